@@ -1,0 +1,90 @@
+/** A number that the protocol fixes, that an operator may set, and that `/.well-known/bot2bot` declares. */
+export interface Bound {
+  readonly default: number;
+  /** Smallest and largest value that a certified relay may declare. */
+  readonly min: number;
+  readonly max: number;
+  readonly unit: string;
+  readonly about: string;
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const UNBOUNDED = Number.MAX_SAFE_INTEGER;
+
+function bound(value: number, min: number, max: number, unit: string, about: string): Bound {
+  return { default: value, min, max, unit, about };
+}
+
+/** Sizes and counts. @see CORE-11 */
+export const LIMITS = {
+  ciphertext_chars: bound(131_072, 131_072, 131_072, 'characters', 'ciphertext of one message, as base64 text'),
+  sender_chars: bound(64, 64, 64, 'characters', 'sender label'),
+  ext_chars: bound(1_024, 1_024, 1_024, 'characters', 'ext field'),
+  buffer_messages: bound(2_000, 100, 2_000, 'messages', 'buffered in a room'),
+  room_bytes: bound(64 << 20, 1 << 20, UNBOUNDED, 'bytes', 'buffered in a room'),
+  page_messages: bound(500, 500, 500, 'messages', 'in one answer of wait or transcript'),
+  body_bytes: bound(196_608, 196_608, 1 << 20, 'bytes', 'JSON body of a request'),
+  frame_bytes: bound(262_144, 262_144, 1 << 20, 'bytes', 'WebSocket frame from a client'),
+  room_burst: bound(300, 30, UNBOUNDED, 'messages', 'burst per (room, address)'),
+  room_rate: bound(100, 10, UNBOUNDED, 'messages/s', 'sustained per (room, address)'),
+  address_burst: bound(600, 60, UNBOUNDED, 'writes', 'burst per address, over all rooms'),
+  address_rate: bound(200, 20, UNBOUNDED, 'writes/s', 'sustained per address, over all rooms'),
+  address_streams: bound(256, 32, UNBOUNDED, 'streams', 'open per address'),
+  address_waiters: bound(256, 16, UNBOUNDED, 'requests', 'parked per address'),
+  room_waiters: bound(256, 256, UNBOUNDED, 'requests', 'parked in a room'),
+  subscriber_bytes: bound(1 << 20, 64 << 10, UNBOUNDED, 'bytes', 'unsent to one subscriber before it is fed by cursor'),
+} as const satisfies Record<string, Bound>;
+
+/** Durations in milliseconds. @see CORE-11 */
+export const TIMINGS = {
+  ttl_min_ms: bound(30 * SECOND, 30 * SECOND, 30 * SECOND, 'ms', 'shortest time to live'),
+  ttl_max_ms: bound(366 * DAY, 366 * DAY, 366 * DAY, 'ms', 'longest time to live'),
+  retention_ms: bound(24 * HOUR, HOUR, 24 * HOUR, 'ms', 'age at which a message leaves the buffer'),
+  dedup_ms: bound(60 * SECOND, 60 * SECOND, 24 * HOUR, 'ms', 'least time for which a nonce is remembered'),
+  room_idle_ms: bound(30 * SECOND, 30 * SECOND, 60 * SECOND, 'ms', 'from the last activity until a room is evicted'),
+  listening_ms: bound(60 * SECOND, 60 * SECOND, 60 * SECOND, 'ms', 'presence after a listening'),
+  keepalive_ms: bound(15 * SECOND, 5 * SECOND, 15 * SECOND, 'ms', 'between comments on an idle SSE stream'),
+  presence_ms: bound(1 * SECOND, 0, 5 * SECOND, 'ms', 'least time between two presence frames of a room'),
+  wait_default_ms: bound(30 * SECOND, 30 * SECOND, 30 * SECOND, 'ms', 'wait without timeout'),
+  wait_min_ms: bound(1 * SECOND, 1 * SECOND, 1 * SECOND, 'ms', 'shortest wait'),
+  wait_max_ms: bound(90 * SECOND, 90 * SECOND, 90 * SECOND, 'ms', 'longest wait'),
+} as const satisfies Record<string, Bound>;
+
+export type LimitName = keyof typeof LIMITS;
+export type TimingName = keyof typeof TIMINGS;
+export type Limits = Record<LimitName, number>;
+export type Timings = Record<TimingName, number>;
+
+/** A room is certainly gone this long after its last activity. @see ROOM-7 */
+export const ROOM_GONE_MS = 60 * SECOND;
+
+/** Page size of a transcript without `limit`. @see READ-4 */
+export const TRANSCRIPT_LIMIT = 100;
+
+function values<K extends string>(table: Readonly<Record<K, Bound>>): Record<K, number> {
+  return Object.fromEntries(
+    Object.entries<Bound>(table).map(([name, b]) => [name, b.default]),
+  ) as Record<K, number>;
+}
+
+/** The limits that hold where none are declared. */
+export const DEFAULT_LIMITS: Limits = values(LIMITS);
+/** The timings that hold where none are declared. */
+export const DEFAULT_TIMINGS: Timings = values(TIMINGS);
+
+/** Caps of relays that declare none. @see CORE-11 */
+export const COMPAT_LIMITS: Limits = { ...DEFAULT_LIMITS, address_streams: 32, address_waiters: 16 };
+
+/**
+ * Read a number from a query string: clamped, never refused.
+ * @param text the raw value; absent or not a decimal number means `fallback`.
+ * @see CORE-6
+ */
+export function queryNumber(text: string | null | undefined, range: { min: number; max: number; fallback: number }): number {
+  const value = text === null || text === undefined || text.trim() === '' ? NaN : Number(text);
+  if (Number.isNaN(value)) return range.fallback;
+  return Math.min(range.max, Math.max(range.min, Math.trunc(value)));
+}

@@ -1,0 +1,74 @@
+import { Type, type Static, type TSchema } from 'typebox';
+import { LIMITS, TIMINGS } from './limits.ts';
+
+/** Four base64 characters at a time, then a canonical last group: re-encoding gives the same text. */
+const BASE64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?';
+const BASE64URL = '(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?';
+
+/** A room's name on the wire. @see ROOM-1 */
+export const RoomId = Type.String({ pattern: '^[A-Za-z0-9_-]{4,64}$', description: 'Room id.' });
+export type RoomId = Static<typeof RoomId>;
+
+/** Opaque id of an accepted message. @see MSG-1 */
+export const MessageId = Type.String({ pattern: '^[A-Za-z0-9_-]{8,64}$', description: 'Opaque message id.' });
+
+/** Position in a room's order. Rises strictly; a double holds it exactly. @see MSG-12 */
+export const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Position in the room.' });
+
+/** Unix time in milliseconds, by the relay's clock. */
+export const UnixMs = Type.Integer({ minimum: 0, description: 'Unix time in milliseconds.' });
+
+/** Opaque name of one lifetime of a room's state. @see READ-11 */
+export const Epoch = Type.String({ pattern: '^[A-Za-z0-9_-]{8,32}$', description: "Name of the room's lifetime." });
+
+/** Base64 (either alphabet, padded, canonical) of `nacl.secretbox`; the limit counts characters. @see MSG-4 MSG-5 */
+export const Ciphertext = Type.String({
+  pattern: `^(?:${BASE64}|${BASE64URL})$`,
+  minLength: 4,
+  maxLength: LIMITS.ciphertext_chars.default,
+  description: 'Sealed text, base64 in the standard or URL alphabet, padded and canonical.',
+});
+
+/** Base64 of exactly 24 bytes: 32 characters without padding. @see MSG-5 */
+export const Nonce = Type.String({
+  pattern: '^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$',
+  description: '24 random bytes, base64; fresh for every message.',
+});
+
+/** The label that an unsigned sender chooses for itself. @see MSG-6 */
+export const SenderLabel = Type.String({
+  maxLength: LIMITS.sender_chars.default,
+  description: 'Label that the sender chose; proves nothing.',
+});
+
+/** A name in presence. @see STREAM-11 */
+export const Name = Type.String({
+  pattern: '^[A-Za-z0-9@._\\-\\u00A0-\\uFFFF]{1,64}$',
+  description: 'Name shown in presence.',
+});
+
+/** X25519 public key, 32 bytes: either base64 alphabet, padding optional, relayed exactly as sent. @see STREAM-13 */
+export const BoxPub = Type.String({
+  pattern: '^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=?|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=?)$',
+  description: 'X25519 public key, base64.',
+});
+
+/** Milliseconds until the message expires; 0 means never. @see MSG-8 */
+export const TtlMs = Type.Union(
+  [
+    Type.Literal(0),
+    Type.Integer({ minimum: TIMINGS.ttl_min_ms.default, maximum: TIMINGS.ttl_max_ms.default }),
+  ],
+  { description: 'Milliseconds until the message expires; 0 means that it does not.' },
+);
+
+/** Carried by the relay verbatim and never read by it. @see MSG-18 */
+export const Ext = Type.String({
+  pattern: `^[A-Za-z0-9_-]{1,${LIMITS.ext_chars.default}}$`,
+  description: 'Opaque extension, base64url characters.',
+});
+
+/** Refer to a component by its `$id` and keep its static type. */
+export function ref<T extends TSchema & { $id: string }>(schema: T) {
+  return Type.Unsafe<Static<T>>({ $ref: schema.$id });
+}
