@@ -1,0 +1,120 @@
+import { parseArgs } from 'node:util';
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_TIMINGS,
+  LIMITS,
+  TIMINGS,
+  type Bound,
+  type Limits,
+  type Timings,
+} from '@bot2bot/schemas';
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: string;
+  readonly limits: Limits;
+  readonly timings: Timings;
+}
+
+/** The command line cannot be used as it is; the message says what to do. */
+export class UsageError extends Error {}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'];
+const flagOf = (name: string) => name.replaceAll('_', '-');
+
+export const DEFAULT_CONFIG: Config = {
+  host: '127.0.0.1',
+  port: 3000,
+  logLevel: 'warn',
+  limits: DEFAULT_LIMITS,
+  timings: DEFAULT_TIMINGS,
+};
+
+function numbers<K extends string>(
+  table: Readonly<Record<K, Bound>>,
+  given: Readonly<Record<string, unknown>>,
+): Record<K, number> {
+  const entries = Object.entries<Bound>(table).map(([name, bound]) => {
+    const text = given[flagOf(name)];
+    return [name, text === undefined ? bound.default : positive(flagOf(name), String(text))];
+  });
+  return Object.fromEntries(entries) as Record<K, number>;
+}
+
+function positive(flag: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new UsageError(`--${flag} takes a whole number from 1, not '${text}'`);
+  return value;
+}
+
+/**
+ * Read the command line and the environment (`PORT`, `HOST`).
+ * @returns the word when help or the version was asked for.
+ * @throws {UsageError}
+ */
+export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Config | 'help' | 'version' {
+  const names = [...Object.keys(LIMITS), ...Object.keys(TIMINGS)];
+  let values: Readonly<Record<string, unknown>>;
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: {
+        ...Object.fromEntries(names.map((name) => [flagOf(name), { type: 'string' } as const])),
+        host: { type: 'string' },
+        port: { type: 'string' },
+        'log-level': { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' },
+      },
+    }));
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : 'the flags cannot be read');
+  }
+  if (values['help'] === true) return 'help';
+  if (values['version'] === true) return 'version';
+  const port = String(values['port'] ?? (env['PORT'] || DEFAULT_CONFIG.port));
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new UsageError(`--port takes a number from 0 to 65535, not '${port}'`);
+  const logLevel = String(values['log-level'] ?? DEFAULT_CONFIG.logLevel);
+  if (!LOG_LEVELS.includes(logLevel)) throw new UsageError(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
+  const timings: Timings = numbers(TIMINGS, values);
+  if (timings.ttl_min_ms > timings.ttl_max_ms) throw new UsageError('--ttl-min-ms is above --ttl-max-ms');
+  if (timings.wait_min_ms > timings.wait_max_ms) throw new UsageError('--wait-min-ms is above --wait-max-ms');
+  return {
+    host: String(values['host'] ?? (env['HOST'] || DEFAULT_CONFIG.host)),
+    port: Number(port),
+    logLevel,
+    limits: numbers(LIMITS, values),
+    timings,
+  };
+}
+
+function rows(table: Readonly<Record<string, Bound>>): string {
+  return Object.entries(table)
+    .map(([name, b]) => `  --${flagOf(name).padEnd(20)} ${b.about} (${b.unit}; ${b.default})`)
+    .join('\n');
+}
+
+export const HELP = `bot2bot-relay: forwards end-to-end encrypted rooms, and knows no key
+
+Usage: bot2bot-relay [flags]
+
+Examples:
+  bot2bot-relay                                  on http://127.0.0.1:3000
+  bot2bot-relay --host 0.0.0.0 --port 8080       for other machines
+  PORT=8080 bot2bot-relay --room-burst 1000      with another limit
+
+  --host                 address to listen on (${DEFAULT_CONFIG.host}; or HOST)
+  --port                 port, 0 for any free one (${DEFAULT_CONFIG.port}; or PORT)
+  --log-level            ${LOG_LEVELS.join(', ')} (${DEFAULT_CONFIG.logLevel}; to stderr)
+  --help, --version
+
+Limits:
+${rows(LIMITS)}
+
+Timings:
+${rows(TIMINGS)}
+
+A relay whose limits or timings lie outside the ranges of the specification
+works, but is not certified.
+`;

@@ -1,0 +1,299 @@
+import type { Limits, Timings } from '@bot2bot/schemas';
+import type { Clock } from './clock.ts';
+import type { Engine } from './engine/engine.ts';
+import { textFrame, type Format } from './log.ts';
+import { RequestProblem } from './problem.ts';
+import { Room, type Subscriber, type Waiter } from './room.ts';
+
+const KEEPALIVE = Buffer.from(':\n\n');
+/** Bytes taken from the log at a time for a subscriber that does not keep up with the others. */
+const FEED_BYTES = 256 << 10;
+/** WebSocket close code (RFC 6455 registry). */
+const RESTARTING = 1012;
+
+/** Encode a frame that is not a message. */
+function encode(format: Format, json: string, id?: string): Buffer {
+  if (format === 'ws') return textFrame(Buffer.from(json));
+  return Buffer.from(id === undefined ? `data: ${json}\n\n` : `id: ${id}\ndata: ${json}\n\n`);
+}
+
+
+/**
+ * Feeds everyone who is connected: subscribers by cursor from the room's log, parked waits from a shared answer.
+ * Nothing is written when a message arrives; one flush per turn of the event loop serves all rooms that changed.
+ */
+export class Hub {
+  readonly rooms = new Map<string, Room>();
+  readonly #limits: Limits;
+  readonly #timings: Timings;
+  readonly #clock: Clock;
+  readonly #engine: Engine;
+  readonly #bySocket = new WeakMap<object, Subscriber>();
+  readonly #dirty = new Set<Room>();
+  readonly #page: (room: Room, after: number, reset: boolean) => Buffer;
+  #scheduled = false;
+  readonly #onDrain: (this: object) => void;
+
+  /** @param page the answer of a wait at this position. */
+  constructor(given: {
+    limits: Limits;
+    timings: Timings;
+    clock: Clock;
+    engine: Engine;
+    page: (room: Room, after: number, reset: boolean) => Buffer;
+  }) {
+    this.#limits = given.limits;
+    this.#timings = given.timings;
+    this.#clock = given.clock;
+    this.#engine = given.engine;
+    this.#page = given.page;
+    const drained = (socket: object) => {
+      const sub = this.#bySocket.get(socket);
+      if (sub === undefined) return;
+      sub.blocked = false;
+      this.#feed(sub);
+    };
+    this.#onDrain = function onDrain() {
+      drained(this);
+    };
+  }
+
+  /** The room, made if it does not exist. @see ROOM-2 */
+  enter(id: string): Room {
+    let room = this.rooms.get(id);
+    if (room === undefined) {
+      room = new Room(id, this.#engine.open(), this.#clock.mono());
+      this.rooms.set(id, room);
+    }
+    return room;
+  }
+
+  /** A room that exists. @throws {RequestProblem} unknown-room. @see ROOM-3 */
+  find(id: string): Room {
+    const room = this.rooms.get(id);
+    if (room === undefined) throw new RequestProblem('unknown-room');
+    return room;
+  }
+
+  /** Note activity. @see ROOM-6 */
+  touch(room: Room): void {
+    room.activeAt = this.#clock.mono();
+  }
+
+  /** Have the room served at the end of this turn. */
+  markDirty(room: Room): void {
+    this.#dirty.add(room);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      const rooms = [...this.#dirty];
+      this.#dirty.clear();
+      for (const dirty of rooms) this.#flush(dirty);
+    });
+  }
+
+  markPresence(room: Room): void {
+    room.presenceDirty = true;
+    this.markDirty(room);
+  }
+
+  /** Add a stream; it is fed at once, so that what follows finds it in place. @see STREAM-2 */
+  join(sub: Subscriber): void {
+    this.#flush(sub.room);
+    sub.room.subscribers.add(sub);
+    this.#bySocket.set(sub.socket, sub);
+    sub.socket.on('drain', this.#onDrain);
+    this.touch(sub.room);
+    this.#feed(sub);
+    this.markPresence(sub.room);
+  }
+
+  leave(sub: Subscriber): void {
+    if (!sub.room.subscribers.delete(sub)) return;
+    sub.socket.off('drain', this.#onDrain);
+    this.touch(sub.room);
+    this.markPresence(sub.room);
+  }
+
+  /** What it still needs was evicted: it must notice, and come back with its cursor. @see STREAM-24 */
+  #cut(sub: Subscriber): void {
+    this.leave(sub);
+    sub.socket.destroy();
+  }
+
+  /** Queue a frame for one stream alone. */
+  tell(sub: Subscriber, frame: object): void {
+    sub.own.push(encode(sub.format, JSON.stringify(frame)));
+    this.markDirty(sub.room);
+  }
+
+  park(room: Room, waiter: Waiter): void {
+    room.waiters.add(waiter);
+  }
+
+  unpark(room: Room, waiter: Waiter): void {
+    if (!room.waiters.delete(waiter)) return;
+    waiter.release();
+    this.touch(room);
+  }
+
+  #write(sub: Subscriber, data: Buffer): void {
+    sub.writtenAt = this.#clock.mono();
+    sub.socket.write(data);
+    if (sub.socket.writableLength > this.#limits.subscriber_bytes) sub.blocked = true;
+  }
+
+  #presence(room: Room): string {
+    const { size, names } = room;
+    return JSON.stringify({ type: 'presence', size, names, participants: room.participants(this.#clock.mono()) });
+  }
+
+  /** @see STREAM-4 STREAM-5 */
+  #ready(sub: Subscriber, joining: NonNullable<Subscriber['joining']>): void {
+    const { room } = sub;
+    const lastSeq = Math.min(sub.cursor, room.log.lastSeq(this.#clock.wall()));
+    const frame = {
+      type: 'ready',
+      roomId: room.id,
+      size: room.size,
+      last_seq: lastSeq,
+      participants: room.participants(this.#clock.mono()),
+      epoch: room.log.epoch,
+      oldest_seq: room.log.oldestSeq,
+      ...(joining.reset ? { reset: true } : {}),
+      ...(joining.gap === null ? {} : { gap: joining.gap }),
+    };
+    sub.joining = null;
+    this.#write(sub, encode(sub.format, JSON.stringify(frame), `${room.log.epoch}:${lastSeq}`));
+  }
+
+  /** Serve one stream from its own cursor, as far as its socket takes it. @see STREAM-24 */
+  #feed(sub: Subscriber): void {
+    const { log } = sub.room;
+    while (!sub.blocked) {
+      if (sub.cursor + 1 < log.oldestSeq) {
+        this.#cut(sub);
+        return;
+      }
+      const { data, upTo } = log.frames(sub.format, sub.cursor, FEED_BYTES, this.#clock.wall());
+      sub.cursor = Math.max(sub.cursor, upTo);
+      if (data.length > 0) this.#write(sub, data);
+      else {
+        if (sub.joining !== null) this.#ready(sub, sub.joining);
+        break;
+      }
+    }
+    if (!sub.blocked && sub.owesPresence) {
+      sub.owesPresence = false;
+      this.#write(sub, encode(sub.format, this.#presence(sub.room)));
+    }
+  }
+
+  #flush(room: Room): void {
+    const { log } = room;
+    const now = this.#clock.wall();
+    const from = room.flushed;
+    const upTo = log.lastAssigned;
+    room.flushed = upTo;
+    const shared: Partial<Record<Format, Buffer>> = {};
+    const news = this.#takeNews(room);
+    for (const sub of room.subscribers) {
+      if (sub.own.length > 0) {
+        const own = Buffer.concat(sub.own);
+        sub.own = [];
+        if (sub.socket.writableLength > 4 * this.#limits.subscriber_bytes) {
+          this.#cut(sub);
+          continue;
+        }
+        this.#write(sub, own);
+      }
+      if (sub.blocked) {
+        if (news.presence !== null) sub.owesPresence = true;
+        continue;
+      }
+      if (sub.cursor === from && sub.joining === null && log.oldestSeq <= from + 1) {
+        const tail = this.#tail(sub.format, news);
+        const messages = upTo === from ? null : (shared[sub.format] ??= log.frames(sub.format, from, Infinity, now).data);
+        sub.cursor = upTo;
+        if (messages !== null && tail !== null) this.#write(sub, Buffer.concat([messages, tail]));
+        else if (messages !== null && messages.length > 0) this.#write(sub, messages);
+        else if (tail !== null) this.#write(sub, tail);
+      } else {
+        this.#feed(sub);
+        const tail = this.#tail(sub.format, news);
+        if (tail !== null) {
+          if (sub.blocked) sub.owesPresence ||= news.presence !== null;
+          else this.#write(sub, tail);
+        }
+      }
+    }
+    if (room.waiters.size > 0) this.#answerWaiters(room, now);
+  }
+
+  /** Renames, and presence if it is time. @see STREAM-22 STREAM-23 */
+  #takeNews(room: Room): { renames: string[]; presence: string | null } {
+    const renames = room.news;
+    if (renames.length > 0) room.news = [];
+    const now = this.#clock.mono();
+    let presence: string | null = null;
+    if (room.presenceDirty && now - room.presenceAt >= this.#timings.presence_ms) {
+      room.presenceDirty = false;
+      room.presenceAt = now;
+      presence = this.#presence(room);
+    }
+    return { renames, presence };
+  }
+
+  #tail(format: Format, news: { renames: string[]; presence: string | null }): Buffer | null {
+    const frames = news.presence === null ? news.renames : [...news.renames, news.presence];
+    return frames.length === 0 ? null : Buffer.concat(frames.map((json) => encode(format, json)));
+  }
+
+  /** One answer for all waiters at the same place. @see READ-2 */
+  #answerWaiters(room: Room, now: number): void {
+    const answers = new Map<number, Buffer>();
+    for (const waiter of room.waiters) {
+      if (!room.log.hasAbove(waiter.after, now)) continue;
+      const key = waiter.reset ? -1 : waiter.after;
+      let body = answers.get(key);
+      if (body === undefined) answers.set(key, (body = this.#page(room, waiter.after, waiter.reset)));
+      this.#answer(room, waiter, body);
+    }
+  }
+
+  #answer(room: Room, waiter: Waiter, body: Buffer): void {
+    this.unpark(room, waiter);
+    waiter.response.end(body);
+  }
+
+  /** The one timer of the relay: time-outs, keep-alive, presence, eviction. */
+  sweep(): void {
+    const mono = this.#clock.mono();
+    for (const room of this.rooms.values()) {
+      for (const waiter of room.waiters) {
+        if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
+      }
+      for (const sub of room.subscribers) {
+        if (sub.format !== 'sse' || sub.blocked || mono - sub.writtenAt < this.#timings.keepalive_ms) continue;
+        this.#write(sub, KEEPALIVE);
+      }
+      if (room.expireHeartbeats(mono, this.#timings.listening_ms)) {
+        room.presenceDirty = true;
+        this.touch(room);
+      }
+      if (room.presenceDirty) this.markDirty(room);
+      room.log.sweep(this.#clock.wall());
+      if (!room.inUse && mono - room.activeAt >= this.#timings.room_idle_ms) this.rooms.delete(room.id);
+    }
+  }
+
+  /** Send everyone away, to come back to the next process. */
+  drain(): void {
+    for (const room of this.rooms.values()) {
+      this.#flush(room);
+      for (const waiter of room.waiters) this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
+      for (const sub of room.subscribers) sub.end(RESTARTING);
+    }
+  }
+}

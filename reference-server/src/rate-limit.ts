@@ -1,0 +1,117 @@
+import { isIPv6 } from 'node:net';
+import type { Limits } from '@bot2bot/schemas';
+import type { Clock } from './clock.ts';
+import { RequestProblem } from './problem.ts';
+
+/** Token buckets by key. A full bucket is forgotten, so that memory is bounded by the keys in use. */
+class Buckets {
+  readonly #rate: number;
+  readonly #burst: number;
+  readonly #held = new Map<string, { tokens: number; at: number }>();
+
+  constructor(rate: number, burst: number) {
+    this.#rate = rate;
+    this.#burst = burst;
+  }
+
+  /** Tokens in the bucket now, at most the burst. */
+  level(key: string, now: number): number {
+    const bucket = this.#held.get(key);
+    if (bucket === undefined) return this.#burst;
+    return Math.min(this.#burst, bucket.tokens + ((now - bucket.at) / 1000) * this.#rate);
+  }
+
+  take(key: string, now: number): void {
+    const tokens = this.level(key, now) - 1;
+    const bucket = this.#held.get(key);
+    if (bucket === undefined) this.#held.set(key, { tokens, at: now });
+    else {
+      bucket.tokens = tokens;
+      bucket.at = now;
+    }
+  }
+
+  /** Whole seconds until the bucket has a token again. */
+  secondsLeft(key: string, now: number): number {
+    return Math.max(1, Math.ceil((1 - this.level(key, now)) / this.#rate));
+  }
+
+  forgetFull(now: number): void {
+    for (const key of this.#held.keys()) if (this.level(key, now) >= this.#burst) this.#held.delete(key);
+  }
+}
+
+/** Admission of writes. @see MSG-19 MSG-20 */
+export class RateLimit {
+  readonly #clock: Clock;
+  readonly #rooms: Buckets;
+  readonly #addresses: Buckets;
+
+  constructor(limits: Limits, clock: Clock) {
+    this.#clock = clock;
+    this.#rooms = new Buckets(limits.room_rate, limits.room_burst);
+    this.#addresses = new Buckets(limits.address_rate, limits.address_burst);
+  }
+
+  /** @throws {RequestProblem} rate-limited, when one of the buckets is empty; then neither loses a token. */
+  admit(room: string, address: string): void {
+    const now = this.#clock.mono();
+    const key = `${room} ${address}`;
+    const left = [
+      this.#rooms.level(key, now) < 1 ? this.#rooms.secondsLeft(key, now) : 0,
+      this.#addresses.level(address, now) < 1 ? this.#addresses.secondsLeft(address, now) : 0,
+    ];
+    const retryAfter = Math.max(...left);
+    if (retryAfter > 0) throw new RequestProblem('rate-limited', { retryAfter });
+    this.#rooms.take(key, now);
+    this.#addresses.take(address, now);
+  }
+
+  sweep(): void {
+    const now = this.#clock.mono();
+    this.#rooms.forgetFull(now);
+    this.#addresses.forgetFull(now);
+  }
+}
+
+/** Counts what an address holds open: streams, parked requests. */
+export class Cap {
+  readonly #most: number;
+  readonly #held = new Map<string, number>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /**
+   * @returns a function that gives the place back; further calls do nothing.
+   * @throws {RequestProblem} rate-limited, when the address holds as many as it may.
+   */
+  take(address: string): () => void {
+    const held = this.#held.get(address) ?? 0;
+    if (held >= this.#most) throw new RequestProblem('rate-limited', { retryAfter: 5 });
+    this.#held.set(address, held + 1);
+    let mine = true;
+    return () => {
+      if (!mine) return;
+      mine = false;
+      const left = (this.#held.get(address) ?? 1) - 1;
+      if (left === 0) this.#held.delete(address);
+      else this.#held.set(address, left);
+    };
+  }
+}
+
+/** Who counts as one client: an IPv4 address, or the /64 of an IPv6 address. */
+export function addressKey(remote: string | undefined): string {
+  if (remote === undefined) return 'unknown';
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remote);
+  if (mapped?.[1] !== undefined) return mapped[1];
+  if (!isIPv6(remote)) return remote;
+  const [head = '', tail] = (remote.split('%')[0] ?? '').split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
+  const groups = [...left, ...Array<string>(Math.max(0, zeros)).fill('0'), ...right];
+  return `${groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
+}

@@ -1,0 +1,104 @@
+import { RoomId, type Limits } from '@bot2bot/schemas';
+import { Compile } from 'typebox/compile';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Appended, Engine } from './engine/engine.ts';
+import { MemoryEngine } from './engine/memory.ts';
+import { Hub } from './hub.ts';
+import type { Draft, Page } from './log.ts';
+import { RequestProblem } from './problem.ts';
+import { Cap, RateLimit } from './rate-limit.ts';
+import type { Room } from './room.ts';
+import { bodyChecks } from './validate.ts';
+
+const roomId = Compile(RoomId);
+
+/** Where a request wants to continue. */
+export interface Position {
+  readonly after: number;
+  /** It named an epoch that is not the room's. @see READ-12 */
+  readonly reset: boolean;
+}
+
+/** What every route shares: the rooms, the limits, the time. */
+export class Relay {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly engine: Engine;
+  readonly hub: Hub;
+  readonly rate: RateLimit;
+  readonly streams: Cap;
+  readonly waiters: Cap;
+  readonly bodies: ReturnType<typeof bodyChecks>;
+  readonly startedAt: number;
+
+  constructor(config: Config, clock: Clock) {
+    const { limits, timings } = config;
+    this.config = config;
+    this.clock = clock;
+    this.engine = new MemoryEngine(limits, timings, clock);
+    this.hub = new Hub({
+      limits,
+      timings,
+      clock,
+      engine: this.engine,
+      page: (room, after, reset) => pageBody(room, { after, reset }, limits.page_messages, clock.wall()),
+    });
+    this.rate = new RateLimit(limits, clock);
+    this.streams = new Cap(limits.address_streams);
+    this.waiters = new Cap(limits.address_waiters);
+    this.bodies = bodyChecks(limits, timings);
+    this.startedAt = clock.wall();
+  }
+
+  get limits(): Limits {
+    return this.config.limits;
+  }
+
+  /** @throws {RequestProblem} bad-room-id. @see ROOM-1 */
+  checkRoomId(id: string): string {
+    if (!roomId.Check(id)) throw new RequestProblem('bad-room-id');
+    return id;
+  }
+
+  /** Accept a message for the room, which it makes. @throws {RequestProblem} nonce-reused. */
+  async post(id: string, draft: Draft): Promise<Exclude<Appended, { kind: 'nonce-reused' }>> {
+    const room = this.hub.enter(id);
+    const appended = await this.engine.append(room.log, draft);
+    if (appended.kind === 'nonce-reused') throw new RequestProblem('nonce-reused');
+    if (appended.kind === 'accepted') {
+      this.hub.touch(room);
+      this.hub.markDirty(room);
+    }
+    return appended;
+  }
+
+  sweep(): void {
+    this.hub.sweep();
+    this.rate.sweep();
+  }
+}
+
+/** @see READ-12 */
+export function positionOf(room: Room | undefined, after: number, epoch: string | null): Position {
+  const reset = epoch !== null && epoch !== room?.log.epoch;
+  return { after: reset ? 0 : after, reset };
+}
+
+/** The JSON of a read; `more` goes in front of its last brace. @see READ-9 READ-10 */
+export function pageBody(room: Room, position: Position, most: number, now: number, counted = false): Buffer {
+  const { log } = room;
+  const page: Page = log.page(position.after, most, now);
+  const gap = log.gap(position.after);
+  const rest = JSON.stringify({
+    last_seq: log.lastSeq(now),
+    epoch: log.epoch,
+    oldest_seq: log.oldestSeq,
+    next_after: page.nextAfter,
+    has_more: page.hasMore,
+    ...(gap === null ? {} : { gap }),
+    ...(position.reset ? { reset: true } : {}),
+    ...(counted ? { count: page.count, exists: true } : {}),
+  });
+  return Buffer.concat([Buffer.from('{"messages":['), page.messages, Buffer.from(`],${rest.slice(1)}`)]);
+}

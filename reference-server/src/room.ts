@@ -1,0 +1,102 @@
+import type { Socket } from 'node:net';
+import type { ServerResponse } from 'node:http';
+import type { Format, Gap, RoomLog } from './log.ts';
+
+/** An open stream. Owns its socket; what it has been sent is a cursor into the room's log. */
+export interface Subscriber {
+  readonly format: Format;
+  readonly socket: Socket;
+  readonly room: Room;
+  /** Seq up to which it has been served. */
+  cursor: number;
+  /** What `ready` has to tell, until it is sent. */
+  joining: { readonly reset: boolean; readonly gap: Gap | null } | null;
+  /** Its socket holds more than the cap; it is fed again on drain. */
+  blocked: boolean;
+  /** A presence frame is owed to it from while it was blocked. */
+  owesPresence: boolean;
+  name: string | undefined;
+  boxPub: string | undefined;
+  seenAt: number;
+  /** When anything was last written, for keep-alive. */
+  writtenAt: number;
+  /** Frames for it alone, written at the next flush. */
+  own: Buffer[];
+  /** End it as its protocol does. */
+  readonly end: (code: number) => void;
+}
+
+/** A parked `wait`. */
+export interface Waiter {
+  readonly after: number;
+  readonly reset: boolean;
+  readonly deadline: number;
+  readonly response: ServerResponse;
+  readonly release: () => void;
+}
+
+export interface Heartbeat {
+  readonly boxPub: string | undefined;
+  readonly at: number;
+}
+
+export class Room {
+  readonly id: string;
+  readonly log: RoomLog;
+  readonly createdAt: number;
+  readonly subscribers = new Set<Subscriber>();
+  readonly waiters = new Set<Waiter>();
+  readonly heartbeats = new Map<string, Heartbeat>();
+  /** Seq up to which everyone who keeps up has been served. */
+  flushed: number;
+  /** Frames for everyone, written at the next flush, after the messages. */
+  news: string[] = [];
+  presenceDirty = false;
+  presenceAt = -Infinity;
+  activeAt: number;
+
+  constructor(id: string, log: RoomLog, now: number) {
+    this.id = id;
+    this.log = log;
+    this.createdAt = now;
+    this.activeAt = now;
+    this.flushed = log.lastAssigned;
+  }
+
+  get size(): number {
+    return this.subscribers.size + this.heartbeats.size;
+  }
+
+  /** @see ROOM-6 */
+  get inUse(): boolean {
+    return this.subscribers.size > 0 || this.waiters.size > 0 || this.heartbeats.size > 0;
+  }
+
+  get names(): string[] {
+    return [...new Set([...this.subscribers].map((sub) => sub.name).filter((name) => name !== undefined))];
+  }
+
+  /** @see STREAM-11 STREAM-13 */
+  participants(now: number): { name: string; box_pub?: string; last_seen_ms_ago: number }[] {
+    const named = [...this.subscribers].flatMap(({ name, boxPub, seenAt }) =>
+      name === undefined ? [] : [{ name, boxPub, at: seenAt }],
+    );
+    const heard = [...this.heartbeats].map(([name, { boxPub, at }]) => ({ name, boxPub, at }));
+    return [...named, ...heard].map(({ name, boxPub, at }) => ({
+      name,
+      ...(boxPub === undefined ? {} : { box_pub: boxPub }),
+      last_seen_ms_ago: Math.max(0, Math.round(now - at)),
+    }));
+  }
+
+  /** Take out the heartbeats that are over. @returns whether there were any. @see STREAM-21 */
+  expireHeartbeats(now: number, listeningMs: number): boolean {
+    let any = false;
+    for (const [name, { at }] of this.heartbeats) {
+      if (now - at < listeningMs) continue;
+      this.heartbeats.delete(name);
+      any = true;
+    }
+    return any;
+  }
+}

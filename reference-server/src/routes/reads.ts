@@ -1,0 +1,88 @@
+import { queryNumber, ROUTES, TRANSCRIPT_LIMIT } from '@bot2bot/schemas';
+import type { FastifyInstance } from 'fastify';
+import { RequestProblem, ROOM_HEADERS } from '../problem.ts';
+import { addressKey } from '../rate-limit.ts';
+import { pageBody, positionOf, type Relay } from '../relay.ts';
+import type { Room, Waiter } from '../room.ts';
+import { fastifyPath, queryOf, type RoomRequest } from './paths.ts';
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+/** Parked waits are answered by the framework-free path, with the same headers as all others. */
+const WAIT_HEADERS = { ...ROOM_HEADERS, 'Content-Type': JSON_TYPE };
+
+/** @see ROOM-3 READ-12 */
+function noRoom(reset: boolean) {
+  return { messages: [], last_seq: 0, exists: false, ...(reset ? { reset: true } : {}) };
+}
+
+/** `wait`, `transcript` and `status`. None of them makes a room or prolongs its life (ROOM-2, ROOM-8). */
+export function readRoutes(app: FastifyInstance, relay: Relay): void {
+  const { hub, clock, config } = relay;
+  const { limits, timings } = config;
+
+  /** Room and position of a read. */
+  function locate(id: string, query: URLSearchParams) {
+    const room = hub.rooms.get(relay.checkRoomId(id));
+    const after = queryNumber(query.get('after'), { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
+    return { room, position: positionOf(room, after, query.get('epoch')) };
+  }
+
+  app.get<RoomRequest>(fastifyPath(ROUTES.waitForMessages.path), (request, reply) => {
+    const query = queryOf(request.url);
+    const { room, position } = locate(request.params.room, query);
+    if (room === undefined) return reply.send(noRoom(position.reset));
+    if (room.log.hasAbove(position.after, clock.wall())) {
+      return reply.type(JSON_TYPE).send(pageBody(room, position, limits.page_messages, clock.wall()));
+    }
+    if (room.waiters.size >= limits.room_waiters) throw new RequestProblem('rate-limited', { retryAfter: 5 });
+    const seconds = queryNumber(query.get('timeout'), {
+      min: timings.wait_min_ms / 1000,
+      max: timings.wait_max_ms / 1000,
+      fallback: timings.wait_default_ms / 1000,
+    });
+    const release = relay.waiters.take(addressKey(request.socket.remoteAddress));
+    reply.hijack();
+    park(room, position, seconds * 1000, reply.raw, release);
+    return reply;
+  });
+
+  function park(
+    room: Room,
+    position: { after: number; reset: boolean },
+    ms: number,
+    response: Waiter['response'],
+    release: () => void,
+  ): void {
+    response.writeHead(200, WAIT_HEADERS);
+    const waiter: Waiter = { ...position, deadline: clock.mono() + ms, response, release };
+    response.on('close', () => hub.unpark(room, waiter));
+    hub.park(room, waiter);
+  }
+
+  app.get<RoomRequest>(fastifyPath(ROUTES.readTranscript.path), (request, reply) => {
+    const query = queryOf(request.url);
+    const { room, position } = locate(request.params.room, query);
+    if (room === undefined) return reply.send(noRoom(position.reset));
+    const limit = queryNumber(query.get('limit'), { min: 1, max: limits.page_messages, fallback: TRANSCRIPT_LIMIT });
+    return reply.type(JSON_TYPE).send(pageBody(room, position, limit, clock.wall(), true));
+  });
+
+  app.get<RoomRequest>(fastifyPath(ROUTES.probeRoom.path), (request, reply) => {
+    const roomId = relay.checkRoomId(request.params.room);
+    const room = hub.rooms.get(roomId);
+    if (room === undefined) return reply.send({ exists: false, roomId });
+    const now = clock.mono();
+    return reply.send({
+      exists: true,
+      roomId,
+      participants: room.size,
+      recent_count: room.log.count(clock.wall()),
+      last_seq: room.log.lastSeq(clock.wall()),
+      age_seconds: Math.floor((now - room.createdAt) / 1000),
+      idle_seconds: room.inUse ? 0 : Math.floor((now - room.activeAt) / 1000),
+      signed_only: false,
+      epoch: room.log.epoch,
+      oldest_seq: room.log.oldestSeq,
+    });
+  });
+}

@@ -1,0 +1,117 @@
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { TIMINGS } from '@bot2bot/schemas';
+import { systemClock, type Clock } from './clock.ts';
+import { DEFAULT_CONFIG, type Config } from './config.ts';
+import { CORS_HEADERS, rawAnswer, RequestProblem, ROOM_HEADERS } from './problem.ts';
+import { Relay } from './relay.ts';
+import { messageRoutes } from './routes/messages.ts';
+import { metaRoutes } from './routes/meta.ts';
+import { readRoutes } from './routes/reads.ts';
+import { streamRoutes } from './routes/stream.ts';
+
+const SWEEP_MS = 250;
+const PREFLIGHT = {
+  'Access-Control-Allow-Methods': 'GET, POST, OPTIONS',
+  'Access-Control-Allow-Headers': 'Content-Type, Authorization, Last-Event-ID',
+  'Access-Control-Max-Age': '86400',
+};
+
+/** A relay that listens. */
+export interface RunningRelay {
+  /** Base URL with the port that it got. */
+  readonly url: string;
+  /** Send every client away, then stop. */
+  close(): Promise<void>;
+}
+
+/** What the framework's own errors are on the wire. @see CORE-2 */
+function problemOf(error: FastifyError | Error): RequestProblem {
+  if (error instanceof RequestProblem) return error;
+  const code = 'code' in error ? error.code : '';
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new RequestProblem('too-large');
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new RequestProblem('unsupported-media-type');
+  const status = 'statusCode' in error ? error.statusCode : undefined;
+  return new RequestProblem(status !== undefined && status < 500 ? 'bad-request' : 'internal');
+}
+
+function build(relay: Relay): FastifyInstance {
+  const { config } = relay;
+  const app = Fastify({
+    bodyLimit: config.limits.body_bytes,
+    exposeHeadRoutes: false,
+    forceCloseConnections: true,
+    keepAliveTimeout: 72_000,
+    requestTimeout: 30_000,
+    routerOptions: { maxParamLength: 16_384 },
+    logger: {
+      level: config.logLevel,
+      stream: process.stderr,
+      // A path names a room and a query names people: neither is logged.
+      serializers: { req: ({ method }) => ({ method }), res: ({ statusCode }) => ({ statusCode }) },
+    },
+    frameworkErrors: (error, _request, reply) => {
+      const problem = problemOf(error);
+      reply.hijack();
+      reply.raw.writeHead(problem.status, { ...ROOM_HEADERS, ...problem.headers }).end(JSON.stringify(problem.body));
+    },
+    clientErrorHandler: (error, socket) => {
+      if (!socket.writable) return;
+      socket.end(rawAnswer(new RequestProblem(error.code === 'HPE_HEADER_OVERFLOW' ? 'header-too-large' : 'bad-request')));
+    },
+  });
+
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.url.startsWith('/api/')) {
+      reply.headers(request.url.startsWith('/api/rooms/') ? ROOM_HEADERS : CORS_HEADERS);
+    }
+    done();
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
+    if (request.headers['content-type'] === undefined) done(null, body);
+    else done(new RequestProblem('unsupported-media-type'));
+  });
+  app.setErrorHandler((error: FastifyError | Error, _request, reply) => {
+    const problem = problemOf(error);
+    if (problem.status === 500) app.log.error({ name: error.name, stack: error.stack }, 'a request failed');
+    return reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body));
+  });
+  app.setNotFoundHandler((_request, reply) => {
+    const problem = new RequestProblem('not-found');
+    return reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body));
+  });
+  app.options('/api/*', (_request, reply) => reply.code(204).headers(PREFLIGHT).send());
+
+  messageRoutes(app, relay);
+  readRoutes(app, relay);
+  streamRoutes(app, relay);
+  metaRoutes(app, relay);
+  return app;
+}
+
+/**
+ * Start a relay.
+ * @param given what differs from the defaults of the specification.
+ * @throws the system's error when the address cannot be listened on.
+ */
+export async function createRelay(given: Partial<Config> & { clock?: Clock } = {}): Promise<RunningRelay> {
+  const { clock = systemClock, ...config } = given;
+  const relay = new Relay({ ...DEFAULT_CONFIG, ...config }, clock);
+  const app = build(relay);
+  const { host, port } = relay.config;
+  const url = await app.listen({ host, port });
+  const shortest = Math.min(
+    ...(Object.keys(TIMINGS) as (keyof typeof TIMINGS)[]).map((name) => relay.config.timings[name]),
+  );
+  const timer = setInterval(() => relay.sweep(), Math.max(20, Math.min(SWEEP_MS, shortest / 4)));
+  return {
+    url,
+    close: async () => {
+      clearInterval(timer);
+      relay.hub.drain();
+      await app.close();
+    },
+  };
+}
+
