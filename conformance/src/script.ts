@@ -201,10 +201,10 @@ export class Stream {
 }
 
 /** A sealed message as a check posts it; the suite needs no key to make one. */
-export interface Sealed {
+export type Sealed = {
   readonly ciphertext: string;
   readonly nonce: string;
-}
+};
 
 export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;

@@ -30,6 +30,8 @@ export interface RunRecord {
   /** Makes room ids of this run unlike those of any other. */
   readonly salt: string;
   readonly cert: boolean;
+  /** Rules, chapters or checks that were asked for; empty for all. */
+  readonly only: readonly string[];
   readonly target: TargetFacts;
 }
 

@@ -791,7 +791,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     "level": "compat",
     "since": "1.0",
     "chapter": "04-streams.md",
-    "sentence": "A message MUST NOT be delivered by a read that begins more than 60 s after it has reached the age of `retention_ms` (24 h)."
+    "sentence": "A message MUST NOT be delivered by a read that begins more than 5 s after it has reached the age of `retention_ms` (24 h)."
   },
   {
     "id": "READ-11",

@@ -1,0 +1,9 @@
+import type { Check } from './check.ts';
+import { CORE_CHECKS } from './server/core.ts';
+import { MESSAGE_CHECKS } from './server/messages.ts';
+import { READ_CHECKS } from './server/reads.ts';
+import { ROOM_CHECKS } from './server/rooms.ts';
+import { STREAM_CHECKS } from './server/streams.ts';
+
+/** Every check of a relay, chapter by chapter. */
+export const CHECKS: readonly Check[] = [...CORE_CHECKS, ...ROOM_CHECKS, ...MESSAGE_CHECKS, ...STREAM_CHECKS, ...READ_CHECKS];

@@ -1,0 +1,1 @@
+export const KILLS: Readonly<Record<string, readonly string[]>> = {};

@@ -1,0 +1,129 @@
+/** The relay under test: reached by URL, or started as a process. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createServer } from 'node:net';
+import { COMPAT_LIMITS, DEFAULT_TIMINGS, DEFAULT_LIMITS, LIMITS, pathOf, PROTOCOL, TIMINGS, type Bound, type Level } from '@bot2bot/schemas';
+import { Value } from './script.ts';
+import type { TargetFacts } from './trace.ts';
+import { Wire } from './wire.ts';
+
+/** The target did not answer. The message says what was tried. */
+export class Unreachable extends Error {}
+
+const START_MS = 15_000;
+const PROBE_MS = 5_000;
+
+export interface RunningTarget {
+  readonly url: string;
+  /** The process, when the suite started it. */
+  readonly child: ChildProcess | null;
+  stop(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/**
+ * Start the target.
+ * @param command run by the shell; `{port}` in it and PORT in its environment are a free port.
+ * @throws {Unreachable} when nothing answers on the port in time.
+ */
+export async function startTarget(command: string, signal: AbortSignal): Promise<RunningTarget> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(command.replaceAll('{port}', String(port)), {
+    shell: true,
+    detached: true,
+    env: { ...process.env, PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    const kill = (name: NodeJS.Signals) => {
+      try {
+        process.kill(-(child.pid ?? 0), name);
+      } catch {
+        // It ended by itself.
+      }
+    };
+    kill('SIGTERM');
+    const timer = setTimeout(() => kill('SIGKILL'), 3_000);
+    await ended;
+    clearTimeout(timer);
+  };
+  const wire = new Wire(url);
+  const deadline = performance.now() + START_MS;
+  while (performance.now() < deadline && !signal.aborted) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Unreachable(`the command ended before it served (exit ${child.exitCode ?? child.signalCode})${said === '' ? '' : `: ${said.trim()}`}`);
+    }
+    const answer = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: 1_000 });
+    if (answer.status !== 0 || answer.error !== 'ECONNREFUSED') {
+      wire.close();
+      return { url, child, stop };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  wire.close();
+  await stop();
+  throw new Unreachable(`the command did not listen on port ${port} within ${START_MS / 1000} s`);
+}
+
+function numbers<K extends string>(declared: Value, defaults: Readonly<Record<K, number>>): Record<K, number> {
+  const entries = Object.entries<number>(defaults).map(([name, value]) => {
+    const given = declared.get(name).number;
+    return [name, Number.isFinite(given) && given > 0 ? given : value];
+  });
+  return Object.fromEntries(entries) as Record<K, number>;
+}
+
+function outsideOf(table: Readonly<Record<string, Bound>>, values: Readonly<Record<string, number>>): string[] {
+  return Object.entries(table).flatMap(([name, { min, max }]) => {
+    const value = values[name] ?? NaN;
+    return value >= min && value <= max ? [] : [`${name} = ${value}`];
+  });
+}
+
+/**
+ * Ask the target what it is.
+ * @param level judge at this level whatever it says.
+ * @throws {Unreachable}
+ */
+export async function probe(url: string, level: Level | undefined): Promise<TargetFacts> {
+  const wire = new Wire(url);
+  const answer = await wire.http({ method: 'GET', path: pathOf('discovery'), timeoutMs: PROBE_MS });
+  if (answer.status === 0) {
+    const health = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: PROBE_MS });
+    if (health.status === 0 && health.error !== 'ECONNRESET') throw new Unreachable(`${new URL(url).origin} does not answer (${health.error ?? ''})`);
+  }
+  const rooms = await wire.http({ method: 'GET', path: pathOf('readTranscript', 'probe-by-suite'), timeoutMs: PROBE_MS });
+  wire.close();
+  const json = Value.parse(answer.resBody);
+  const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
+  const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';
+  const limits = numbers(json.get('limits'), declared ? DEFAULT_LIMITS : COMPAT_LIMITS);
+  const timings = numbers(json.get('timings'), DEFAULT_TIMINGS);
+  const name = json.get('implementation').get('name').string;
+  const absent = [404, 405, 501].includes(rooms.status);
+  return {
+    url: new URL(url).origin + new URL(url).pathname.replace(/\/$/, ''),
+    level: level ?? said,
+    declared,
+    profiles: declared ? json.get('profiles').items.map((item) => item.string) : absent ? [] : ['rooms'],
+    limits,
+    timings,
+    outside: [...outsideOf(LIMITS, limits), ...outsideOf(TIMINGS, timings)],
+    implementation: name === '' ? null : { name, version: json.get('implementation').get('version').string },
+  };
+}
+
