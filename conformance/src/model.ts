@@ -208,6 +208,8 @@ class RoomModel {
     const unknown = this.posts.filter((post) => post.outcome === 'unknown').length;
     for (let i = 1; i < seqs.length; i++) {
       const [a = NaN, b = NaN] = [seqs[i - 1], seqs[i]];
+      const apart = (this.#known.get(b)?.since ?? 0) - (this.#known.get(a)?.notBefore ?? 0);
+      if (apart >= this.#run.target.timings.room_idle_ms) continue; // Perhaps another epoch.
       const keys = [this.#known.get(a)?.post?.key, this.#known.get(b)?.post?.key].filter((key) => key !== undefined);
       this.#judge('MSG-12', b - a <= 1 + unknown, `seq ${a + 1} to follow ${a}`, `${b} follows`, ...keys);
     }
