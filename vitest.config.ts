@@ -5,7 +5,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
     include: ['test/**/*.test.ts', '*/test/**/*.test.ts'],
-    testTimeout: 30_000,
+    testTimeout: 90_000,
+    maxConcurrency: 5,
     reporters: ['default', './scripts/closing-line.ts'],
   },
 });

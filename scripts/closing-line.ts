@@ -9,6 +9,8 @@ export default class ClosingLine implements Reporter {
     const line = `${count('passed')} passed, ${count('failed') + broken + unhandled.length} failed`;
     const skipped = count('skipped') + count('pending');
     // After the summary of the default reporter, which is written when this hook returns.
-    process.on('exit', () => process.stdout.write(`\n${line}${skipped === 0 ? '' : `, ${skipped} skipped`}\n`));
+    process.on('exit', () =>
+      process.stdout.write(`\n${line}${skipped === 0 ? '' : `, ${skipped} skipped`}\n`),
+    );
   }
 }

@@ -28,5 +28,8 @@ export function ruleOf(check: Pick<Check, 'id'>): string {
 
 /** Whether a rule was asked for, by its id, its chapter's prefix, or one of its checks. */
 export function asked(rule: string, only: readonly string[]): boolean {
-  return only.length === 0 || only.some((word) => word === rule || rule.startsWith(`${word}-`) || word.startsWith(`${rule}/`));
+  return (
+    only.length === 0 ||
+    only.some((word) => word === rule || rule.startsWith(`${word}-`) || word.startsWith(`${rule}/`))
+  );
 }

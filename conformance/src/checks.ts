@@ -6,4 +6,10 @@ import { ROOM_CHECKS } from './server/rooms.ts';
 import { STREAM_CHECKS } from './server/streams.ts';
 
 /** Every check of a relay, chapter by chapter. */
-export const CHECKS: readonly Check[] = [...CORE_CHECKS, ...ROOM_CHECKS, ...MESSAGE_CHECKS, ...STREAM_CHECKS, ...READ_CHECKS];
+export const CHECKS: readonly Check[] = [
+  ...CORE_CHECKS,
+  ...ROOM_CHECKS,
+  ...MESSAGE_CHECKS,
+  ...STREAM_CHECKS,
+  ...READ_CHECKS,
+];

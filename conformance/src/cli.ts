@@ -66,7 +66,9 @@ function whole(flag: string, text: string | undefined, fallback: number): number
   return Number(text);
 }
 
-function read(args: readonly string[]): { verb: string; operands: readonly string[]; flags: Flags } | 'help' | 'version' {
+function read(
+  args: readonly string[],
+): { verb: string; operands: readonly string[]; flags: Flags } | 'help' | 'version' {
   let parsed;
   try {
     parsed = parseArgs({
@@ -95,9 +97,12 @@ function read(args: readonly string[]): { verb: string; operands: readonly strin
   if (values.version === true) return 'version';
   const [verb = '', ...operands] = positionals;
   const { level, profile, url } = values;
-  if (level !== undefined && level !== 'compat' && level !== 'hardened') throw new UsageError(`--level is compat or hardened, not '${level}'`);
-  if (profile !== undefined && !PROFILES.some((known) => known === profile)) throw new UsageError(`--profile is one of ${PROFILES.join(', ')}`);
-  if (url !== undefined && !/^https?:\/\//.test(url)) throw new UsageError(`--url takes a URL with http or https`);
+  if (level !== undefined && level !== 'compat' && level !== 'hardened')
+    throw new UsageError(`--level is compat or hardened, not '${level}'`);
+  if (profile !== undefined && !PROFILES.some((known) => known === profile))
+    throw new UsageError(`--profile is one of ${PROFILES.join(', ')}`);
+  if (url !== undefined && !/^https?:\/\//.test(url))
+    throw new UsageError(`--url takes a URL with http or https`);
   if (url !== undefined && !URL.canParse(url)) throw new UsageError(`--url takes a URL with http or https`);
   return {
     verb,
@@ -117,7 +122,8 @@ function read(args: readonly string[]): { verb: string; operands: readonly strin
   };
 }
 
-const colour = (stream: NodeJS.WriteStream) => stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
+const colour = (stream: NodeJS.WriteStream) =>
+  stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
 
 /** One line that is drawn again and again on a terminal; plain lines elsewhere. */
 function progressLine(): { show: (progress: Progress) => void; clear: () => void } {
@@ -146,8 +152,13 @@ function progressLine(): { show: (progress: Progress) => void; clear: () => void
   };
 }
 
-async function withTarget<T>(flags: Flags, signal: AbortSignal, use: (url: string) => Promise<T>): Promise<T> {
-  if ((flags.url === undefined) === (flags.cmd === undefined)) throw new UsageError('give one of --url and --cmd');
+async function withTarget<T>(
+  flags: Flags,
+  signal: AbortSignal,
+  use: (url: string) => Promise<T>,
+): Promise<T> {
+  if ((flags.url === undefined) === (flags.cmd === undefined))
+    throw new UsageError('give one of --url and --cmd');
   let target: RunningTarget | null = null;
   try {
     if (flags.cmd !== undefined) target = await startTarget(flags.cmd, signal);
@@ -157,20 +168,33 @@ async function withTarget<T>(flags: Flags, signal: AbortSignal, use: (url: strin
   }
 }
 
-async function server(flags: Flags, signal: AbortSignal, program?: { name: string; program: Program }): Promise<number> {
+async function server(
+  flags: Flags,
+  signal: AbortSignal,
+  program?: { name: string; program: Program },
+): Promise<number> {
   return withTarget(flags, signal, async (url) => {
     const target = await probe(url, flags.level);
     if (flags.profile !== undefined && !target.profiles.includes(flags.profile)) {
       process.stderr.write(`${NAME}: the relay does not serve the profile ${flags.profile}\n`);
       return EXIT.violation;
     }
-    if (flags.profile !== undefined && flags.profile !== 'rooms') throw new UsageError(`this version of the suite checks the profile rooms alone`);
+    if (flags.profile !== undefined && flags.profile !== 'rooms')
+      throw new UsageError(`this version of the suite checks the profile rooms alone`);
     if (!target.profiles.includes('rooms')) {
       process.stderr.write(`${NAME}: ${target.url} does not serve rooms: nothing here can be judged\n`);
       return EXIT.incomplete;
     }
-    const options = { target, seed: flags.seed, runs: flags.runs, cert: flags.cert, only: flags.only, signal };
-    if (program === undefined && jobsOf(options).length === 0) throw new UsageError(`no check matches ${flags.only.join(',')}; see ${NAME} list`);
+    const options = {
+      target,
+      seed: flags.seed,
+      runs: flags.runs,
+      cert: flags.cert,
+      only: flags.only,
+      signal,
+    };
+    if (program === undefined && jobsOf(options).length === 0)
+      throw new UsageError(`no check matches ${flags.only.join(',')}; see ${NAME} list`);
     mkdirSync(flags.report, { recursive: true });
     const file = createWriteStream(join(flags.report, 'trace.ndjson'));
     const line = progressLine();
@@ -185,7 +209,9 @@ async function server(flags: Flags, signal: AbortSignal, program?: { name: strin
     await new Promise((resolve) => file.end(resolve));
     const made = makeReport(trace, await judge(trace), { shrunk: runner.shrunk, strict: flags.strict });
     writeReport(flags.report, made);
-    process.stdout.write(`${summary(made.report, colour(process.stdout))}\nReport: ${join(flags.report, 'report.json')}\n`);
+    process.stdout.write(
+      `${summary(made.report, colour(process.stdout))}\nReport: ${join(flags.report, 'report.json')}\n`,
+    );
     if (signal.aborted) return EXIT.incomplete;
     return made.report.exit_code;
   });
@@ -211,23 +237,32 @@ async function judgeAgain(path: string | undefined, flags: Flags): Promise<numbe
 }
 
 async function replay(path: string | undefined, flags: Flags, signal: AbortSignal): Promise<number> {
-  if (path === undefined) throw new UsageError('name the case: replay bot2bot-report/cases/MSG-14.json --url …');
+  if (path === undefined)
+    throw new UsageError('name the case: replay bot2bot-report/cases/MSG-14.json --url …');
   let kept: { check?: unknown; seed?: unknown; program?: Program | null };
   try {
     kept = JSON.parse(readFileSync(path, 'utf8')) as typeof kept;
   } catch {
     throw new UsageError(`cannot read a case from ${path}`);
   }
-  if (typeof kept.check !== 'string' || typeof kept.seed !== 'number') throw new UsageError(`${path} is not a case of a report`);
+  if (typeof kept.check !== 'string' || typeof kept.seed !== 'number')
+    throw new UsageError(`${path} is not a case of a report`);
   const again = { ...flags, seed: kept.seed, only: [kept.check], cert: true };
-  return server(again, signal, kept.check === PROGRAM_CHECK.id && kept.program ? { name: 'replay', program: kept.program } : undefined);
+  return server(
+    again,
+    signal,
+    kept.check === PROGRAM_CHECK.id && kept.program ? { name: 'replay', program: kept.program } : undefined,
+  );
 }
 
 function list(): number {
   const bold = (text: string) => (colour(process.stdout) ? styleText('bold', text) : text);
   for (const rule of REQUIREMENTS) {
-    const checks = CHECKS.filter((check) => ruleOf(check) === rule.id || check.also?.includes(rule.id) === true).map((check) => check.id);
-    const how = rule.actor === 'client' ? 'a rule for clients' : checks.join(' ') || 'by the model and the oracle';
+    const checks = CHECKS.filter(
+      (check) => ruleOf(check) === rule.id || check.also?.includes(rule.id) === true,
+    ).map((check) => check.id);
+    const how =
+      rule.actor === 'client' ? 'a rule for clients' : checks.join(' ') || 'by the model and the oracle';
     process.stdout.write(`${bold(rule.id.padEnd(10))} ${rule.word} ${rule.level.padEnd(8)} ${how}\n`);
   }
   return EXIT.conformant;
@@ -236,13 +271,21 @@ function list(): number {
 function explain(id: string | undefined): number {
   const rule = REQUIREMENTS.find((known) => known.id === id?.toUpperCase());
   if (rule === undefined) throw new UsageError(`there is no rule ${id ?? ''}; see ${NAME} list`);
-  const checks = CHECKS.filter((check) => asked(ruleOf(check), [rule.id]) || check.also?.includes(rule.id) === true);
+  const checks = CHECKS.filter(
+    (check) => asked(ruleOf(check), [rule.id]) || check.also?.includes(rule.id) === true,
+  );
   const lines = [
     `${rule.id} (${rule.actor}, ${rule.word}, ${rule.level}, since ${rule.since}; spec/${rule.chapter})`,
     '',
     `  ${rule.sentence}`,
     '',
-    ...(checks.length === 0 ? [rule.actor === 'client' ? 'A rule for clients.' : 'Judged on all traffic by the model or the oracle.'] : checks.map((check) => `${check.id} (${check.lane}): ${check.title}`)),
+    ...(checks.length === 0
+      ? [
+          rule.actor === 'client'
+            ? 'A rule for clients.'
+            : 'Judged on all traffic by the model or the oracle.',
+        ]
+      : checks.map((check) => `${check.id} (${check.lane}): ${check.title}`)),
     ...(KILLS[rule.id] ?? []).map((mutant) => `kills the mutant ${mutant}`),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
@@ -284,7 +327,9 @@ try {
     process.stderr.write(`${NAME}: ${error.message}\n`);
     process.exitCode = EXIT.unreachable;
   } else {
-    process.stderr.write(`${NAME}: a fault of the suite itself: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `${NAME}: a fault of the suite itself: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     process.exitCode = EXIT.fault;
   }
 }

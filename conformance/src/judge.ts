@@ -9,7 +9,8 @@ import { Script, type Outcome } from './script.ts';
 import { Interrupted, TapeSteps } from './steps.ts';
 import type { CaseTrace, RunRecord, Trace } from './trace.ts';
 
-export type Verdict = 'pass' | 'fail' | 'warn' | 'not-applicable' | 'not-observed' | 'inconclusive' | 'excluded';
+export type Verdict =
+  'pass' | 'fail' | 'warn' | 'not-applicable' | 'not-observed' | 'inconclusive' | 'excluded';
 
 /** A requirement that did not hold. */
 export interface Failure extends Outcome {
@@ -53,7 +54,10 @@ export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseR
   try {
     await check.run(script);
   } catch (error) {
-    trouble = error instanceof Interrupted ? error.message : `fault: ${error instanceof Error ? error.message : String(error)}`;
+    trouble =
+      error instanceof Interrupted
+        ? error.message
+        : `fault: ${error instanceof Error ? error.message : String(error)}`;
   }
   if (trace.end?.outcome === 'fault') trouble = `fault: ${trace.end.error ?? 'unknown'}`;
   const oracle = new Oracle(run);
@@ -61,14 +65,17 @@ export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseR
   const rules = new Map(REQUIREMENTS.map((rule) => [rule.id, rule]));
   const outcomes = [...script.outcomes, ...oracle.outcomes, ...judgeRooms(run, trace)].filter((outcome) => {
     const rule = rules.get(outcome.rule);
-    if (rule === undefined) throw new RangeError(`${trace.start.check} names a rule that does not exist: ${outcome.rule}`);
+    if (rule === undefined)
+      throw new RangeError(`${trace.start.check} names a rule that does not exist: ${outcome.rule}`);
     return rule.level === 'compat' || run.target.level === 'hardened';
   });
   return { outcomes, trouble };
 }
 
 /** Judge a whole trace. @param checks those that were to run; others explain what was not observed. */
-export async function judge(trace: Trace): Promise<{ results: RuleResult[]; troubles: { case: string; why: string }[] }> {
+export async function judge(
+  trace: Trace,
+): Promise<{ results: RuleResult[]; troubles: { case: string; why: string }[] }> {
   const { run } = trace;
   const troubles: { case: string; why: string }[] = [];
   const byRule = new Map<string, { held: number; failures: Map<string, Failure> }>();
@@ -95,10 +102,18 @@ export async function judge(trace: Trace): Promise<{ results: RuleResult[]; trou
       const entry = byRule.get(outcome.rule) ?? { held: 0, failures: new Map<string, Failure>() };
       byRule.set(outcome.rule, entry);
       if (outcome.ok) entry.held++;
-      else entry.failures.set(`${name} ${outcome.want} ${outcome.evidence.join()}`, { ...outcome, case: name, check, repeated: null });
+      else
+        entry.failures.set(`${name} ${outcome.want} ${outcome.evidence.join()}`, {
+          ...outcome,
+          case: name,
+          check,
+          repeated: null,
+        });
     }
   }
-  const inScope = REQUIREMENTS.filter((rule) => asked(rule.id, run.only) || (byRule.get(rule.id)?.failures.size ?? 0) > 0);
+  const inScope = REQUIREMENTS.filter(
+    (rule) => asked(rule.id, run.only) || (byRule.get(rule.id)?.failures.size ?? 0) > 0,
+  );
   const results = inScope.map((rule): RuleResult => {
     const seen = byRule.get(rule.id) ?? { held: 0, failures: new Map<string, Failure>() };
     const failures = [...seen.failures.values()].map((failure) => ({
@@ -114,13 +129,16 @@ export async function judge(trace: Trace): Promise<{ results: RuleResult[]; trou
       return { ...base, verdict: 'not-applicable', reason: 'the target is at level compat' };
     }
     if (firm.length > 0) return { ...base, failures: firm, verdict: rule.word === 'MUST' ? 'fail' : 'warn' };
-    if (failures.length > 0) return { ...base, verdict: 'inconclusive', reason: 'late once, and in time when repeated alone' };
+    if (failures.length > 0)
+      return { ...base, verdict: 'inconclusive', reason: 'late once, and in time when repeated alone' };
     const unfinished = checks.find((check) => troubled.has(check.id));
-    if (unfinished !== undefined) return { ...base, verdict: 'not-observed', reason: `${unfinished.id} did not run to its end` };
+    if (unfinished !== undefined)
+      return { ...base, verdict: 'not-observed', reason: `${unfinished.id} did not run to its end` };
     if (seen.held > 0) return { ...base, verdict: 'pass' };
     const skipped = checks.find((check) => !driven.has(check.id));
     if (skipped?.lab !== undefined) return { ...base, verdict: 'excluded', reason: skipped.lab };
-    if (skipped !== undefined && (skipped.cert === true || skipped.lane === 'solo')) return { ...base, verdict: 'excluded', reason: 'checked with --cert' };
+    if (skipped !== undefined && (skipped.cert === true || skipped.lane === 'solo'))
+      return { ...base, verdict: 'excluded', reason: 'checked with --cert' };
     return { ...base, verdict: 'not-observed', reason: 'nothing that was driven put it to the test' };
   });
   return { results, troubles };
@@ -128,5 +146,9 @@ export async function judge(trace: Trace): Promise<{ results: RuleResult[]; trou
 
 /** The rules that something in this suite can decide. */
 export function coveredRules(): ReadonlySet<string> {
-  return new Set([...CHECKS.flatMap((check) => [ruleOf(check), ...(check.also ?? [])]), ...MODEL_RULES, ...ORACLE_RULES]);
+  return new Set([
+    ...CHECKS.flatMap((check) => [ruleOf(check), ...(check.also ?? [])]),
+    ...MODEL_RULES,
+    ...ORACLE_RULES,
+  ]);
 }

@@ -17,9 +17,31 @@ const TTL_GRACE_MS = 5_000;
 
 /** The rules on which the model decides. */
 export const MODEL_RULES: readonly string[] = [
-  'MSG-2', 'MSG-3', 'MSG-9', 'MSG-10', 'MSG-12', 'MSG-14', 'MSG-15', 'MSG-19', 'MSG-21', 'MSG-22',
-  'ROOM-4', 'READ-1', 'READ-4', 'READ-5', 'READ-6', 'READ-7', 'READ-8', 'READ-9', 'READ-10', 'READ-11', 'READ-12',
-  'STREAM-2', 'STREAM-3', 'STREAM-5', 'STREAM-7',
+  'MSG-2',
+  'MSG-3',
+  'MSG-9',
+  'MSG-10',
+  'MSG-12',
+  'MSG-14',
+  'MSG-15',
+  'MSG-19',
+  'MSG-21',
+  'MSG-22',
+  'ROOM-4',
+  'READ-1',
+  'READ-4',
+  'READ-5',
+  'READ-6',
+  'READ-7',
+  'READ-8',
+  'READ-9',
+  'READ-10',
+  'READ-11',
+  'READ-12',
+  'STREAM-2',
+  'STREAM-3',
+  'STREAM-5',
+  'STREAM-7',
 ];
 
 interface Post {
@@ -70,10 +92,22 @@ const queryOf = (path: string) => new URLSearchParams(path.split('?')[1] ?? '');
 
 function numberIn(query: URLSearchParams, name: string, fallback: number, min: number, max: number): number {
   const value = Number(query.get(name) ?? NaN);
-  return Number.isNaN(value) || query.get(name) === '' ? fallback : Math.min(max, Math.max(min, Math.trunc(value)));
+  return Number.isNaN(value) || query.get(name) === ''
+    ? fallback
+    : Math.min(max, Math.max(min, Math.trunc(value)));
 }
 
-const FIELDS = ['id', 'sender', 'sender_verified', 'ciphertext', 'nonce', 'ts', 'ttl_ms', 'reply_to', 'ext'] as const;
+const FIELDS = [
+  'id',
+  'sender',
+  'sender_verified',
+  'ciphertext',
+  'nonce',
+  'ts',
+  'ttl_ms',
+  'reply_to',
+  'ext',
+] as const;
 
 function fingerprint(message: Value): string {
   return JSON.stringify(FIELDS.map((field) => message.get(field).raw ?? null));
@@ -130,9 +164,22 @@ class RoomModel {
       if (post.outcome !== 'accepted' || Number.isNaN(post.seq)) continue;
       const before = this.#known.get(post.seq);
       const others = before?.post === undefined ? [] : [before.post.key];
-      this.#judge('MSG-3', before === undefined, 'a seq of its own for each accepted message', `two posts were answered seq ${post.seq}`, post.key, ...others);
+      this.#judge(
+        'MSG-3',
+        before === undefined,
+        'a seq of its own for each accepted message',
+        `two posts were answered seq ${post.seq}`,
+        post.key,
+        ...others,
+      );
       const ttl = post.body.get('ttl_ms').number;
-      this.#known.set(post.seq, { seq: post.seq, post, since: post.t1, notBefore: post.t0, ttl: ttl > 0 ? ttl : 0 });
+      this.#known.set(post.seq, {
+        seq: post.seq,
+        post,
+        since: post.t1,
+        notBefore: post.t0,
+        ttl: ttl > 0 ? ttl : 0,
+      });
     }
     // A post without an answer may have happened: its message is known once someone saw it.
     const unanswered = new Map(this.posts.filter((p) => p.outcome === 'unknown').map((p) => [p.nonce, p]));
@@ -170,7 +217,14 @@ class RoomModel {
         if (newest === null || earlier.seq > newest.seq) newest = earlier;
       }
       if (newest === null) continue;
-      this.#judge('MSG-3', post.seq > newest.seq, `a seq above ${newest.seq}, which was answered before this post was sent`, `seq ${post.seq}`, newest.key, post.key);
+      this.#judge(
+        'MSG-3',
+        post.seq > newest.seq,
+        `a seq above ${newest.seq}, which was answered before this post was sent`,
+        `seq ${post.seq}`,
+        newest.key,
+        post.key,
+      );
     }
     for (const post of this.posts) {
       if (post.status === 429) {
@@ -193,11 +247,32 @@ class RoomModel {
         const same = post.body.get('ciphertext').string === first.body.get('ciphertext').string;
         if (same && post.status === 200) {
           const ok = post.outcome === 'duplicate' && post.seq === first.seq && post.id === first.id;
-          this.#judge('MSG-14', ok, `the first answer again: id ${first.id}, seq ${first.seq}, duplicate:true`, `id ${post.id}, seq ${post.seq}, ${post.outcome}`, first.key, post.key);
+          this.#judge(
+            'MSG-14',
+            ok,
+            `the first answer again: id ${first.id}, seq ${first.seq}, duplicate:true`,
+            `id ${post.id}, seq ${post.seq}, ${post.outcome}`,
+            first.key,
+            post.key,
+          );
         } else if (same) {
-          this.#judge('MSG-14', post.status === 429, 'the first answer again', `status ${post.status}`, first.key, post.key);
+          this.#judge(
+            'MSG-14',
+            post.status === 429,
+            'the first answer again',
+            `status ${post.status}`,
+            first.key,
+            post.key,
+          );
         } else if (post.status !== 400) {
-          this.#judge('MSG-15', post.status === 409 || post.status === 429, '409 to another ciphertext under the same nonce', `status ${post.status}`, first.key, post.key);
+          this.#judge(
+            'MSG-15',
+            post.status === 409 || post.status === 429,
+            '409 to another ciphertext under the same nonce',
+            `status ${post.status}`,
+            first.key,
+            post.key,
+          );
         }
       }
     }
@@ -210,7 +285,9 @@ class RoomModel {
       const [a = NaN, b = NaN] = [seqs[i - 1], seqs[i]];
       const apart = (this.#known.get(b)?.since ?? 0) - (this.#known.get(a)?.notBefore ?? 0);
       if (apart >= this.#run.target.timings.room_idle_ms) continue; // Perhaps another epoch.
-      const keys = [this.#known.get(a)?.post?.key, this.#known.get(b)?.post?.key].filter((key) => key !== undefined);
+      const keys = [this.#known.get(a)?.post?.key, this.#known.get(b)?.post?.key].filter(
+        (key) => key !== undefined,
+      );
       this.#judge('MSG-12', b - a <= 1 + unknown, `seq ${a + 1} to follow ${a}`, `${b} follows`, ...keys);
     }
   }
@@ -225,26 +302,71 @@ class RoomModel {
       const nonce = message.get('nonce').string;
       const posts = byNonce.get(nonce) ?? [];
       const ciphertext = message.get('ciphertext').string;
-      const origin = posts.find((p) => p.outcome === 'accepted' && p.seq === seq) ?? posts.find((p) => p.outcome === 'unknown');
+      const origin =
+        posts.find((p) => p.outcome === 'accepted' && p.seq === seq) ??
+        posts.find((p) => p.outcome === 'unknown');
       if (posts.length === 0) {
         const stray = this.#elsewhere(nonce);
-        this.#judge(stray ? 'ROOM-4' : 'MSG-2', false, stray ? 'only messages of this room' : 'only what was posted', `a message with nonce ${nonce}`, key);
+        this.#judge(
+          stray ? 'ROOM-4' : 'MSG-2',
+          false,
+          stray ? 'only messages of this room' : 'only what was posted',
+          `a message with nonce ${nonce}`,
+          key,
+        );
       } else if (origin === undefined) {
         const taken = posts.find((p) => p.outcome === 'accepted');
-        if (taken === undefined) this.#judge('MSG-21', false, 'nothing of a post that was refused', `its message under seq ${seq}`, posts[0]?.key ?? key, key);
-        else this.#judge(this.#hardened ? 'MSG-14' : 'MSG-2', false, `nonce of seq ${taken.seq} under that seq alone`, `seq ${seq}`, taken.key, key);
+        if (taken === undefined)
+          this.#judge(
+            'MSG-21',
+            false,
+            'nothing of a post that was refused',
+            `its message under seq ${seq}`,
+            posts[0]?.key ?? key,
+            key,
+          );
+        else
+          this.#judge(
+            this.#hardened ? 'MSG-14' : 'MSG-2',
+            false,
+            `nonce of seq ${taken.seq} under that seq alone`,
+            `seq ${seq}`,
+            taken.key,
+            key,
+          );
       } else {
         this.#judge('MSG-21', true, 'nothing of a refused post', '');
         this.#judge('ROOM-4', true, 'only messages of this room', '');
         const wrong = this.#altered(message, origin, ciphertext);
-        this.#judge('MSG-2', wrong === null, 'the message as it was posted', `another ${wrong ?? ''}`, origin.key, key);
+        this.#judge(
+          'MSG-2',
+          wrong === null,
+          'the message as it was posted',
+          `another ${wrong ?? ''}`,
+          origin.key,
+          key,
+        );
         if (origin.body.has('sender_sig')) continue;
-        this.#judge('MSG-22', message.get('sender_verified').raw === false, 'sender_verified: false', JSON.stringify(message.get('sender_verified').raw ?? null), key);
+        this.#judge(
+          'MSG-22',
+          message.get('sender_verified').raw === false,
+          'sender_verified: false',
+          JSON.stringify(message.get('sender_verified').raw ?? null),
+          key,
+        );
       }
       const print = fingerprint(message);
       const before = prints.get(seq);
       if (before === undefined) prints.set(seq, { print, key });
-      else this.#judge('READ-6', before.print === print, `seq ${seq} as it was delivered before: ${before.print.slice(0, 160)}`, print.slice(0, 160), before.key, key);
+      else
+        this.#judge(
+          'READ-6',
+          before.print === print,
+          `seq ${seq} as it was delivered before: ${before.print.slice(0, 160)}`,
+          print.slice(0, 160),
+          before.key,
+          key,
+        );
     }
   }
 
@@ -271,22 +393,59 @@ class RoomModel {
     const reset = read.json.get('reset').raw === true;
     const foreign = read.epochAsked !== null && epoch !== '' && read.epochAsked !== epoch;
     if (this.#hardened && epoch !== '') {
-      this.#judge('READ-12', reset === foreign, foreign ? 'reset: true to another epoch' : 'no reset', reset ? 'reset: true' : 'no reset', key);
+      this.#judge(
+        'READ-12',
+        reset === foreign,
+        foreign ? 'reset: true to another epoch' : 'no reset',
+        reset ? 'reset: true' : 'no reset',
+        key,
+      );
     }
     const after = foreign && this.#hardened ? 0 : read.after;
     const low = seqs.find((seq) => !(seq > after));
     this.#judge('READ-7', low === undefined, `only messages above ${after}`, `seq ${low ?? ''}`, key);
     const disorder = seqs.findIndex((seq, i) => i > 0 && !(seq > (seqs[i - 1] ?? NaN)));
-    this.#judge('READ-8', disorder < 0, 'each message once, in the order of seq', `seq ${seqs[disorder] ?? ''} after ${seqs[disorder - 1] ?? ''}`, key);
+    this.#judge(
+      'READ-8',
+      disorder < 0,
+      'each message once, in the order of seq',
+      `seq ${seqs[disorder] ?? ''} after ${seqs[disorder - 1] ?? ''}`,
+      key,
+    );
     const pageRule = read.kind === 'wait' ? 'READ-1' : 'READ-4';
-    if (read.kind !== 'stream') this.#judge(pageRule, seqs.length <= read.limit, `at most ${read.limit} messages`, `${seqs.length}`, key);
+    if (read.kind !== 'stream')
+      this.#judge(
+        pageRule,
+        seqs.length <= read.limit,
+        `at most ${read.limit} messages`,
+        `${seqs.length}`,
+        key,
+      );
     const full = seqs.length >= read.limit;
     const end = full ? (seqs.at(-1) ?? 0) : Infinity;
-    const missing = this.#due(after, read.t0, read.t1).find((known) => known.seq <= end && !seqs.includes(known.seq));
-    this.#judge('READ-8', missing === undefined, `seq ${missing?.seq ?? ''}, accepted before this read began`, `a read without it`, missing?.post?.key ?? key, key);
-    const stale = seqs.map((seq) => this.#known.get(seq)).find((known) => known !== undefined && this.#mustBeGone(known, read.t0));
+    const missing = this.#due(after, read.t0, read.t1).find(
+      (known) => known.seq <= end && !seqs.includes(known.seq),
+    );
+    this.#judge(
+      'READ-8',
+      missing === undefined,
+      `seq ${missing?.seq ?? ''}, accepted before this read began`,
+      `a read without it`,
+      missing?.post?.key ?? key,
+      key,
+    );
+    const stale = seqs
+      .map((seq) => this.#known.get(seq))
+      .find((known) => known !== undefined && this.#mustBeGone(known, read.t0));
     if ([...this.#known.values()].some((known) => known.ttl > 0)) {
-      this.#judge(this.#hardened ? 'MSG-10' : 'MSG-9', stale === undefined, 'no message past its ttl_ms', `seq ${stale?.seq ?? ''}`, stale?.post?.key ?? key, key);
+      this.#judge(
+        this.#hardened ? 'MSG-10' : 'MSG-9',
+        stale === undefined,
+        'no message past its ttl_ms',
+        `seq ${stale?.seq ?? ''}`,
+        stale?.post?.key ?? key,
+        key,
+      );
     }
     if (read.kind !== 'stream') this.#lastSeq(read);
     if (this.#hardened && read.json.get('exists').raw !== false) this.#position(read, after, seqs, full);
@@ -296,11 +455,19 @@ class RoomModel {
     const value = read.json.get('last_seq').number;
     const due = this.#due(0, read.t0, read.t1);
     const least = due.at(-1)?.seq ?? 0;
-    const possible = [...this.#known.values()].filter((known) => known.notBefore < read.t1 && !this.#mustBeGone(known, read.t0));
+    const possible = [...this.#known.values()].filter(
+      (known) => known.notBefore < read.t1 && !this.#mustBeGone(known, read.t0),
+    );
     const unknown = this.posts.some((post) => post.outcome === 'unknown' && post.t0 < read.t1);
     const most = unknown ? Infinity : Math.max(0, ...possible.map((known) => known.seq));
     const ok = value >= least && value <= most;
-    this.#judge('READ-5', ok, `last_seq ${least === most ? least : `from ${least} to ${most}`}`, `${value}`, read.key);
+    this.#judge(
+      'READ-5',
+      ok,
+      `last_seq ${least === most ? least : `from ${least} to ${most}`}`,
+      `${value}`,
+      read.key,
+    );
   }
 
   /** next_after, has_more, oldest_seq, gap. */
@@ -312,29 +479,80 @@ class RoomModel {
       const next = json.get('next_after').number;
       const more = json.get('has_more').raw;
       const delivered = seqs.at(-1) ?? after;
-      this.#judge('READ-9', next >= Math.max(after, delivered), `next_after of at least ${Math.max(after, delivered)}`, `${next}`, key);
+      this.#judge(
+        'READ-9',
+        next >= Math.max(after, delivered),
+        `next_after of at least ${Math.max(after, delivered)}`,
+        `${next}`,
+        key,
+      );
       const left = this.#due(next, read.t0, read.t1);
-      this.#judge('READ-9', more !== false || left.length === 0, `has_more: true, for seq ${left[0]?.seq ?? ''}`, 'has_more: false', key);
-      const possible = [...this.#known.values()].some((k) => k.seq > next && k.notBefore < read.t1 && !this.#mustBeGone(k, read.t0));
+      this.#judge(
+        'READ-9',
+        more !== false || left.length === 0,
+        `has_more: true, for seq ${left[0]?.seq ?? ''}`,
+        'has_more: false',
+        key,
+      );
+      const possible = [...this.#known.values()].some(
+        (k) => k.seq > next && k.notBefore < read.t1 && !this.#mustBeGone(k, read.t0),
+      );
       const unknown = this.posts.some((post) => post.outcome === 'unknown' && post.t0 < read.t1);
-      this.#judge('READ-9', more !== true || possible || unknown, 'has_more: false, for nothing is left', 'has_more: true', key);
+      this.#judge(
+        'READ-9',
+        more !== true || possible || unknown,
+        'has_more: false, for nothing is left',
+        'has_more: true',
+        key,
+      );
       if (after > 0) {
         const skipped = [...this.#known.values()].find(
-          (k) => k.seq > after && k.seq <= next && k.since < read.t0 && !seqs.includes(k.seq) &&
-            !(k.seq < oldest && k.seq >= gap.get('from').number && k.seq <= gap.get('to').number) && !this.#mayExpire(k, read.t1),
+          (k) =>
+            k.seq > after &&
+            k.seq <= next &&
+            k.since < read.t0 &&
+            !seqs.includes(k.seq) &&
+            !(k.seq < oldest && k.seq >= gap.get('from').number && k.seq <= gap.get('to').number) &&
+            !this.#mayExpire(k, read.t1),
         );
-        this.#judge('READ-10', skipped === undefined, `seq ${skipped?.seq ?? ''} delivered or named by gap`, 'neither', key);
+        this.#judge(
+          'READ-10',
+          skipped === undefined,
+          `seq ${skipped?.seq ?? ''} delivered or named by gap`,
+          'neither',
+          key,
+        );
       }
-      if (!full && seqs.length > 0) this.#judge('READ-9', oldest <= (seqs[0] ?? 0), `oldest_seq of at most ${seqs[0] ?? 0}`, `${oldest}`, key);
+      if (!full && seqs.length > 0)
+        this.#judge(
+          'READ-9',
+          oldest <= (seqs[0] ?? 0),
+          `oldest_seq of at most ${seqs[0] ?? 0}`,
+          `${oldest}`,
+          key,
+        );
     }
     const expected = after > 0 && after < oldest - 1;
     const named = gap.get('from').number === after + 1 && gap.get('to').number === oldest - 1;
-    this.#judge('READ-10', expected ? named : !json.has('gap'), expected ? `gap from ${after + 1} to ${oldest - 1}` : 'no gap', JSON.stringify(gap.raw ?? null), key);
+    this.#judge(
+      'READ-10',
+      expected ? named : !json.has('gap'),
+      expected ? `gap from ${after + 1} to ${oldest - 1}` : 'no gap',
+      JSON.stringify(gap.raw ?? null),
+      key,
+    );
     const evicted = this.#known.size >= this.#run.target.limits.buffer_messages;
     const first = Math.min(...this.#known.keys());
     if (!evicted && Number.isFinite(first) && !this.#roomMayBeGone(read.t1)) {
       const unknown = this.posts.some((post) => post.outcome === 'unknown');
-      if (!unknown) this.#judge('READ-9', oldest <= first, `oldest_seq ${first} or below, for nothing was evicted`, `${oldest}`, key);
+      if (!unknown)
+        this.#judge(
+          'READ-9',
+          oldest <= first,
+          `oldest_seq ${first} or below, for nothing was evicted`,
+          `${oldest}`,
+          key,
+        );
     }
   }
 
@@ -345,7 +563,10 @@ class RoomModel {
   /** Whether the case left the room alone for long enough that it may have been made anew. */
   #roomMayBeGone(at: number): boolean {
     const { room_idle_ms: idle } = this.#run.target.timings;
-    const first = Math.min(...this.posts.map((post) => post.t0), ...this.streams.map((stream) => stream.open.t0));
+    const first = Math.min(
+      ...this.posts.map((post) => post.t0),
+      ...this.streams.map((stream) => stream.open.t0),
+    );
     return at - first >= Math.min(idle, ROOM_GONE_MS);
   }
 
@@ -359,8 +580,20 @@ class RoomModel {
     const types = frames.map((frame) => frame.type);
     const readyAt = types.indexOf('ready');
     const early = types.slice(0, readyAt < 0 ? types.length : readyAt).find((type) => type !== 'message');
-    this.#judge('STREAM-2', early === undefined, 'only buffered messages before ready', `a ${early ?? ''} frame`, key);
-    this.#judge('STREAM-2', types.filter((type) => type === 'ready').length <= 1, 'one ready', 'several', key);
+    this.#judge(
+      'STREAM-2',
+      early === undefined,
+      'only buffered messages before ready',
+      `a ${early ?? ''} frame`,
+      key,
+    );
+    this.#judge(
+      'STREAM-2',
+      types.filter((type) => type === 'ready').length <= 1,
+      'one ready',
+      'several',
+      key,
+    );
     const ready = frames[readyAt];
     if (ready === undefined) return;
     const query = queryOf(open.path);
@@ -388,21 +621,45 @@ class RoomModel {
     if (this.#hardened && open.kind === 'sse') this.#ids(stream, ready);
   }
 
-  #floor(stream: StreamSeen, ready: Frame, after: number, replay: readonly number[], live: readonly Frame[]): void {
+  #floor(
+    stream: StreamSeen,
+    ready: Frame,
+    after: number,
+    replay: readonly number[],
+    live: readonly Frame[],
+  ): void {
     const { key } = stream.open;
     const floor = ready.json.get('last_seq').number;
     if (Number.isNaN(floor)) return;
     const most = Math.max(after, 0, ...replay);
     this.#judge('STREAM-5', floor <= most, `last_seq of at most ${most}`, `${floor}`, key);
     const below = live.find((frame) => frame.json.get('seq').number <= floor);
-    this.#judge('STREAM-5', below === undefined, `only messages above ${floor} after ready`, `seq ${below?.json.get('seq').number ?? ''}`, key);
+    this.#judge(
+      'STREAM-5',
+      below === undefined,
+      `only messages above ${floor} after ready`,
+      `seq ${below?.json.get('seq').number ?? ''}`,
+      key,
+    );
   }
 
-  #live(stream: StreamSeen, ready: Frame, after: number, replay: readonly number[], live: readonly Frame[]): void {
+  #live(
+    stream: StreamSeen,
+    ready: Frame,
+    after: number,
+    replay: readonly number[],
+    live: readonly Frame[],
+  ): void {
     const { key } = stream.open;
     const seqs = [...replay, ...live.map((frame) => frame.json.get('seq').number)];
     const disorder = seqs.findIndex((seq, i) => i > 0 && !(seq > (seqs[i - 1] ?? NaN)));
-    this.#judge('STREAM-3', disorder < 0, 'each message once, in the order of seq', `seq ${seqs[disorder] ?? ''} after ${seqs[disorder - 1] ?? ''}`, key);
+    this.#judge(
+      'STREAM-3',
+      disorder < 0,
+      'each message once, in the order of seq',
+      `seq ${seqs[disorder] ?? ''} after ${seqs[disorder - 1] ?? ''}`,
+      key,
+    );
     const seen = new Set(seqs);
     const newest = seqs.at(-1) ?? 0;
     const until = stream.close?.at ?? stream.last;
@@ -411,9 +668,22 @@ class RoomModel {
       if (this.#mayExpire(known, Math.min(until, known.since + LIVE_MS))) return false;
       return known.seq < newest || known.since + LIVE_MS < until;
     });
-    this.#judge('STREAM-3', lost === undefined, `seq ${lost?.seq ?? ''}, accepted while the stream was open`, 'a stream without it', lost?.post?.key ?? key, key);
+    this.#judge(
+      'STREAM-3',
+      lost === undefined,
+      `seq ${lost?.seq ?? ''}, accepted while the stream was open`,
+      'a stream without it',
+      lost?.post?.key ?? key,
+      key,
+    );
     const low = live.find((frame) => frame.json.get('seq').number <= after);
-    this.#judge('READ-7', low === undefined, `only messages above ${after}`, `seq ${low?.json.get('seq').number ?? ''}`, key);
+    this.#judge(
+      'READ-7',
+      low === undefined,
+      `only messages above ${after}`,
+      `seq ${low?.json.get('seq').number ?? ''}`,
+      key,
+    );
   }
 
   #ids(stream: StreamSeen, ready: Frame): void {
@@ -422,7 +692,13 @@ class RoomModel {
     for (const frame of stream.frames) {
       if (frame.type !== 'message' && frame.type !== 'ready') continue;
       const seq = frame.json.get(frame.type === 'ready' ? 'last_seq' : 'seq').number;
-      this.#judge('STREAM-7', frame.id === `${epoch}:${seq}`, `the event id ${epoch}:${seq}`, frame.id ?? 'none', key);
+      this.#judge(
+        'STREAM-7',
+        frame.id === `${epoch}:${seq}`,
+        `the event id ${epoch}:${seq}`,
+        frame.id ?? 'none',
+        key,
+      );
     }
   }
 
@@ -430,10 +706,14 @@ class RoomModel {
   #epochs(): void {
     if (!this.#hardened) return;
     const seen = [
-      ...this.reads.filter((read) => read.kind !== 'stream').map((read) => ({ epoch: read.json.get('epoch').string, at: read.t1, key: read.key })),
+      ...this.reads
+        .filter((read) => read.kind !== 'stream')
+        .map((read) => ({ epoch: read.json.get('epoch').string, at: read.t1, key: read.key })),
       ...this.streams.flatMap((stream) => {
         const ready = stream.frames.find((frame) => frame.type === 'ready');
-        return ready === undefined ? [] : [{ epoch: ready.json.get('epoch').string, at: ready.at, key: stream.open.key }];
+        return ready === undefined
+          ? []
+          : [{ epoch: ready.json.get('epoch').string, at: ready.at, key: stream.open.key }];
       }),
     ].filter(({ epoch }) => epoch !== '');
     const [first] = seen.sort((a, b) => a.at - b.at);
@@ -449,8 +729,12 @@ function postOf(event: HttpRecord): Post {
   const answer = Value.parse(event.resBody);
   const accepted = event.status === 200;
   const outcome = accepted
-    ? answer.get('duplicate').raw === true ? 'duplicate' : 'accepted'
-    : event.status >= 400 && event.status < 500 ? 'refused' : 'unknown';
+    ? answer.get('duplicate').raw === true
+      ? 'duplicate'
+      : 'accepted'
+    : event.status >= 400 && event.status < 500
+      ? 'refused'
+      : 'unknown';
   return {
     key: event.key,
     t0: event.t0,
@@ -471,7 +755,9 @@ export function judgeRooms(run: RunRecord, trace: CaseTrace): Outcome[] {
   const model = (id: string): RoomModel => {
     let room = rooms.get(id);
     if (room === undefined) {
-      room = new RoomModel(run, (nonce) => [...nonces].some(([other, set]) => other !== id && set.has(nonce)));
+      room = new RoomModel(run, (nonce) =>
+        [...nonces].some(([other, set]) => other !== id && set.has(nonce)),
+      );
       rooms.set(id, room);
     }
     return room;
@@ -536,7 +822,11 @@ function sendsOf(trace: CaseTrace, stream: StreamSeen): Post[] {
   return sends.map(({ event, body }) => {
     const nonce = body.get('nonce').string;
     const answer = stream.frames.find(
-      (frame) => !taken.has(frame) && frame.at >= event.at && (frame.type === 'sent' || frame.type === 'error') && frame.json.get('nonce').string === nonce,
+      (frame) =>
+        !taken.has(frame) &&
+        frame.at >= event.at &&
+        (frame.type === 'sent' || frame.type === 'error') &&
+        frame.json.get('nonce').string === nonce,
     );
     if (answer !== undefined) taken.add(answer);
     const accepted = answer?.type === 'sent';
@@ -548,7 +838,13 @@ function sendsOf(trace: CaseTrace, stream: StreamSeen): Post[] {
       t1: answer?.at ?? Infinity,
       body,
       nonce,
-      outcome: accepted ? (duplicate ? 'duplicate' : 'accepted') : answer === undefined ? 'unknown' : 'refused',
+      outcome: accepted
+        ? duplicate
+          ? 'duplicate'
+          : 'accepted'
+        : answer === undefined
+          ? 'unknown'
+          : 'refused',
       status: event.flood === true && status === 429 ? 0 : status,
       seq: answer?.json.get('seq').number ?? NaN,
       id: answer?.json.get('id').string ?? '',

@@ -41,7 +41,14 @@ const RULE_OF_FIELD: Readonly<Record<string, string>> = {
 
 /** The rules on which the oracle decides. */
 export const ORACLE_RULES: readonly string[] = [
-  ...new Set([...Object.values(RULE_OF), ...Object.values(RULE_OF_FIELD), 'CORE-3', 'CORE-4', 'CORE-9', 'CORE-10']),
+  ...new Set([
+    ...Object.values(RULE_OF),
+    ...Object.values(RULE_OF_FIELD),
+    'CORE-3',
+    'CORE-4',
+    'CORE-9',
+    'CORE-10',
+  ]),
 ];
 
 const checkers = new Map<string, ReturnType<typeof Compile>>();
@@ -65,7 +72,11 @@ function flaw(schema: TSchema & { $id: string }, value: unknown): string | null 
 
 const PATHS = (Object.keys(ROUTES) as OperationId[]).map((operation) => {
   const { method, path } = ROUTES[operation];
-  return { operation, method, pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace('{room}', '[^/]*')}$`) };
+  return {
+    operation,
+    method,
+    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace('{room}', '[^/]*')}$`),
+  };
 });
 
 /** The operation that a request was for, if the table has it. */
@@ -102,12 +113,25 @@ export class Oracle {
     const path = event.path.split('?', 1)[0] ?? '';
     const header = (name: string) => event.resHeaders[name] ?? '';
     if (path.startsWith('/api/') && event.status !== 101) {
-      const ok = header('access-control-allow-origin') === '*' && header('access-control-allow-credentials') === '';
-      this.#judge('CORE-9', ok, 'Access-Control-Allow-Origin: * and no Allow-Credentials', JSON.stringify(event.resHeaders), event.key);
+      const ok =
+        header('access-control-allow-origin') === '*' && header('access-control-allow-credentials') === '';
+      this.#judge(
+        'CORE-9',
+        ok,
+        'Access-Control-Allow-Origin: * and no Allow-Credentials',
+        JSON.stringify(event.resHeaders),
+        event.key,
+      );
     }
     if (path.startsWith('/api/rooms/') && event.status !== 101) {
       const got = `Cache-Control: ${header('cache-control')}`;
-      this.#judge('CORE-10', header('cache-control').includes('no-store'), 'Cache-Control: no-store', got, event.key);
+      this.#judge(
+        'CORE-10',
+        header('cache-control').includes('no-store'),
+        'Cache-Control: no-store',
+        got,
+        event.key,
+      );
     }
   }
 
@@ -117,11 +141,23 @@ export class Oracle {
     this.#judge('CORE-4', status < 500 || status === 503, 'no 5xx but 503', `status ${status}`, key);
     if (status === 429 || status === 503) {
       const value = event.resHeaders['retry-after'] ?? '';
-      this.#judge('CORE-3', /^[1-9]\d*$/.test(value), 'Retry-After in whole seconds', `Retry-After: ${value}`, key);
+      this.#judge(
+        'CORE-3',
+        /^[1-9]\d*$/.test(value),
+        'Retry-After in whole seconds',
+        `Retry-After: ${value}`,
+        key,
+      );
     }
     const body = Value.parse(resBody);
     if (!freeBody) {
-      this.#judge('CORE-1', body.get('error').string !== '', 'a JSON object with a non-empty string error', resBody.slice(0, 200), key);
+      this.#judge(
+        'CORE-1',
+        body.get('error').string !== '',
+        'a JSON object with a non-empty string error',
+        resBody.slice(0, 200),
+        key,
+      );
     }
     if (!this.#hardened) return;
     const type = event.resHeaders['content-type'] ?? '';
@@ -131,7 +167,13 @@ export class Oracle {
       body.get('title').string !== '' &&
       body.get('status').number === status &&
       body.get('error').string !== '';
-    this.#judge('CORE-2', ok, `problem+json with type, title, error and status ${status}`, `${type} ${resBody.slice(0, 200)}`, key);
+    this.#judge(
+      'CORE-2',
+      ok,
+      `problem+json with type, title, error and status ${status}`,
+      `${type} ${resBody.slice(0, 200)}`,
+      key,
+    );
   }
 
   #answer(event: HttpRecord): void {
@@ -144,7 +186,8 @@ export class Oracle {
     if (replies.length === 0) return;
     const reply = new Reply(event);
     const schema = replies.length > 1 && reply.json.get('exists').raw === false ? replies[1] : replies[0];
-    if (schema !== undefined) this.#shape(schema, reply.json, event.key, reply.json.get('exists').raw === false);
+    if (schema !== undefined)
+      this.#shape(schema, reply.json, event.key, reply.json.get('exists').raw === false);
   }
 
   #shape(schema: TSchema & { $id: string }, value: Value, key: string, noRoom = false): void {
@@ -154,7 +197,13 @@ export class Oracle {
     const hardened = (schema as { 'x-hardened'?: readonly string[] })['x-hardened'] ?? [];
     if (!this.#hardened || noRoom) return;
     for (const field of hardened) {
-      this.#judge(RULE_OF_FIELD[field] ?? rule, value.has(field), `${schema.$id} carries ${field}`, `no ${field}`, key);
+      this.#judge(
+        RULE_OF_FIELD[field] ?? rule,
+        value.has(field),
+        `${schema.$id} carries ${field}`,
+        `no ${field}`,
+        key,
+      );
     }
   }
 
@@ -164,10 +213,17 @@ export class Oracle {
   }
 
   #frame(event: FrameRecord): void {
+    this.#judge('STREAM-9', event.kind !== 'binary', 'text frames', 'a binary frame', event.key);
     const frame = frameOf(event);
     if (frame === null) return;
     const isObject = typeof frame.json.raw === 'object' && frame.json.raw !== null;
-    this.#judge('STREAM-1', isObject && frame.type !== '', 'one JSON object with a string type', event.data.slice(0, 200), event.key);
+    this.#judge(
+      'STREAM-1',
+      isObject && frame.type !== '',
+      'one JSON object with a string type',
+      event.data.slice(0, 200),
+      event.key,
+    );
     const schema = RELAY_FRAMES[frame.type];
     if (schema !== undefined) this.#shape(schema, frame.json, event.key);
   }

@@ -70,7 +70,8 @@ export class Pacer {
   /** Resolves when a write to the room finds a token in both buckets. */
   async write(room: string, signal: AbortSignal): Promise<void> {
     let bucket = this.#rooms.get(room);
-    if (bucket === undefined) this.#rooms.set(room, (bucket = new Bucket(this.#limits.room_rate, this.#limits.room_burst)));
+    if (bucket === undefined)
+      this.#rooms.set(room, (bucket = new Bucket(this.#limits.room_rate, this.#limits.room_burst)));
     const ms = Math.max(this.#address.take(), bucket.take());
     if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
     if (signal.aborted) throw new Interrupted('the case was interrupted');

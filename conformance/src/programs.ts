@@ -34,11 +34,36 @@ const cursor: fc.Arbitrary<Cursor> = fc.record({
 });
 
 const op: fc.Arbitrary<Op> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ op: fc.constant('post' as const), chars: fc.constantFrom(4, 48, 1_000, 20_000), reply: fc.boolean(), ext: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('repeat' as const), of: fc.nat(9), change: fc.boolean() }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      op: fc.constant('post' as const),
+      chars: fc.constantFrom(4, 48, 1_000, 20_000),
+      reply: fc.boolean(),
+      ext: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ op: fc.constant('repeat' as const), of: fc.nat(9), change: fc.boolean() }),
+  },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('wait' as const), after: cursor }) },
-  { weight: 3, arbitrary: fc.record({ op: fc.constant('transcript' as const), after: cursor, limit: fc.constantFrom(1, 2, 3, 100, 500) }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant('open' as const), kind: fc.constantFrom('sse' as const, 'ws' as const), after: cursor }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('transcript' as const),
+      after: cursor,
+      limit: fc.constantFrom(1, 2, 3, 100, 500),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('open' as const),
+      kind: fc.constantFrom('sse' as const, 'ws' as const),
+      after: cursor,
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ op: fc.constant('send' as const), on: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('resume' as const), on: fc.nat(3) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('status' as const) }) },
@@ -60,7 +85,8 @@ export function* smaller(failing: Program): Generator<Program> {
   for (let i = 0; i < branches.length; i++) yield { prefix, branches: branches.filter((_, at) => at !== i) };
   if (branches.length > 0) yield { prefix: [...prefix, ...branches.flat()], branches: [] };
   for (let size = Math.ceil(prefix.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let at = 0; at < prefix.length; at += size) yield { prefix: prefix.filter((_, i) => i < at || i >= at + size), branches };
+    for (let at = 0; at < prefix.length; at += size)
+      yield { prefix: prefix.filter((_, i) => i < at || i >= at + size), branches };
   }
   for (let b = 0; b < branches.length; b++) {
     const branch = branches[b] ?? [];
@@ -72,7 +98,11 @@ export function* smaller(failing: Program): Generator<Program> {
 }
 
 interface Results {
-  readonly posts: { readonly body: Sealed & Record<string, unknown>; readonly seq: number; readonly id: string }[];
+  readonly posts: {
+    readonly body: Sealed & Record<string, unknown>;
+    readonly seq: number;
+    readonly id: string;
+  }[];
   readonly streams: Stream[];
 }
 
@@ -129,7 +159,9 @@ async function step(script: Script, room: string, given: Op, results: Results): 
       await stream.listen(0);
       stream.close();
       const after = stream.messages.at(-1)?.get('seq').number ?? stream.ready.get('last_seq').number;
-      streams[index] = await script.joined(stream.log.open.kind, room, { after: Number.isNaN(after) ? 0 : after });
+      streams[index] = await script.joined(stream.log.open.kind, room, {
+        after: Number.isNaN(after) ? 0 : after,
+      });
       return;
     }
     case 'status':
@@ -154,7 +186,8 @@ export async function runProgram(script: Script, { prefix, branches }: Program):
   for (const stream of [...results.streams, ...parts.flatMap((part) => part.streams)]) {
     if (!Number.isNaN(newest)) await stream.hasSeq(newest, 2_500);
   }
-  if (page.json.get('has_more').raw === true) await script.transcript(room, { after: page.json.get('next_after').number, limit: 500 });
+  if (page.json.get('has_more').raw === true)
+    await script.transcript(room, { after: page.json.get('next_after').number, limit: 500 });
 }
 
 export const PROGRAM_CHECK: Omit<Check, 'run'> = {

@@ -11,9 +11,24 @@ import { reproScript } from './repro.ts';
 import type { CaseTrace, Trace } from './trace.ts';
 
 /** How a run ends. @see the README's table of exit codes */
-export const EXIT = { conformant: 0, violation: 1, usage: 2, incomplete: 3, unreachable: 4, fault: 5 } as const;
+export const EXIT = {
+  conformant: 0,
+  violation: 1,
+  usage: 2,
+  incomplete: 3,
+  unreachable: 4,
+  fault: 5,
+} as const;
 
-const VERDICTS = ['pass', 'fail', 'warn', 'not-applicable', 'not-observed', 'inconclusive', 'excluded'] as const satisfies readonly Verdict[];
+const VERDICTS = [
+  'pass',
+  'fail',
+  'warn',
+  'not-applicable',
+  'not-observed',
+  'inconclusive',
+  'excluded',
+] as const satisfies readonly Verdict[];
 
 const FailureReport = Type.Object({
   rule: Type.String(),
@@ -73,7 +88,8 @@ const clip = (text: string, chars = SHOWN_CHARS) => (text.length > chars ? `${te
 
 /** The part of a case that leads up to its failure, a line for each thing that was sent or came. */
 function exchange(trace: CaseTrace, failure: Failure): string[] {
-  const isEvidence = (key: string) => failure.evidence.some((wanted) => key === wanted || key.startsWith(`${wanted}#`));
+  const isEvidence = (key: string) =>
+    failure.evidence.some((wanted) => key === wanted || key.startsWith(`${wanted}#`));
   const last = trace.events.findLastIndex((event) => isEvidence(event.key));
   const lines = trace.events.slice(0, last + 1).flatMap((event): string[] => {
     const mark = isEvidence(event.key) ? '*' : ' ';
@@ -86,16 +102,22 @@ function exchange(trace: CaseTrace, failure: Failure): string[] {
       case 'open':
         return [`${mark} → ${event.kind.toUpperCase()} ${event.path}  ← ${event.status}`];
       case 'frame':
-        return event.kind === 'comment' ? [] : [`${mark} ⇠ ${event.id === undefined ? '' : `[${event.id}] `}${clip(event.data, 240)}`];
+        return event.kind === 'comment'
+          ? []
+          : [`${mark} ⇠ ${event.id === undefined ? '' : `[${event.id}] `}${clip(event.data, 240)}`];
       case 'send':
         return [`${mark} ⇢ ${clip(event.data, 240)}`];
       case 'close':
-        return [`${mark} ${event.by === 'relay' ? '⇠' : '⇢'} closed${event.code === undefined ? '' : ` (${event.code})`}`];
+        return [
+          `${mark} ${event.by === 'relay' ? '⇠' : '⇢'} closed${event.code === undefined ? '' : ` (${event.code})`}`,
+        ];
       default:
         return [];
     }
   });
-  return lines.length > SHOWN_STEPS ? [`  … ${lines.length - SHOWN_STEPS} earlier lines are in trace.ndjson`, ...lines.slice(-SHOWN_STEPS)] : lines;
+  return lines.length > SHOWN_STEPS
+    ? [`  … ${lines.length - SHOWN_STEPS} earlier lines are in trace.ndjson`, ...lines.slice(-SHOWN_STEPS)]
+    : lines;
 }
 
 /** The clearest failure of each rule: repeated before intermittent, a check's own before the model's, short before long. */
@@ -133,7 +155,10 @@ export function makeReport(
       const repro = script === null ? null : `repro/${result.rule.id}.sh`;
       if (script !== null) scripts.set(`repro/${result.rule.id}.sh`, script);
       const program = more.shrunk?.get(result.rule.id) ?? part.start.program;
-      scripts.set(`cases/${result.rule.id}.json`, `${JSON.stringify({ check: failure.check, seed: run.seed, program: program ?? null }, null, 2)}\n`);
+      scripts.set(
+        `cases/${result.rule.id}.json`,
+        `${JSON.stringify({ check: failure.check, seed: run.seed, program: program ?? null }, null, 2)}\n`,
+      );
       return [
         {
           rule: result.rule.id,
@@ -151,10 +176,17 @@ export function makeReport(
   const counts: Record<string, number> = Object.fromEntries(VERDICTS.map((verdict) => [verdict, 0]));
   for (const { verdict } of judged.results) counts[verdict] = (counts[verdict] ?? 0) + 1;
   const lab = target.outside.length > 0;
-  const open = judged.troubles.length > 0 || judged.results.some(({ verdict }) => verdict === 'inconclusive' || verdict === 'not-observed');
+  const open =
+    judged.troubles.length > 0 ||
+    judged.results.some(({ verdict }) => verdict === 'inconclusive' || verdict === 'not-observed');
   const passed = counts['pass'] ?? 0;
   const strictly = more.strict === true && lab;
-  const outcome = (counts['fail'] ?? 0) > 0 || (more.strict === true && (counts['warn'] ?? 0) > 0) ? 'violation' : passed === 0 || open || strictly ? 'incomplete' : 'conformant';
+  const outcome =
+    (counts['fail'] ?? 0) > 0 || (more.strict === true && (counts['warn'] ?? 0) > 0)
+      ? 'violation'
+      : passed === 0 || open || strictly
+        ? 'incomplete'
+        : 'conformant';
   const report: Report = {
     suite: run.suite,
     spec: run.spec,
@@ -196,14 +228,24 @@ export function writeReport(folder: string, { report, scripts }: Made): void {
   mkdirSync(join(folder, 'repro'), { recursive: true });
   mkdirSync(join(folder, 'cases'), { recursive: true });
   writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
-  for (const [name, text] of scripts) writeFileSync(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 });
+  for (const [name, text] of scripts)
+    writeFileSync(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 });
 }
 
-const COLOURS = { pass: 'green', fail: 'red', warn: 'yellow', inconclusive: 'yellow', 'not-observed': 'yellow', 'not-applicable': 'gray', excluded: 'gray' } as const;
+const COLOURS = {
+  pass: 'green',
+  fail: 'red',
+  warn: 'yellow',
+  inconclusive: 'yellow',
+  'not-observed': 'yellow',
+  'not-applicable': 'gray',
+  excluded: 'gray',
+} as const;
 
 /** The summary for a terminal. @param colour false where NO_COLOR is set or nobody watches. */
 export function summary(report: Report, colour: boolean): string {
-  const paint = (style: Parameters<typeof styleText>[0], text: string) => (colour ? styleText(style, text, { validateStream: false }) : text);
+  const paint = (style: Parameters<typeof styleText>[0], text: string) =>
+    colour ? styleText(style, text, { validateStream: false }) : text;
   const lines: string[] = [];
   for (const failure of report.failures) {
     const rule = report.rules.find(({ id }) => id === failure.rule);
@@ -216,9 +258,12 @@ export function summary(report: Report, colour: boolean): string {
       `  ${failure.repeated === true ? 'happened again when repeated' : failure.repeated === false ? 'intermittent: did not happen again' : 'not repeated'} · case ${failure.case}${failure.repro === null ? '' : ` · sh ${failure.repro}`}`,
     );
   }
-  for (const { case: name, why } of report.troubles) lines.push('', `${paint('yellow', '! not finished')} ${name}: ${why}`);
+  for (const { case: name, why } of report.troubles)
+    lines.push('', `${paint('yellow', '! not finished')} ${name}: ${why}`);
   const { target, counts } = report;
-  const relay = report.rules.filter(({ verdict, reason }) => verdict !== 'excluded' || reason !== 'a rule for clients');
+  const relay = report.rules.filter(
+    ({ verdict, reason }) => verdict !== 'excluded' || reason !== 'a rule for clients',
+  );
   const byFamily = new Map<string, Map<Verdict, number>>();
   for (const { id, verdict } of relay) {
     const family = id.split('-')[0] ?? id;
@@ -230,24 +275,56 @@ export function summary(report: Report, colour: boolean): string {
   for (const [family, row] of byFamily) {
     const total = [...row.values()].reduce((a, b) => a + b, 0);
     const passed = row.get('pass') ?? 0;
-    const bar = VERDICTS.flatMap((verdict) => Array.from({ length: row.get(verdict) ?? 0 }, () => paint(COLOURS[verdict], verdict === 'pass' ? '■' : verdict === 'fail' ? '✗' : '·'))).join('');
-    const rest = VERDICTS.filter((verdict) => verdict !== 'pass' && row.has(verdict)).map((verdict) => `${row.get(verdict)} ${verdict}`);
-    lines.push(`  ${family.padEnd(7)} ${bar}  ${passed} of ${total} pass${rest.length === 0 ? '' : `, ${rest.join(', ')}`}`);
+    const bar = VERDICTS.flatMap((verdict) =>
+      Array.from({ length: row.get(verdict) ?? 0 }, () =>
+        paint(COLOURS[verdict], verdict === 'pass' ? '■' : verdict === 'fail' ? '✗' : '·'),
+      ),
+    ).join('');
+    const rest = VERDICTS.filter((verdict) => verdict !== 'pass' && row.has(verdict)).map(
+      (verdict) => `${row.get(verdict)} ${verdict}`,
+    );
+    lines.push(
+      `  ${family.padEnd(7)} ${bar}  ${passed} of ${total} pass${rest.length === 0 ? '' : `, ${rest.join(', ')}`}`,
+    );
   }
-  const pending = relay.filter(({ verdict }) => verdict === 'excluded' || verdict === 'not-observed' || verdict === 'inconclusive');
-  if (pending.length > 0) lines.push('', ...pending.map(({ id, verdict, reason }) => paint('gray', `  ${id} ${verdict}: ${reason ?? ''}`)));
-  const name = target.implementation === null ? 'an undeclared implementation' : `${target.implementation.name} ${target.implementation.version}`;
+  const pending = relay.filter(
+    ({ verdict }) => verdict === 'excluded' || verdict === 'not-observed' || verdict === 'inconclusive',
+  );
+  if (pending.length > 0)
+    lines.push(
+      '',
+      ...pending.map(({ id, verdict, reason }) => paint('gray', `  ${id} ${verdict}: ${reason ?? ''}`)),
+    );
+  const name =
+    target.implementation === null
+      ? 'an undeclared implementation'
+      : `${target.implementation.name} ${target.implementation.version}`;
   const what = `${name} at level ${target.level}, specification ${report.spec}`;
   lines.push('', `${counts['pass'] ?? 0} of ${relay.length} rules pass · seed ${report.seed}`);
-  if (target.below_default.length > 0) lines.push(`Declared below the default: ${target.below_default.join(', ')}`);
-  if (target.lab) lines.push(paint('yellow', `LAB, not a certificate: declared outside the ranges are ${clip(target.outside_ranges.join(', '), 200)}`));
-  const verdict = { conformant: paint('green', target.lab ? 'CONFORMANT IN LAB' : 'CONFORMANT'), violation: paint('red', 'NOT CONFORMANT'), incomplete: paint('yellow', 'INCOMPLETE: no verdict') }[report.outcome];
+  if (target.below_default.length > 0)
+    lines.push(`Declared below the default: ${target.below_default.join(', ')}`);
+  if (target.lab)
+    lines.push(
+      paint(
+        'yellow',
+        `LAB, not a certificate: declared outside the ranges are ${clip(target.outside_ranges.join(', '), 200)}`,
+      ),
+    );
+  const verdict = {
+    conformant: paint('green', target.lab ? 'CONFORMANT IN LAB' : 'CONFORMANT'),
+    violation: paint('red', 'NOT CONFORMANT'),
+    incomplete: paint('yellow', 'INCOMPLETE: no verdict'),
+  }[report.outcome];
   lines.push(`${verdict}  ${what}`);
   return lines.join('\n');
 }
 
 function belowDefault(target: Trace['run']['target']): string[] {
   const below = (values: Readonly<Record<string, number>>, defaults: Readonly<Record<string, number>>) =>
-    Object.entries(values).flatMap(([name, value]) => (value < (defaults[name] ?? value) ? [`${name} = ${value}`] : []));
-  return target.declared ? [...below(target.limits, DEFAULT_LIMITS), ...below(target.timings, DEFAULT_TIMINGS)] : [];
+    Object.entries(values).flatMap(([name, value]) =>
+      value < (defaults[name] ?? value) ? [`${name} = ${value}`] : [],
+    );
+  return target.declared
+    ? [...below(target.limits, DEFAULT_LIMITS), ...below(target.timings, DEFAULT_TIMINGS)]
+    : [];
 }

@@ -12,11 +12,21 @@ function variablesIn(body: string, step: number): { name: string; value: string;
   const found: { name: string; value: string; pattern: string }[] = [];
   for (const field of ['seq', 'last_seq', 'next_after', 'oldest_seq']) {
     const match = new RegExp(`"${field}":([0-9]{6,16})`).exec(body);
-    if (match?.[1] !== undefined) found.push({ name: `${field.toUpperCase()}_${step}`, value: match[1], pattern: `"${field}":\\([0-9]*\\)` });
+    if (match?.[1] !== undefined)
+      found.push({
+        name: `${field.toUpperCase()}_${step}`,
+        value: match[1],
+        pattern: `"${field}":\\([0-9]*\\)`,
+      });
   }
   for (const field of ['id', 'epoch']) {
     const match = new RegExp(`"${field}":"([^"]{8,64})"`).exec(body);
-    if (match?.[1] !== undefined) found.push({ name: `${field.toUpperCase()}_${step}`, value: match[1], pattern: `"${field}":"\\([^"]*\\)"` });
+    if (match?.[1] !== undefined)
+      found.push({
+        name: `${field.toUpperCase()}_${step}`,
+        value: match[1],
+        pattern: `"${field}":"\\([^"]*\\)"`,
+      });
   }
   return found;
 }
@@ -28,7 +38,9 @@ function substituted(text: string, known: ReadonlyMap<string, string>): string {
     rest = rest.replaceAll(value, `'"$${name}"'`);
     const number = Number(value);
     if (!Number.isSafeInteger(number)) continue;
-    rest = rest.replaceAll(String(number - 1), `'"$(($${name} - 1))"'`).replaceAll(String(number + 1), `'"$(($${name} + 1))"'`);
+    rest = rest
+      .replaceAll(String(number - 1), `'"$(($${name} - 1))"'`)
+      .replaceAll(String(number + 1), `'"$(($${name} + 1))"'`);
   }
   return rest;
 }
@@ -39,7 +51,13 @@ function frameEscapes(data: string): string {
   const { length } = payload;
   const head = length < 126 ? [0x81, 0x80 | length] : [0x81, 0x80 | 126, length >> 8, length & 255];
   const bytes = [...head, 0, 0, 0, 0, ...payload];
-  return bytes.map((byte) => (byte >= 0x20 && byte < 0x7f && !`\\%'"`.includes(String.fromCharCode(byte)) ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`)).join('');
+  return bytes
+    .map((byte) =>
+      byte >= 0x20 && byte < 0x7f && !`\\%'"`.includes(String.fromCharCode(byte))
+        ? String.fromCharCode(byte)
+        : `\\${byte.toString(8).padStart(3, '0')}`,
+    )
+    .join('');
 }
 
 /**
@@ -47,7 +65,12 @@ function frameEscapes(data: string): string {
  * the one that broke the rule has come out the same.
  * @returns null when the case has nothing that curl can repeat.
  */
-export function reproScript(run: RunRecord, trace: CaseTrace, failure: Failure, sentence: string): string | null {
+export function reproScript(
+  run: RunRecord,
+  trace: CaseTrace,
+  failure: Failure,
+  sentence: string,
+): string | null {
   const rooms = new Map<string, string>();
   const lines: string[] = [];
   const known = new Map<string, string>();
@@ -60,15 +83,24 @@ export function reproScript(run: RunRecord, trace: CaseTrace, failure: Failure, 
     if (!rooms.has(room)) rooms.set(room, `ROOM_${rooms.size}`);
     return `"$BASE${head}$${rooms.get(room)}"${substituted(tail, known)}`;
   };
-  const last = Math.max(...trace.events.map((event, index) => (failure.evidence.some((key) => event.key === key || event.key.startsWith(`${key}#`)) ? index : -1)));
+  const last = Math.max(
+    ...trace.events.map((event, index) =>
+      failure.evidence.some((key) => event.key === key || event.key.startsWith(`${key}#`)) ? index : -1,
+    ),
+  );
   const streams = trace.events.filter((event) => event.t === 'open' && failure.evidence.includes(event.key));
   const upTo = streams.length > 0 ? trace.events.length - 1 : last < 0 ? trace.events.length - 1 : last;
   for (const event of trace.events.slice(0, upTo + 1)) {
     if (event.t === 'http') {
       steps.set(event.key, ++step);
-      const headers = Object.entries(event.reqHeaders).map(([name, value]) => ` -H ${substituted(`${name}: ${value}`, known)}`);
+      const headers = Object.entries(event.reqHeaders).map(
+        ([name, value]) => ` -H ${substituted(`${name}: ${value}`, known)}`,
+      );
       const body = event.reqBody === undefined ? '' : ` --data-binary @- <<'BODY'\n${event.reqBody}\nBODY`;
-      const inline = event.reqBody !== undefined && event.reqBody.length < 2_000 ? ` --data-binary ${substituted(event.reqBody, known)}` : body;
+      const inline =
+        event.reqBody !== undefined && event.reqBody.length < 2_000
+          ? ` --data-binary ${substituted(event.reqBody, known)}`
+          : body;
       lines.push(`call ${step} ${event.method} ${url(event.path)}${headers.join('')}${inline}`);
       for (const { name, value, pattern } of variablesIn(event.resBody, step)) {
         if (known.has(value)) continue;
@@ -77,8 +109,14 @@ export function reproScript(run: RunRecord, trace: CaseTrace, failure: Failure, 
       }
     } else if (event.t === 'open') {
       steps.set(event.key, ++step);
-      const headers = Object.entries(event.reqHeaders).map(([name, value]) => ` -H ${substituted(`${name}: ${value}`, known)}`);
-      lines.push(event.kind === 'sse' ? `listen ${step} ${url(event.path)}${headers.join('')}` : `socket ${step} ${url(event.path)}`);
+      const headers = Object.entries(event.reqHeaders).map(
+        ([name, value]) => ` -H ${substituted(`${name}: ${value}`, known)}`,
+      );
+      lines.push(
+        event.kind === 'sse'
+          ? `listen ${step} ${url(event.path)}${headers.join('')}`
+          : `socket ${step} ${url(event.path)}`,
+      );
     } else if (event.t === 'send') {
       lines.push(`frame ${steps.get(event.stream) ?? 0} ${sh(frameEscapes(event.data))}`);
     } else if (event.t === 'sleep') {
@@ -86,8 +124,13 @@ export function reproScript(run: RunRecord, trace: CaseTrace, failure: Failure, 
     } else if (event.t === 'look' && streams.length > 0) lines.push('sleep 0.3');
   }
   if (step === 0) return null;
-  const shown = failure.evidence.map((key) => steps.get(key) ?? steps.get(key.split('#')[0] ?? '')).filter((at) => at !== undefined);
-  const evidence = trace.events.find((event) => event.t === 'http' && failure.evidence.includes(event.key) && steps.get(event.key) === shown.at(-1));
+  const shown = failure.evidence
+    .map((key) => steps.get(key) ?? steps.get(key.split('#')[0] ?? ''))
+    .filter((at) => at !== undefined);
+  const evidence = trace.events.find(
+    (event) =>
+      event.t === 'http' && failure.evidence.includes(event.key) && steps.get(event.key) === shown.at(-1),
+  );
   const expected = evidence?.t === 'http' ? `${evidence.status}\n${evidence.resBody}` : '';
   const rule = `${failure.rule}: ${sentence}`;
   return `#!/bin/sh

@@ -9,7 +9,15 @@ import { Pacer } from './pacer.ts';
 import { PROGRAM_CHECK, programsOf, runProgram, smaller, type Program } from './programs.ts';
 import { Script, type Outcome } from './script.ts';
 import { Interrupted, LiveSteps } from './steps.ts';
-import type { CaseRecord, CaseTrace, EndRecord, RunRecord, TargetFacts, Trace, TraceRecord } from './trace.ts';
+import type {
+  CaseRecord,
+  CaseTrace,
+  EndRecord,
+  RunRecord,
+  TargetFacts,
+  Trace,
+  TraceRecord,
+} from './trace.ts';
 import { Wire } from './wire.ts';
 
 export const SUITE_VERSION = '0.1.0';
@@ -48,10 +56,17 @@ interface Job {
   readonly program?: Program;
 }
 
-
-const wanted = (program: readonly string[]) => program.length === 0 || program.some((word) => PROGRAM_WORDS.has(word));
+const wanted = (program: readonly string[]) =>
+  program.length === 0 || program.some((word) => PROGRAM_WORDS.has(word));
 /** Programs bear on every rule of the model; they run when a whole chapter of it is asked for, or by name. */
-const PROGRAM_WORDS: ReadonlySet<string> = new Set(['MSG', 'READ', 'STREAM', 'READ-8', 'STREAM-3', PROGRAM_CHECK.id]);
+const PROGRAM_WORDS: ReadonlySet<string> = new Set([
+  'MSG',
+  'READ',
+  'STREAM',
+  'READ-8',
+  'STREAM-3',
+  PROGRAM_CHECK.id,
+]);
 
 /** The checks and programs that a run consists of. */
 export function jobsOf(options: Pick<RunOptions, 'target' | 'seed' | 'runs' | 'cert' | 'only'>): Job[] {
@@ -59,7 +74,8 @@ export function jobsOf(options: Pick<RunOptions, 'target' | 'seed' | 'runs' | 'c
   const levels = new Map(REQUIREMENTS.map((rule) => [rule.id, rule.level]));
   const lab = target.outside.length > 0;
   const checks = CHECKS.filter((check) => {
-    if (!only.includes(check.id) && ![ruleOf(check), ...(check.also ?? [])].some((rule) => asked(rule, only))) return false;
+    if (!only.includes(check.id) && ![ruleOf(check), ...(check.also ?? [])].some((rule) => asked(rule, only)))
+      return false;
     if (levels.get(ruleOf(check)) === 'hardened' && target.level !== 'hardened') return false;
     if (check.lab !== undefined) return lab;
     return (check.cert !== true && check.lane !== 'solo') || cert || lab;
@@ -132,7 +148,8 @@ export class Runner {
     const first = await this.#case(job, 0);
     const failed = first.filter((outcome) => !outcome.ok);
     for (const { rule } of failed) this.#broken.add(rule);
-    const repeat = failed.length > 0 && (job.check.lane === 'quick' || failed.some((outcome) => outcome.late === true));
+    const repeat =
+      failed.length > 0 && (job.check.lane === 'quick' || failed.some((outcome) => outcome.late === true));
     if (repeat && !signal.aborted) await this.#case(job, 1);
     if (failed.length > 0 && job.program !== undefined && !signal.aborted) await this.#shrink(job, failed);
     this.#running.delete(job.name);
@@ -147,7 +164,7 @@ export class Runner {
     this.shrunk.set(rule, best);
     const deadline = performance.now() + SHRINK_MS;
     let tries = 0;
-    for (let found = true; found; ) {
+    for (let found = true; found;) {
       found = false;
       for (const candidate of smaller(best)) {
         if (++tries > SHRINK_TRIES || performance.now() > deadline || this.#options.signal.aborted) return;
@@ -204,7 +221,14 @@ export class Runner {
     steps.closeAll();
     open = false;
     lag.disable();
-    const end: EndRecord = { t: 'end', case: name, at: now(), outcome, lag: Math.round(lag.max / 1e6), ...(error === undefined ? {} : { error }) };
+    const end: EndRecord = {
+      t: 'end',
+      case: name,
+      at: now(),
+      outcome,
+      lag: Math.round(lag.max / 1e6),
+      ...(error === undefined ? {} : { error }),
+    };
     this.#options.onRecord?.(end);
     const trace: CaseTrace = { start, end, events };
     this.#records.push(trace);
@@ -213,6 +237,11 @@ export class Runner {
   }
 
   #progress(): void {
-    this.#options.onProgress?.({ done: this.#done, total: this.#total, running: [...this.#running], broken: this.#broken });
+    this.#options.onProgress?.({
+      done: this.#done,
+      total: this.#total,
+      running: [...this.#running],
+      broken: this.#broken,
+    });
   }
 }

@@ -177,7 +177,10 @@ export class Stream {
 
   /** Wait for the message with this seq. */
   hasSeq(seq: number, ms = SOON_MS): Promise<boolean> {
-    return this.until((frames) => frames.some((f) => f.type === 'message' && f.json.get('seq').number === seq), ms);
+    return this.until(
+      (frames) => frames.some((f) => f.type === 'message' && f.json.get('seq').number === seq),
+      ms,
+    );
   }
 
   /** Wait, collecting whatever comes. */
@@ -274,7 +277,11 @@ export class Script {
     return { ciphertext, nonce: this.#random.bytes(24).toString('base64') };
   }
 
-  async request(method: string, path: string, options: CallOptions & { body?: string; writes?: string; parks?: true } = {}): Promise<Reply> {
+  async request(
+    method: string,
+    path: string,
+    options: CallOptions & { body?: string; writes?: string; parks?: true } = {},
+  ): Promise<Reply> {
     const record = await this.steps.http(this.#key(), {
       method,
       path,
@@ -294,7 +301,12 @@ export class Script {
   }
 
   /** POST JSON, or any text, to an operation of the table. */
-  send(operation: 'postMessage' | 'announceListening', room: string, body: unknown, options: CallOptions = {}): Promise<Reply> {
+  send(
+    operation: 'postMessage' | 'announceListening',
+    room: string,
+    body: unknown,
+    options: CallOptions = {},
+  ): Promise<Reply> {
     return this.request('POST', pathOf(operation, room), {
       ...options,
       headers: { 'Content-Type': 'application/json', ...options.headers },
@@ -304,14 +316,26 @@ export class Script {
   }
 
   /** Post a message; what is not given is sealed afresh. */
-  post(room: string, body: Readonly<Record<string, unknown>> = {}, options: CallOptions = {}): Promise<Reply> {
+  post(
+    room: string,
+    body: Readonly<Record<string, unknown>> = {},
+    options: CallOptions = {},
+  ): Promise<Reply> {
     return this.send('postMessage', room, { sender: 'suite', ...this.sealed(), ...body }, options);
   }
 
   /** Post a message that the check depends on; without it the check cannot go on. */
-  async posted(room: string, body: Readonly<Record<string, unknown>> = {}): Promise<{ seq: number; id: string; reply: Reply }> {
+  async posted(
+    room: string,
+    body: Readonly<Record<string, unknown>> = {},
+  ): Promise<{ seq: number; id: string; reply: Reply }> {
     const reply = await this.post(room, body);
-    this.require('MSG-1', reply.status === 200 && !Number.isNaN(reply.json.get('seq').number), 'a valid post is answered 200 with id and seq', reply);
+    this.require(
+      'MSG-1',
+      reply.status === 200 && !Number.isNaN(reply.json.get('seq').number),
+      'a valid post is answered 200 with id and seq',
+      reply,
+    );
     if (reply.status !== 200) throw new Interrupted('a post that the check needs was not accepted');
     return { seq: reply.json.get('seq').number, id: reply.json.get('id').string, reply };
   }
@@ -325,7 +349,11 @@ export class Script {
     const given = { timeout: 1, ...query };
     const seconds = Number(given.timeout);
     const timeoutMs = (Number.isFinite(seconds) ? Math.min(90, Math.max(1, seconds)) : 30) * 1000 + ANSWER_MS;
-    return this.request('GET', pathOf('waitForMessages', room) + queryString(given), { timeoutMs, parks: true, ...options });
+    return this.request('GET', pathOf('waitForMessages', room) + queryString(given), {
+      timeoutMs,
+      parks: true,
+      ...options,
+    });
   }
 
   status(room: string): Promise<Reply> {
@@ -333,17 +361,37 @@ export class Script {
   }
 
   /** Open a stream as given, without looking at it. */
-  async open(kind: 'sse' | 'ws', room: string, query: Query = {}, headers: Readonly<Record<string, string>> = {}): Promise<Stream> {
+  async open(
+    kind: 'sse' | 'ws',
+    room: string,
+    query: Query = {},
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Stream> {
     const path = pathOf(kind === 'sse' ? 'streamEvents' : 'openSocket', room) + queryString(query);
-    const log = await this.steps.open(this.#key(), kind, { method: 'GET', path, headers, timeoutMs: ANSWER_MS });
+    const log = await this.steps.open(this.#key(), kind, {
+      method: 'GET',
+      path,
+      headers,
+      timeoutMs: ANSWER_MS,
+    });
     return new Stream(this, room, log);
   }
 
   /** Open a stream that the check depends on, and wait for its `ready`. */
-  async joined(kind: 'sse' | 'ws', room: string, query: Query = {}, headers: Readonly<Record<string, string>> = {}): Promise<Stream> {
+  async joined(
+    kind: 'sse' | 'ws',
+    room: string,
+    query: Query = {},
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Stream> {
     const stream = await this.open(kind, room, query, headers);
     const rule = kind === 'sse' ? 'STREAM-1' : 'STREAM-9';
-    this.require(rule, stream.opened, kind === 'sse' ? 'events answers 200 with text/event-stream' : 'ws answers 101', stream);
+    this.require(
+      rule,
+      stream.opened,
+      kind === 'sse' ? 'events answers 200 with text/event-stream' : 'ws answers 101',
+      stream,
+    );
     const ready = await stream.has('ready', 5_000);
     this.require('STREAM-2', ready, 'ready follows the replay', stream);
     if (!ready) throw new Interrupted('a stream that the check needs did not open');
@@ -419,9 +467,15 @@ export function describe(item: Reply | Stream): string {
     const { status, error, resBody } = item.record;
     return status === 0 ? `no answer (${error ?? 'unknown'})` : `${status} ${clip(resBody)}`;
   }
-  if (!item.opened) return item.status === 0 ? `no stream (${item.log.open.error ?? 'unknown'})` : `${item.status} ${clip(item.log.open.resBody)}`;
+  if (!item.opened)
+    return item.status === 0
+      ? `no stream (${item.log.open.error ?? 'unknown'})`
+      : `${item.status} ${clip(item.log.open.resBody)}`;
   const frames = item.records.map((record) => (record.kind === 'comment' ? ':' : clip(record.data, 120)));
-  const shown = frames.length > 6 ? [...frames.slice(0, 3), `… ${frames.length - 6} more …`, ...frames.slice(-3)] : frames;
+  const shown =
+    frames.length > 6
+      ? [...frames.slice(0, 3), `… ${frames.length - 6} more …`, ...frames.slice(-3)]
+      : frames;
   return `stream: ${shown.join(' | ') || 'no frame'}${item.closed ? ' | closed' : ''}`;
 }
 

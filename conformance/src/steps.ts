@@ -36,7 +36,12 @@ export interface Steps {
   open(key: string, kind: 'sse' | 'ws', call: Request): Promise<StreamLog>;
   send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<void>;
   /** Wait until the frames satisfy `until`, the stream ends, or the time is over. */
-  look(key: string, stream: string, until: (frames: readonly FrameRecord[]) => boolean, ms: number): Promise<LookRecord>;
+  look(
+    key: string,
+    stream: string,
+    until: (frames: readonly FrameRecord[]) => boolean,
+    ms: number,
+  ): Promise<LookRecord>;
   sleep(key: string, ms: number): Promise<void>;
   /** Stop or go on reading from a stream's socket. */
   hold(stream: string, held: boolean): void;
@@ -87,7 +92,8 @@ export class LiveSteps implements Steps {
 
   async http(key: string, call: Call): Promise<HttpRecord> {
     this.#check();
-    if (call.writes !== undefined && call.flood === undefined) await this.#pacer.write(call.writes, this.#signal);
+    if (call.writes !== undefined && call.flood === undefined)
+      await this.#pacer.write(call.writes, this.#signal);
     const release = call.parks === undefined ? undefined : await this.#pacer.waiter(this.#signal);
     const t0 = this.#now();
     const answer = await this.#wire.http(call);
@@ -125,7 +131,13 @@ export class LiveSteps implements Steps {
       frame: (frame) => {
         const at = this.#now();
         heard(() => {
-          const record: FrameRecord = { t: 'frame', case: this.#case, key: `${key}#${frames.length}`, at, ...frame };
+          const record: FrameRecord = {
+            t: 'frame',
+            case: this.#case,
+            key: `${key}#${frames.length}`,
+            at,
+            ...frame,
+          };
           frames.push(record);
           this.#write(record);
           live?.wake();
@@ -180,7 +192,12 @@ export class LiveSteps implements Steps {
     this.#write({ t: 'send', case: this.#case, key, stream, at, data, ...(flood ? { flood: true } : {}) });
   }
 
-  async look(key: string, stream: string, until: (frames: readonly FrameRecord[]) => boolean, ms: number): Promise<LookRecord> {
+  async look(
+    key: string,
+    stream: string,
+    until: (frames: readonly FrameRecord[]) => boolean,
+    ms: number,
+  ): Promise<LookRecord> {
     this.#check();
     const live = this.#stream(stream);
     const { log } = live;
@@ -273,7 +290,10 @@ export class TapeSteps implements Steps {
   #take<T extends StepRecord['t']>(t: T, key: string): Extract<StepRecord, { t: T }> {
     const step = this.#steps.get(key);
     if (step === undefined) throw new Interrupted(`the trace ends before step ${key}`);
-    if (step.t !== t) throw new Error(`step ${key} of the trace is ${step.t}, not ${t}: another version of the suite wrote it`);
+    if (step.t !== t)
+      throw new Error(
+        `step ${key} of the trace is ${step.t}, not ${t}: another version of the suite wrote it`,
+      );
     return step as Extract<StepRecord, { t: T }>;
   }
 
@@ -282,7 +302,11 @@ export class TapeSteps implements Steps {
   }
 
   async open(key: string): Promise<StreamLog> {
-    return { open: this.#take('open', key), frames: this.#frames.get(key) ?? [], closed: this.#closes.get(key) ?? null };
+    return {
+      open: this.#take('open', key),
+      frames: this.#frames.get(key) ?? [],
+      closed: this.#closes.get(key) ?? null,
+    };
   }
 
   async send(key: string): Promise<void> {

@@ -1,7 +1,17 @@
 /** The relay under test: reached by URL, or started as a process. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
-import { COMPAT_LIMITS, DEFAULT_TIMINGS, DEFAULT_LIMITS, LIMITS, pathOf, PROTOCOL, TIMINGS, type Bound, type Level } from '@bot2bot/schemas';
+import {
+  COMPAT_LIMITS,
+  DEFAULT_TIMINGS,
+  DEFAULT_LIMITS,
+  LIMITS,
+  pathOf,
+  PROTOCOL,
+  TIMINGS,
+  type Bound,
+  type Level,
+} from '@bot2bot/schemas';
 import { Value } from './script.ts';
 import type { TargetFacts } from './trace.ts';
 import { Wire } from './wire.ts';
@@ -65,7 +75,9 @@ export async function startTarget(command: string, signal: AbortSignal): Promise
   const deadline = performance.now() + START_MS;
   while (performance.now() < deadline && !signal.aborted) {
     if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Unreachable(`the command ended before it served (exit ${child.exitCode ?? child.signalCode})${said === '' ? '' : `: ${said.trim()}`}`);
+      throw new Unreachable(
+        `the command ended before it served (exit ${child.exitCode ?? child.signalCode})${said === '' ? '' : `: ${said.trim()}`}`,
+      );
     }
     const answer = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: 1_000 });
     if (answer.status !== 0 || answer.error !== 'ECONNREFUSED') {
@@ -79,7 +91,10 @@ export async function startTarget(command: string, signal: AbortSignal): Promise
   throw new Unreachable(`the command did not listen on port ${port} within ${START_MS / 1000} s`);
 }
 
-function numbers<K extends string>(declared: Value, defaults: Readonly<Record<K, number>>): Record<K, number> {
+function numbers<K extends string>(
+  declared: Value,
+  defaults: Readonly<Record<K, number>>,
+): Record<K, number> {
   const entries = Object.entries<number>(defaults).map(([name, value]) => {
     const given = declared.get(name).number;
     return [name, Number.isFinite(given) && given > 0 ? given : value];
@@ -87,7 +102,10 @@ function numbers<K extends string>(declared: Value, defaults: Readonly<Record<K,
   return Object.fromEntries(entries) as Record<K, number>;
 }
 
-function outsideOf(table: Readonly<Record<string, Bound>>, values: Readonly<Record<string, number>>): string[] {
+function outsideOf(
+  table: Readonly<Record<string, Bound>>,
+  values: Readonly<Record<string, number>>,
+): string[] {
   return Object.entries(table).flatMap(([name, { min, max }]) => {
     const value = values[name] ?? NaN;
     return value >= min && value <= max ? [] : [`${name} = ${value}`];
@@ -104,9 +122,14 @@ export async function probe(url: string, level: Level | undefined): Promise<Targ
   const answer = await wire.http({ method: 'GET', path: pathOf('discovery'), timeoutMs: PROBE_MS });
   if (answer.status === 0) {
     const health = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: PROBE_MS });
-    if (health.status === 0 && health.error !== 'ECONNRESET') throw new Unreachable(`${new URL(url).origin} does not answer (${health.error ?? ''})`);
+    if (health.status === 0 && health.error !== 'ECONNRESET')
+      throw new Unreachable(`${new URL(url).origin} does not answer (${health.error ?? ''})`);
   }
-  const rooms = await wire.http({ method: 'GET', path: pathOf('readTranscript', 'probe-by-suite'), timeoutMs: PROBE_MS });
+  const rooms = await wire.http({
+    method: 'GET',
+    path: pathOf('readTranscript', 'probe-by-suite'),
+    timeoutMs: PROBE_MS,
+  });
   wire.close();
   const json = Value.parse(answer.resBody);
   const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
@@ -126,4 +149,3 @@ export async function probe(url: string, level: Level | undefined): Promise<Targ
     implementation: name === '' ? null : { name, version: json.get('implementation').get('version').string },
   };
 }
-

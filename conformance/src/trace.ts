@@ -171,7 +171,10 @@ export function parseTrace(text: string): Trace {
 }
 
 function groupCases(records: readonly TraceRecord[]): CaseTrace[] {
-  const cases = new Map<string, { start: CaseRecord; end: EndRecord | null; events: CaseTrace['events'][number][] }>();
+  const cases = new Map<
+    string,
+    { start: CaseRecord; end: EndRecord | null; events: CaseTrace['events'][number][] }
+  >();
   for (const record of records) {
     if (record.t === 'run') continue;
     if (record.t === 'case') {
@@ -179,7 +182,8 @@ function groupCases(records: readonly TraceRecord[]): CaseTrace[] {
       continue;
     }
     const known = cases.get(record.case);
-    if (known === undefined) throw new SyntaxError(`the trace has an event of an unknown case ${record.case}`);
+    if (known === undefined)
+      throw new SyntaxError(`the trace has an event of an unknown case ${record.case}`);
     if (record.t === 'end') known.end = record;
     else known.events.push(record);
   }

@@ -38,11 +38,19 @@ export interface OpenStream {
 
 function flat(headers: http.IncomingHttpHeaders): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
   );
 }
 
-function failure(error: unknown): { status: 0; resHeaders: Record<string, string>; resBody: ''; error: string } {
+function failure(error: unknown): {
+  status: 0;
+  resHeaders: Record<string, string>;
+  resBody: '';
+  error: string;
+} {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   return { status: 0, resHeaders: {}, resBody: '', error: code };
 }
@@ -83,7 +91,10 @@ export class Wire {
         resolve(failure(error));
         return;
       }
-      const timer = setTimeout(() => outgoing.destroy(Object.assign(new Error(), { code: 'NO_ANSWER' })), request.timeoutMs);
+      const timer = setTimeout(
+        () => outgoing.destroy(Object.assign(new Error(), { code: 'NO_ANSWER' })),
+        request.timeoutMs,
+      );
       const settle = (answer: Answer) => {
         clearTimeout(timer);
         resolve(answer);
@@ -112,14 +123,20 @@ export class Wire {
 
   sse(request: Request, events: StreamEvents): Promise<OpenStream> {
     return new Promise((resolve) => {
-      const outgoing = this.#request({ ...request, headers: { Accept: 'text/event-stream', ...request.headers } }, false);
+      const outgoing = this.#request(
+        { ...request, headers: { Accept: 'text/event-stream', ...request.headers } },
+        false,
+      );
       let byUs = false;
       const close = () => {
         byUs = true;
         outgoing.destroy();
       };
       const inert = { send: () => undefined, pause: () => undefined, resume: () => undefined, close };
-      const timer = setTimeout(() => outgoing.destroy(Object.assign(new Error(), { code: 'NO_ANSWER' })), request.timeoutMs);
+      const timer = setTimeout(
+        () => outgoing.destroy(Object.assign(new Error(), { code: 'NO_ANSWER' })),
+        request.timeoutMs,
+      );
       outgoing.on('error', (error) => {
         clearTimeout(timer);
         resolve({ ...inert, answer: failure(error) });
@@ -130,14 +147,17 @@ export class Wire {
         const status = incoming.statusCode ?? 0;
         if (status !== 200 || !(resHeaders['content-type'] ?? '').includes('event-stream')) {
           let resBody = '';
-          incoming.setEncoding('utf8').on('data', (text: string) => (resBody = (resBody + text).slice(0, 65_536)));
+          incoming
+            .setEncoding('utf8')
+            .on('data', (text: string) => (resBody = (resBody + text).slice(0, 65_536)));
           const done = () => resolve({ ...inert, answer: { status, resHeaders, resBody } });
-          incoming.on('end', done).on('error', done);
+          incoming.on('close', done).on('error', done);
           setTimeout(() => incoming.destroy(), 1_000).unref();
           return;
         }
         const parser = createParser({
-          onEvent: ({ id, data }) => events.frame({ kind: 'event', ...(id === undefined ? {} : { id }), data }),
+          onEvent: ({ id, data }) =>
+            events.frame({ kind: 'event', ...(id === undefined ? {} : { id }), data }),
           onComment: (data) => events.frame({ kind: 'comment', data }),
         });
         incoming.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
@@ -187,10 +207,15 @@ export class Wire {
       });
       socket.on('unexpected-response', (outgoing, incoming) => {
         let resBody = '';
-        incoming.setEncoding('utf8').on('data', (text: string) => (resBody = (resBody + text).slice(0, 65_536)));
+        incoming
+          .setEncoding('utf8')
+          .on('data', (text: string) => (resBody = (resBody + text).slice(0, 65_536)));
         incoming.on('close', () => {
           outgoing.destroy();
-          resolve({ ...handle, answer: { status: incoming.statusCode ?? 0, resHeaders: flat(incoming.headers), resBody } });
+          resolve({
+            ...handle,
+            answer: { status: incoming.statusCode ?? 0, resHeaders: flat(incoming.headers), resBody },
+          });
         });
         setTimeout(() => incoming.destroy(), 1_000).unref();
       });

@@ -44,7 +44,8 @@ function numbers<K extends string>(
 
 function positive(flag: string, text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new UsageError(`--${flag} takes a whole number from 1, not '${text}'`);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new UsageError(`--${flag} takes a whole number from 1, not '${text}'`);
   return value;
 }
 
@@ -74,7 +75,8 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (values['help'] === true) return 'help';
   if (values['version'] === true) return 'version';
   const port = String(values['port'] ?? (env['PORT'] || DEFAULT_CONFIG.port));
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new UsageError(`--port takes a number from 0 to 65535, not '${port}'`);
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
+    throw new UsageError(`--port takes a number from 0 to 65535, not '${port}'`);
   const logLevel = String(values['log-level'] ?? DEFAULT_CONFIG.logLevel);
   if (!LOG_LEVELS.includes(logLevel)) throw new UsageError(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
   const timings: Timings = numbers(TIMINGS, values);

@@ -17,7 +17,6 @@ function encode(format: Format, json: string, id?: string): Buffer {
   return Buffer.from(id === undefined ? `data: ${json}\n\n` : `id: ${id}\ndata: ${json}\n\n`);
 }
 
-
 /**
  * Feeds everyone who is connected: subscribers by cursor from the room's log, parked waits from a shared answer.
  * Nothing is written when a message arrives; one flush per turn of the event loop serves all rooms that changed.
@@ -146,7 +145,12 @@ export class Hub {
 
   #presence(room: Room): string {
     const { size, names } = room;
-    return JSON.stringify({ type: 'presence', size, names, participants: room.participants(this.#clock.mono()) });
+    return JSON.stringify({
+      type: 'presence',
+      size,
+      names,
+      participants: room.participants(this.#clock.mono()),
+    });
   }
 
   /** @see STREAM-4 STREAM-5 */
@@ -214,7 +218,8 @@ export class Hub {
       }
       if (sub.cursor === from && sub.joining === null && log.oldestSeq <= from + 1) {
         const tail = this.#tail(sub.format, news);
-        const messages = upTo === from ? null : (shared[sub.format] ??= log.frames(sub.format, from, Infinity, now).data);
+        const messages =
+          upTo === from ? null : (shared[sub.format] ??= log.frames(sub.format, from, Infinity, now).data);
         sub.cursor = upTo;
         if (messages !== null && tail !== null) this.#write(sub, Buffer.concat([messages, tail]));
         else if (messages !== null && messages.length > 0) this.#write(sub, messages);
@@ -275,7 +280,8 @@ export class Hub {
         if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
       }
       for (const sub of room.subscribers) {
-        if (sub.format !== 'sse' || sub.blocked || mono - sub.writtenAt < this.#timings.keepalive_ms) continue;
+        if (sub.format !== 'sse' || sub.blocked || mono - sub.writtenAt < this.#timings.keepalive_ms)
+          continue;
         this.#write(sub, KEEPALIVE);
       }
       if (room.expireHeartbeats(mono, this.#timings.listening_ms)) {
@@ -292,7 +298,8 @@ export class Hub {
   drain(): void {
     for (const room of this.rooms.values()) {
       this.#flush(room);
-      for (const waiter of room.waiters) this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
+      for (const waiter of room.waiters)
+        this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
       for (const sub of room.subscribers) sub.end(RESTARTING);
     }
   }

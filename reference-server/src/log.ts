@@ -203,7 +203,8 @@ export class RoomLog {
   /** Whether a deliverable message is above `after`. */
   hasAbove(after: number, now: number): boolean {
     this.expire(now);
-    for (let i = this.#placeAfter(after); i < this.#entries.length; i++) if (this.#entries[i]?.json) return true;
+    for (let i = this.#placeAfter(after); i < this.#entries.length; i++)
+      if (this.#entries[i]?.json) return true;
     return false;
   }
 

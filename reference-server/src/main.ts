@@ -37,6 +37,10 @@ try {
 } catch (error) {
   const code = error instanceof Error && 'code' in error ? error.code : '';
   if (code === 'EADDRINUSE') fail(`${config.host}:${config.port} is in use; choose another with --port`, 1);
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') fail(`cannot listen on ${config.host}:${config.port} (${code}); choose another with --host and --port`, 1);
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
+    fail(
+      `cannot listen on ${config.host}:${config.port} (${code}); choose another with --host and --port`,
+      1,
+    );
   throw error;
 }

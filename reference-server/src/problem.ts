@@ -42,7 +42,12 @@ export const ROOM_HEADERS = { ...CORS_HEADERS, 'Cache-Control': 'no-store' } as 
 /** A whole HTTP/1.1 answer, for sockets that no framework holds. */
 export function rawAnswer(problem: RequestProblem): string {
   const body = JSON.stringify(problem.body);
-  const headers = { ...ROOM_HEADERS, ...problem.headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' };
+  const headers = {
+    ...ROOM_HEADERS,
+    ...problem.headers,
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   return `HTTP/1.1 ${problem.status} ${problem.message}\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
 }

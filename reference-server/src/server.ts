@@ -52,11 +52,17 @@ function build(relay: Relay): FastifyInstance {
     frameworkErrors: (error, _request, reply) => {
       const problem = problemOf(error);
       reply.hijack();
-      reply.raw.writeHead(problem.status, { ...ROOM_HEADERS, ...problem.headers }).end(JSON.stringify(problem.body));
+      reply.raw
+        .writeHead(problem.status, { ...ROOM_HEADERS, ...problem.headers })
+        .end(JSON.stringify(problem.body));
     },
     clientErrorHandler: (error, socket) => {
       if (!socket.writable) return;
-      socket.end(rawAnswer(new RequestProblem(error.code === 'HPE_HEADER_OVERFLOW' ? 'header-too-large' : 'bad-request')));
+      socket.end(
+        rawAnswer(
+          new RequestProblem(error.code === 'HPE_HEADER_OVERFLOW' ? 'header-too-large' : 'bad-request'),
+        ),
+      );
     },
   });
 
@@ -67,7 +73,9 @@ function build(relay: Relay): FastifyInstance {
     done();
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) =>
+    done(null, body),
+  );
   app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
     if (request.headers['content-type'] === undefined) done(null, body);
     else done(new RequestProblem('unsupported-media-type'));
@@ -114,4 +122,3 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
     },
   };
 }
-

@@ -26,7 +26,8 @@ export function parseObject(text: string): Record<string, unknown> {
   } catch {
     throw new RequestProblem('bad-json');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new RequestProblem('bad-json');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new RequestProblem('bad-json');
   return value as Record<string, unknown>;
 }
 
@@ -46,7 +47,9 @@ export function bodyChecks(limits: Limits, timings: Timings) {
   function draftOf(body: Record<string, unknown>): Draft {
     const { ciphertext: text, ttl_ms: ttl = 0 } = body;
     if (typeof text === 'string' && text.length > limits.ciphertext_chars) {
-      throw new RequestProblem('too-large', { detail: `ciphertext is longer than ${limits.ciphertext_chars} characters` });
+      throw new RequestProblem('too-large', {
+        detail: `ciphertext is longer than ${limits.ciphertext_chars} characters`,
+      });
     }
     const valid = check(body);
     const inRange = typeof ttl === 'number' && ttl >= timings.ttl_min_ms && ttl <= timings.ttl_max_ms;

@@ -11,7 +11,8 @@ const spec = join(root, 'spec');
 const out = join(spec, 'generated');
 
 /** `**ID** (actor, WORD, level, version): sentence`, alone on its line. */
-const RULE = /^\*\*([A-Z]+-\d+)\*\* \((relay|client), (MUST|SHOULD|MAY), (compat|hardened), (\d+\.\d+)\): (.+)$/;
+const RULE =
+  /^\*\*([A-Z]+-\d+)\*\* \((relay|client), (MUST|SHOULD|MAY), (compat|hardened), (\d+\.\d+)\): (.+)$/;
 
 function requirements() {
   const rules = readdirSync(spec)
@@ -23,7 +24,8 @@ function requirements() {
         .flatMap((line, index) => {
           const match = RULE.exec(line);
           if (match === null) {
-            if (/^\*\*[A-Z]+-\d+/.test(line)) throw new Error(`${chapter}:${index + 1}: not in the form of a rule`);
+            if (/^\*\*[A-Z]+-\d+/.test(line))
+              throw new Error(`${chapter}:${index + 1}: not in the form of a rule`);
             return [];
           }
           const [, id, actor, word, level, since, sentence] = match;
@@ -47,11 +49,20 @@ function json(value: unknown): string {
 }
 
 function boundsTable(title: string, table: Readonly<Record<string, Bound>>): string {
-  const show = (value: number) => (value === Number.MAX_SAFE_INTEGER ? 'any' : value.toLocaleString('en').replaceAll(',', ' '));
+  const show = (value: number) =>
+    value === Number.MAX_SAFE_INTEGER ? 'any' : value.toLocaleString('en').replaceAll(',', ' ');
   const rows = Object.entries(table).map(
-    ([name, b]) => `| \`${name}\` | ${show(b.default)} | ${show(b.min)} | ${show(b.max)} | ${b.unit} | ${b.about} |`,
+    ([name, b]) =>
+      `| \`${name}\` | ${show(b.default)} | ${show(b.min)} | ${show(b.max)} | ${b.unit} | ${b.about} |`,
   );
-  return [`## ${title}`, '', '| name | default | least | most | unit | of |', '| --- | --: | --: | --: | --- | --- |', ...rows, ''].join('\n');
+  return [
+    `## ${title}`,
+    '',
+    '| name | default | least | most | unit | of |',
+    '| --- | --: | --: | --: | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
 }
 
 const rules = requirements();
@@ -75,7 +86,8 @@ write(
   ].join('\n'),
 );
 write(join(out, 'openapi.json'), json(openapiDocument()));
-for (const name of Object.keys(COMPONENTS)) write(join(out, 'json-schema', `${name}.json`), json(standalone(name)));
+for (const name of Object.keys(COMPONENTS))
+  write(join(out, 'json-schema', `${name}.json`), json(standalone(name)));
 write(join(out, 'limits.json'), json({ limits: LIMITS, timings: TIMINGS }));
 write(
   join(out, 'limits.md'),
@@ -91,7 +103,9 @@ write(
     '',
     '| slug | status | title | definite |',
     '| --- | --: | --- | --- |',
-    ...Object.entries(PROBLEMS).map(([slug, p]) => `| \`${slug}\` | ${p.status} | ${p.title} | ${p.definite ? 'yes' : 'no'} |`),
+    ...Object.entries(PROBLEMS).map(
+      ([slug, p]) => `| \`${slug}\` | ${p.status} | ${p.title} | ${p.definite ? 'yes' : 'no'} |`,
+    ),
     '',
   ].join('\n'),
 );

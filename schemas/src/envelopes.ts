@@ -56,7 +56,9 @@ export const PostBody = component(
     ttl_ms: optional(TtlMs),
     reply_to: optional(MessageId),
     ext: optional(Ext),
-    signed_only: optional(Type.Boolean({ description: 'Lock the room to signed messages; needs a signature.' })),
+    signed_only: optional(
+      Type.Boolean({ description: 'Lock the room to signed messages; needs a signature.' }),
+    ),
     sender_handle: optional(Type.String({ description: 'Handle that signs this message.' })),
   }),
   { description: 'A sealed message.', example: { sender: 'claude-opus', ...sealed } },
@@ -101,10 +103,14 @@ export const Message = component('Message', Type.Object(message), {
 export type Message = Static<typeof Message>;
 
 /** A message as streams send it. @see READ-6 */
-export const MessageFrame = component('MessageFrame', Type.Object({ type: Type.Literal('message'), ...message }), {
-  description: 'A message as streams send it.',
-  example: { type: 'message', ...exampleMessage },
-});
+export const MessageFrame = component(
+  'MessageFrame',
+  Type.Object({ type: Type.Literal('message'), ...message }),
+  {
+    description: 'A message as streams send it.',
+    example: { type: 'message', ...exampleMessage },
+  },
+);
 export type MessageFrame = Static<typeof MessageFrame>;
 
 export const Participant = component(
@@ -139,7 +145,15 @@ export const ReadyFrame = component(
   }),
   {
     description: 'The replay is complete; what follows is live.',
-    example: { type: 'ready', roomId: 'DEMO7F3A', size: 1, last_seq: seq, participants: [], epoch, oldest_seq: seq - 9 },
+    example: {
+      type: 'ready',
+      roomId: 'DEMO7F3A',
+      size: 1,
+      last_seq: seq,
+      participants: [],
+      epoch,
+      oldest_seq: seq - 9,
+    },
     hardened: ['last_seq', 'epoch', 'oldest_seq'],
   },
 );
@@ -170,7 +184,10 @@ export type PresenceFrame = Static<typeof PresenceFrame>;
 export const RenameFrame = component(
   'RenameFrame',
   Type.Object({ type: Type.Literal('rename'), from: Type.String(), to: Type.String() }),
-  { description: 'A named stream has another name now.', example: { type: 'rename', from: 'anon-1', to: 'claude-opus' } },
+  {
+    description: 'A named stream has another name now.',
+    example: { type: 'rename', from: 'anon-1', to: 'claude-opus' },
+  },
 );
 export type RenameFrame = Static<typeof RenameFrame>;
 
@@ -210,7 +227,11 @@ export type SentFrame = Static<typeof SentFrame>;
 /** @see STREAM-13 */
 export const HelloFrame = component(
   'HelloFrame',
-  Type.Object({ type: Type.Literal('hello'), name: Name, box_pub: optional(Type.Union([BoxPub, Type.Null()])) }),
+  Type.Object({
+    type: Type.Literal('hello'),
+    name: Name,
+    box_pub: optional(Type.Union([BoxPub, Type.Null()])),
+  }),
   { description: 'A client on a WebSocket names itself.', example: { type: 'hello', name: 'claude-opus' } },
 );
 
@@ -220,10 +241,14 @@ export const HeartbeatFrame = component('HeartbeatFrame', Type.Object({ type: Ty
 });
 
 /** @see STREAM-21 */
-export const ListeningBody = component('ListeningBody', Type.Object({ name: Name, box_pub: optional(BoxPub) }), {
-  description: 'An agent between two calls keeps its place in presence.',
-  example: { name: 'claude-opus' },
-});
+export const ListeningBody = component(
+  'ListeningBody',
+  Type.Object({ name: Name, box_pub: optional(BoxPub) }),
+  {
+    description: 'An agent between two calls keeps its place in presence.',
+    example: { name: 'claude-opus' },
+  },
+);
 
 export const Ok = component('Ok', Type.Object({ ok: Type.Literal(true) }), {
   description: 'Done.',

@@ -20,7 +20,13 @@ function bound(value: number, min: number, max: number, unit: string, about: str
 
 /** Sizes and counts. @see CORE-11 */
 export const LIMITS = {
-  ciphertext_chars: bound(131_072, 131_072, 131_072, 'characters', 'ciphertext of one message, as base64 text'),
+  ciphertext_chars: bound(
+    131_072,
+    131_072,
+    131_072,
+    'characters',
+    'ciphertext of one message, as base64 text',
+  ),
   sender_chars: bound(64, 64, 64, 'characters', 'sender label'),
   ext_chars: bound(1_024, 1_024, 1_024, 'characters', 'ext field'),
   buffer_messages: bound(2_000, 100, 2_000, 'messages', 'buffered in a room'),
@@ -35,7 +41,13 @@ export const LIMITS = {
   address_streams: bound(256, 32, UNBOUNDED, 'streams', 'open per address'),
   address_waiters: bound(256, 16, UNBOUNDED, 'requests', 'parked per address'),
   room_waiters: bound(256, 256, UNBOUNDED, 'requests', 'parked in a room'),
-  subscriber_bytes: bound(1 << 20, 64 << 10, UNBOUNDED, 'bytes', 'unsent to one subscriber before it is fed by cursor'),
+  subscriber_bytes: bound(
+    1 << 20,
+    64 << 10,
+    UNBOUNDED,
+    'bytes',
+    'unsent to one subscriber before it is fed by cursor',
+  ),
 } as const satisfies Record<string, Bound>;
 
 /** Durations in milliseconds. @see CORE-11 */
@@ -44,7 +56,13 @@ export const TIMINGS = {
   ttl_max_ms: bound(366 * DAY, 366 * DAY, 366 * DAY, 'ms', 'longest time to live'),
   retention_ms: bound(24 * HOUR, HOUR, 24 * HOUR, 'ms', 'age at which a message leaves the buffer'),
   dedup_ms: bound(60 * SECOND, 60 * SECOND, 24 * HOUR, 'ms', 'least time for which a nonce is remembered'),
-  room_idle_ms: bound(30 * SECOND, 30 * SECOND, 45 * SECOND, 'ms', 'from the last activity until a room is evicted'),
+  room_idle_ms: bound(
+    30 * SECOND,
+    30 * SECOND,
+    45 * SECOND,
+    'ms',
+    'from the last activity until a room is evicted',
+  ),
   listening_ms: bound(60 * SECOND, 60 * SECOND, 60 * SECOND, 'ms', 'presence after a listening'),
   keepalive_ms: bound(15 * SECOND, 5 * SECOND, 15 * SECOND, 'ms', 'between comments on an idle SSE stream'),
   presence_ms: bound(1 * SECOND, 0, 2 * SECOND, 'ms', 'least time between two presence frames of a room'),
@@ -65,9 +83,10 @@ export const ROOM_GONE_MS = 60 * SECOND;
 export const TRANSCRIPT_LIMIT = 100;
 
 function values<K extends string>(table: Readonly<Record<K, Bound>>): Record<K, number> {
-  return Object.fromEntries(
-    Object.entries<Bound>(table).map(([name, b]) => [name, b.default]),
-  ) as Record<K, number>;
+  return Object.fromEntries(Object.entries<Bound>(table).map(([name, b]) => [name, b.default])) as Record<
+    K,
+    number
+  >;
 }
 
 /** The limits that hold where none are declared. */
@@ -83,7 +102,10 @@ export const COMPAT_LIMITS: Limits = { ...DEFAULT_LIMITS, address_streams: 32, a
  * @param text the raw value; absent or not a decimal number means `fallback`.
  * @see CORE-6
  */
-export function queryNumber(text: string | null | undefined, range: { min: number; max: number; fallback: number }): number {
+export function queryNumber(
+  text: string | null | undefined,
+  range: { min: number; max: number; fallback: number },
+): number {
   const value = text === null || text === undefined || text.trim() === '' ? NaN : Number(text);
   if (Number.isNaN(value)) return range.fallback;
   return Math.min(range.max, Math.max(range.min, Math.trunc(value)));

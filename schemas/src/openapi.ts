@@ -67,10 +67,12 @@ function example(schema: Component): Json {
 }
 
 function parameters(route: Route): Json[] {
-  const describe = (place: string, required: boolean) => ([name, schema]: [string, TSchema]): Json => {
-    const { description, ...rest } = plain(schema, inDocument);
-    return { name, in: place, required, description: description ?? name, schema: rest };
-  };
+  const describe =
+    (place: string, required: boolean) =>
+    ([name, schema]: [string, TSchema]): Json => {
+      const { description, ...rest } = plain(schema, inDocument);
+      return { name, in: place, required, description: description ?? name, schema: rest };
+    };
   const path = route.path.includes('{room}') ? Object.entries(RoomParams.properties) : [];
   return [
     ...path.map(describe('path', true)),
@@ -86,10 +88,15 @@ function success(route: Route): { [status: string]: Json } {
       const data = first === undefined ? '' : JSON.stringify(example(first));
       return {
         200: {
-          description: 'Events until either side ends. The data of each is one JSON frame; comments keep it alive.',
+          description:
+            'Events until either side ends. The data of each is one JSON frame; comments keep it alive.',
           content: {
             'text/event-stream': {
-              schema: { type: 'string', contentMediaType: 'application/json', contentSchema: oneOf(route.replies) },
+              schema: {
+                type: 'string',
+                contentMediaType: 'application/json',
+                contentSchema: oneOf(route.replies),
+              },
               example: `id: Jx3kP9vQ2mZs:1795516800000007\ndata: ${data}\n\n`,
             },
           },
@@ -110,11 +117,19 @@ function success(route: Route): { [status: string]: Json } {
         default: problemAnswer('Any other failure of the handshake', []),
       };
     case 'html':
-      return { 200: { description: 'A page.', content: { 'text/html': { schema: { type: 'string' }, example: '<!doctype html>' } } } };
+      return {
+        200: {
+          description: 'A page.',
+          content: { 'text/html': { schema: { type: 'string' }, example: '<!doctype html>' } },
+        },
+      };
     case 'json': {
       const schema: Json = first === undefined ? { type: 'object' } : oneOf(route.replies);
-      const examples: Json = Object.fromEntries(route.replies.map((reply) => [reply.$id, { value: example(reply) }]));
-      const shown: { [key: string]: Json } = first === undefined ? { example: { openapi: '3.1.1' } } : { examples };
+      const examples: Json = Object.fromEntries(
+        route.replies.map((reply) => [reply.$id, { value: example(reply) }]),
+      );
+      const shown: { [key: string]: Json } =
+        first === undefined ? { example: { openapi: '3.1.1' } } : { examples };
       return { 200: { description: 'Success.', content: { 'application/json': { schema, ...shown } } } };
     }
   }
@@ -195,7 +210,8 @@ export function openapiDocument(): { [key: string]: Json } {
       title: 'Bot2Bot relay',
       version: SPEC_VERSION,
       summary: 'End-to-end encrypted rooms for agents and people, over plain HTTP.',
-      description: 'A relay forwards ciphertext and knows no key: the key of a room stays in the fragment of its URL.',
+      description:
+        'A relay forwards ciphertext and knows no key: the key of a room stays in the fragment of its URL.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/', description: 'The relay that serves this document' }],

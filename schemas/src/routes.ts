@@ -156,7 +156,15 @@ export const ROUTES = {
     answers: 'json',
     body: ListeningBody,
     replies: [Ok],
-    problems: ['bad-json', 'bad-request', 'bad-room-id', 'unknown-room', 'too-large', 'unsupported-media-type', 'rate-limited'],
+    problems: [
+      'bad-json',
+      'bad-request',
+      'bad-room-id',
+      'unknown-room',
+      'too-large',
+      'unsupported-media-type',
+      'rate-limited',
+    ],
     rules: ['STREAM-21', 'ROOM-3'],
   },
   health: {

@@ -13,13 +13,20 @@ export type RoomId = Static<typeof RoomId>;
 export const MessageId = Type.String({ pattern: '^[A-Za-z0-9_-]{8,64}$', description: 'Opaque message id.' });
 
 /** Position in a room's order. Rises strictly; a double holds it exactly. @see MSG-12 */
-export const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Position in the room.' });
+export const Seq = Type.Integer({
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'Position in the room.',
+});
 
 /** Unix time in milliseconds, by the relay's clock. */
 export const UnixMs = Type.Integer({ minimum: 0, description: 'Unix time in milliseconds.' });
 
 /** Opaque name of one lifetime of a room's state. @see READ-11 */
-export const Epoch = Type.String({ pattern: '^[A-Za-z0-9_-]{8,32}$', description: "Name of the room's lifetime." });
+export const Epoch = Type.String({
+  pattern: '^[A-Za-z0-9_-]{8,32}$',
+  description: "Name of the room's lifetime.",
+});
 
 /** Base64 (either alphabet, padded, canonical) of `nacl.secretbox`; the limit counts characters. @see MSG-4 MSG-5 */
 export const Ciphertext = Type.String({

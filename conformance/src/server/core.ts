@@ -10,22 +10,53 @@ async function malformed(t: Script, room: string): Promise<Reply[]> {
   const path = ROUTES.postMessage.path.replace('{room}', room);
   const { ciphertext, nonce } = t.sealed();
   const bodies = [
-    '', '{', 'null', '[]', '"text"', '0', '{"ciphertext":', '\u0000', '{}', '{"ciphertext":null,"nonce":null}',
-    JSON.stringify({ ciphertext, nonce: [] }), JSON.stringify({ ciphertext: {}, nonce }), JSON.stringify({ ciphertext, nonce, reply_to: null }),
-    JSON.stringify({ ciphertext, nonce, ttl_ms: 'soon' }), JSON.stringify({ ciphertext, nonce, sender: 7 }),
-    `{"ciphertext":"${ciphertext}","nonce":"${nonce}","ttl_ms":1e999}`, '['.repeat(5_000),
+    '',
+    '{',
+    'null',
+    '[]',
+    '"text"',
+    '0',
+    '{"ciphertext":',
+    '\u0000',
+    '{}',
+    '{"ciphertext":null,"nonce":null}',
+    JSON.stringify({ ciphertext, nonce: [] }),
+    JSON.stringify({ ciphertext: {}, nonce }),
+    JSON.stringify({ ciphertext, nonce, reply_to: null }),
+    JSON.stringify({ ciphertext, nonce, ttl_ms: 'soon' }),
+    JSON.stringify({ ciphertext, nonce, sender: 7 }),
+    `{"ciphertext":"${ciphertext}","nonce":"${nonce}","ttl_ms":1e999}`,
+    '['.repeat(5_000),
     `{"__proto__":{"a":1},"ciphertext":1,"nonce":2}`,
   ];
   const replies: Reply[] = [];
-  for (const body of bodies) replies.push(await t.request('POST', path, { headers: JSON_TYPE, body, writes: room }));
+  for (const body of bodies)
+    replies.push(await t.request('POST', path, { headers: JSON_TYPE, body, writes: room }));
   for (const odd of ['%', '%zz', '%00%00%00%00', '..%2f..%2fetc']) {
     replies.push(await t.request('GET', ROUTES.probeRoom.path.replace('{room}', odd)));
   }
-  for (const query of ['after=%', 'after=1e999', 'after[]=1', 'epoch=%00', 'limit=-1e9&limit=2', 'after=NaN']) {
+  for (const query of [
+    'after=%',
+    'after=1e999',
+    'after[]=1',
+    'epoch=%00',
+    'limit=-1e9&limit=2',
+    'after=NaN',
+  ]) {
     replies.push(await t.request('GET', `${ROUTES.readTranscript.path.replace('{room}', room)}?${query}`));
   }
-  replies.push(await t.request('POST', path, { headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, body: 'a=b', writes: room }));
-  replies.push(await t.request('DELETE', path), await t.request('GET', path), await t.request('PUT', path, { headers: JSON_TYPE, body: '{}' }));
+  replies.push(
+    await t.request('POST', path, {
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+      body: 'a=b',
+      writes: room,
+    }),
+  );
+  replies.push(
+    await t.request('DELETE', path),
+    await t.request('GET', path),
+    await t.request('PUT', path, { headers: JSON_TYPE, body: '{}' }),
+  );
   return replies;
 }
 
@@ -44,7 +75,13 @@ export const CORE_CHECKS: readonly Check[] = [
         await t.send('announceListening', room, { name: 'nobody' }),
         await t.post(room, { ttl_ms: 1 }),
       ];
-      for (const reply of replies) t.require('CORE-1', reply.status >= 400 && reply.json.get('error').string !== '', 'a refusal with an error', reply);
+      for (const reply of replies)
+        t.require(
+          'CORE-1',
+          reply.status >= 400 && reply.json.get('error').string !== '',
+          'a refusal with an error',
+          reply,
+        );
     },
   },
   {
@@ -54,9 +91,19 @@ export const CORE_CHECKS: readonly Check[] = [
     run: async (t) => {
       const room = t.room();
       const reply = await t.send('postMessage', room, '{');
-      t.require('CORE-2', reply.header('content-type').includes('application/problem+json'), 'application/problem+json', reply);
+      t.require(
+        'CORE-2',
+        reply.header('content-type').includes('application/problem+json'),
+        'application/problem+json',
+        reply,
+      );
       const stream = await t.open('sse', 'a');
-      t.require('CORE-2', stream.header('content-type').includes('application/problem+json'), 'application/problem+json for a refused stream', stream);
+      t.require(
+        'CORE-2',
+        stream.header('content-type').includes('application/problem+json'),
+        'application/problem+json for a refused stream',
+        stream,
+      );
     },
   },
   {
@@ -81,7 +128,12 @@ export const CORE_CHECKS: readonly Check[] = [
       const post = await t.post(room, { x_unknown: { deep: [1] }, zz: null });
       t.require('CORE-5', post.status === 200, '200 to a post with unknown fields', post);
       const page = await t.transcript(room, { x_unknown: 'y' });
-      t.require('CORE-5', page.status === 200 && page.json.get('messages').items.length === 1, '200 to a query with an unknown parameter', page);
+      t.require(
+        'CORE-5',
+        page.status === 200 && page.json.get('messages').items.length === 1,
+        '200 to a query with an unknown parameter',
+        page,
+      );
     },
   },
   {
@@ -94,7 +146,12 @@ export const CORE_CHECKS: readonly Check[] = [
       await t.posted(room);
       const count = async (query: Record<string, string>, expected: number) => {
         const page = await t.transcript(room, query);
-        t.require('CORE-6', page.status === 200 && page.json.get('messages').items.length === expected, `${expected} messages for ${JSON.stringify(query)}`, page);
+        t.require(
+          'CORE-6',
+          page.status === 200 && page.json.get('messages').items.length === expected,
+          `${expected} messages for ${JSON.stringify(query)}`,
+          page,
+        );
       };
       await count({ limit: '0' }, 1);
       await count({ limit: '-7' }, 1);
@@ -104,7 +161,12 @@ export const CORE_CHECKS: readonly Check[] = [
       await count({ after: '-5' }, 2);
       await count({ after: 'abc' }, 2);
       const wait = await t.wait(room, { after: 'abc', timeout: 'abc' });
-      t.require('CORE-6', wait.json.get('messages').items.length === 2, 'a wait with unreadable numbers reads from 0', wait);
+      t.require(
+        'CORE-6',
+        wait.json.get('messages').items.length === 2,
+        'a wait with unreadable numbers reads from 0',
+        wait,
+      );
     },
   },
   {
@@ -114,7 +176,15 @@ export const CORE_CHECKS: readonly Check[] = [
     run: async (t) => {
       const room = t.room();
       const { ciphertext, nonce } = t.sealed();
-      for (const body of ['{', 'null', '[]', '7', '{}', JSON.stringify({ ciphertext }), JSON.stringify({ nonce })]) {
+      for (const body of [
+        '{',
+        'null',
+        '[]',
+        '7',
+        '{}',
+        JSON.stringify({ ciphertext }),
+        JSON.stringify({ nonce }),
+      ]) {
         const reply = await t.send('postMessage', room, body);
         t.require('CORE-7', reply.status === 400, `400 to ${body.slice(0, 30)}`, reply);
       }
@@ -138,13 +208,24 @@ export const CORE_CHECKS: readonly Check[] = [
       const room = t.room();
       for (const path of [ROUTES.postMessage.path, ROUTES.streamEvents.path, ROUTES.health.path]) {
         const reply = await t.request('OPTIONS', path.replace('{room}', room), {
-          headers: { Origin: 'https://example.org', 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'content-type' },
+          headers: {
+            Origin: 'https://example.org',
+            'Access-Control-Request-Method': 'POST',
+            'Access-Control-Request-Headers': 'content-type',
+          },
         });
         const methods = reply.header('access-control-allow-methods').toUpperCase();
         const headers = reply.header('access-control-allow-headers').toLowerCase();
         const allows = methods === '*' || (methods.includes('GET') && methods.includes('POST'));
-        const names = ['content-type', 'authorization', 'last-event-id'].every((name) => headers.includes(name));
-        t.require('CORE-9', reply.status >= 200 && reply.status < 300 && allows && names, '2xx allowing GET, POST and the three headers', reply);
+        const names = ['content-type', 'authorization', 'last-event-id'].every((name) =>
+          headers.includes(name),
+        );
+        t.require(
+          'CORE-9',
+          reply.status >= 200 && reply.status < 300 && allows && names,
+          '2xx allowing GET, POST and the three headers',
+          reply,
+        );
       }
       await t.transcript(room);
       await t.status('a');
@@ -156,10 +237,26 @@ export const CORE_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const replies = [await t.post(room), await t.transcript(room), await t.status(room), await t.status('a')];
-      for (const reply of replies) t.require('CORE-10', reply.header('cache-control').includes('no-store'), 'Cache-Control: no-store', reply);
+      const replies = [
+        await t.post(room),
+        await t.transcript(room),
+        await t.status(room),
+        await t.status('a'),
+      ];
+      for (const reply of replies)
+        t.require(
+          'CORE-10',
+          reply.header('cache-control').includes('no-store'),
+          'Cache-Control: no-store',
+          reply,
+        );
       const stream = await t.open('sse', room);
-      t.require('CORE-10', stream.header('cache-control').includes('no-store'), 'Cache-Control: no-store on the stream', stream);
+      t.require(
+        'CORE-10',
+        stream.header('cache-control').includes('no-store'),
+        'Cache-Control: no-store on the stream',
+        stream,
+      );
     },
   },
   {
@@ -168,11 +265,23 @@ export const CORE_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       const reply = await t.get('discovery');
-      t.require('CORE-11', reply.status === 200 && reply.header('content-type').includes('json'), '200 with JSON', reply);
+      t.require(
+        'CORE-11',
+        reply.status === 200 && reply.header('content-type').includes('json'),
+        '200 with JSON',
+        reply,
+      );
       const { limits, timings } = t.target;
-      for (const name of Object.keys(limits)) t.require('CORE-11', reply.json.get('limits').get(name).number > 0, `the limit ${name}`, reply);
-      for (const name of Object.keys(timings)) t.require('CORE-11', reply.json.get('timings').get(name).number > 0, `the timing ${name}`, reply);
-      t.require('CORE-11', reply.json.get('profiles').items.some((item) => item.raw === 'rooms'), 'the profile rooms', reply);
+      for (const name of Object.keys(limits))
+        t.require('CORE-11', reply.json.get('limits').get(name).number > 0, `the limit ${name}`, reply);
+      for (const name of Object.keys(timings))
+        t.require('CORE-11', reply.json.get('timings').get(name).number > 0, `the timing ${name}`, reply);
+      t.require(
+        'CORE-11',
+        reply.json.get('profiles').items.some((item) => item.raw === 'rooms'),
+        'the profile rooms',
+        reply,
+      );
     },
   },
   {
@@ -181,7 +290,12 @@ export const CORE_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       const reply = await t.get('health');
-      t.require('CORE-12', reply.status === 200 && reply.json.get('ok').raw === true, '200 with ok: true', reply);
+      t.require(
+        'CORE-12',
+        reply.status === 200 && reply.json.get('ok').raw === true,
+        '200 with ok: true',
+        reply,
+      );
       const ts = reply.json.get('ts').number;
       t.require('CORE-12', ts > 1.6e12 && ts < 4e12, 'ts in Unix milliseconds', reply);
     },
@@ -192,9 +306,19 @@ export const CORE_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       const reply = await t.get('openapi');
-      t.require('CORE-13', reply.status === 200 && reply.json.get('openapi').string.startsWith('3.1'), '200 with an OpenAPI 3.1 document', reply);
+      t.require(
+        'CORE-13',
+        reply.status === 200 && reply.json.get('openapi').string.startsWith('3.1'),
+        '200 with an OpenAPI 3.1 document',
+        reply,
+      );
       for (const { method, path } of Object.values(ROUTES)) {
-        t.require('CORE-13', reply.json.get('paths').get(path).has(method.toLowerCase()), `${method} ${path} in the document`, reply);
+        t.require(
+          'CORE-13',
+          reply.json.get('paths').get(path).has(method.toLowerCase()),
+          `${method} ${path} in the document`,
+          reply,
+        );
       }
     },
   },
@@ -205,9 +329,18 @@ export const CORE_CHECKS: readonly Check[] = [
     run: async (t) => {
       const reply = await t.get('docs');
       const html = reply.record.resBody;
-      t.require('CORE-14', reply.status === 200 && reply.header('content-type').includes('text/html') && /<html/i.test(html), '200 with an HTML page', reply);
-      const loaded = [...html.matchAll(/(?:src|href)\s*=\s*["']?([^"'\s>]+)/gi)].map((match) => match[1] ?? '');
-      const foreign = loaded.find((link) => /^(?:https?:)?\/\//i.test(link) && !link.startsWith(t.target.url));
+      t.require(
+        'CORE-14',
+        reply.status === 200 && reply.header('content-type').includes('text/html') && /<html/i.test(html),
+        '200 with an HTML page',
+        reply,
+      );
+      const loaded = [...html.matchAll(/(?:src|href)\s*=\s*["']?([^"'\s>]+)/gi)].map(
+        (match) => match[1] ?? '',
+      );
+      const foreign = loaded.find(
+        (link) => /^(?:https?:)?\/\//i.test(link) && !link.startsWith(t.target.url),
+      );
       t.require('CORE-14', foreign === undefined, 'nothing loaded from another origin', reply);
     },
   },
@@ -217,8 +350,18 @@ export const CORE_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       const reply = await t.get('relayStatus');
-      t.require('CORE-15', reply.status === 200 && reply.json.get('ok').raw === true, '200 with ok: true', reply);
-      t.require('CORE-15', /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(reply.json.get('started_at').string), 'started_at as ISO 8601', reply);
+      t.require(
+        'CORE-15',
+        reply.status === 200 && reply.json.get('ok').raw === true,
+        '200 with ok: true',
+        reply,
+      );
+      t.require(
+        'CORE-15',
+        /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(reply.json.get('started_at').string),
+        'started_at as ISO 8601',
+        reply,
+      );
     },
   },
   {
@@ -239,7 +382,12 @@ export const CORE_CHECKS: readonly Check[] = [
     run: async (t) => {
       const room = t.room();
       const reply = await floodUntil429(t, room);
-      t.require('CORE-3', reply !== null && /^[1-9]\d*$/.test(reply.header('retry-after')), 'a 429 with Retry-After in whole seconds', ...(reply === null ? [] : [reply]));
+      t.require(
+        'CORE-3',
+        reply !== null && /^[1-9]\d*$/.test(reply.header('retry-after')),
+        'a 429 with Retry-After in whole seconds',
+        ...(reply === null ? [] : [reply]),
+      );
     },
   },
 ];
@@ -249,7 +397,9 @@ export async function floodUntil429(t: Script, room: string): Promise<Reply | nu
   const { room_burst: burst, room_rate: rate, address_burst: all } = t.target.limits;
   const most = Math.min(Math.min(burst, all) * 2 + rate * 5, 5_000);
   for (let sent = 0; sent < most; sent += 20) {
-    const replies = await t.all(...Array.from({ length: 20 }, () => (branch: Script) => branch.post(room, {}, { flood: true })));
+    const replies = await t.all(
+      ...Array.from({ length: 20 }, () => (branch: Script) => branch.post(room, {}, { flood: true })),
+    );
     const refused = replies.find((reply) => reply.status === 429);
     if (refused !== undefined) return refused;
   }

@@ -21,7 +21,12 @@ export const READ_CHECKS: readonly Check[] = [
       const room = t.room();
       const seqs = await fill(t, room, 3);
       const all = await t.wait(room, { timeout: 20 });
-      t.require('READ-1', all.status === 200 && seqsOf(all).join() === seqs.join(), 'the three messages', all);
+      t.require(
+        'READ-1',
+        all.status === 200 && seqsOf(all).join() === seqs.join(),
+        'the three messages',
+        all,
+      );
       t.requireInTime('READ-1', all.ms < 2_000, 'an answer at once', all);
       const rest = await t.wait(room, { after: seqs[0], timeout: 20 });
       t.require('READ-1', seqsOf(rest).join() === seqs.slice(1).join(), 'what is above after', rest);
@@ -34,11 +39,17 @@ export const READ_CHECKS: readonly Check[] = [
     run: async (t) => {
       const room = t.room();
       const { seq: before } = await t.posted(room);
-      const waits = Array.from({ length: 3 }, () => (branch: Script) => branch.wait(room, { after: before, timeout: 20 }));
-      const [posted, ...replies] = await t.all<Reply>(async (branch) => {
-        await branch.sleep(600);
-        return (await branch.posted(room)).reply;
-      }, ...waits);
+      const waits = Array.from(
+        { length: 3 },
+        () => (branch: Script) => branch.wait(room, { after: before, timeout: 20 }),
+      );
+      const [posted, ...replies] = await t.all<Reply>(
+        async (branch) => {
+          await branch.sleep(600);
+          return (await branch.posted(room)).reply;
+        },
+        ...waits,
+      );
       if (posted === undefined) return;
       const seq = posted.json.get('seq').number;
       for (const reply of replies) {
@@ -61,7 +72,12 @@ export const READ_CHECKS: readonly Check[] = [
       );
       for (const [index, reply] of replies.entries()) {
         const ms = index === 0 ? 2_000 : t.target.timings.wait_min_ms;
-        t.require('READ-3', reply.status === 200 && seqsOf(reply).length === 0 && reply.json.get('last_seq').number === seq, `no messages and last_seq ${seq}`, reply);
+        t.require(
+          'READ-3',
+          reply.status === 200 && seqsOf(reply).length === 0 && reply.json.get('last_seq').number === seq,
+          `no messages and last_seq ${seq}`,
+          reply,
+        );
         t.require('READ-3', reply.ms >= ms - 20, `no answer before ${ms} ms`, reply);
         t.requireInTime('READ-3', reply.ms <= ms + 5_000, `an answer by ${ms + 5_000} ms`, reply);
       }
@@ -77,8 +93,18 @@ export const READ_CHECKS: readonly Check[] = [
       const page = async (query: Record<string, number | undefined>, expected: readonly number[]) => {
         const reply = await t.transcript(room, query);
         const { json } = reply;
-        t.require('READ-4', reply.status === 200 && seqsOf(reply).join() === expected.join(), `messages ${expected.map((seq) => seqs.indexOf(seq) + 1).join()}`, reply);
-        t.require('READ-4', json.get('count').raw === expected.length && json.get('exists').raw === true, 'count and exists', reply);
+        t.require(
+          'READ-4',
+          reply.status === 200 && seqsOf(reply).join() === expected.join(),
+          `messages ${expected.map((seq) => seqs.indexOf(seq) + 1).join()}`,
+          reply,
+        );
+        t.require(
+          'READ-4',
+          json.get('count').raw === expected.length && json.get('exists').raw === true,
+          'count and exists',
+          reply,
+        );
       };
       await page({}, seqs);
       await page({ limit: 2 }, seqs.slice(0, 2));
@@ -98,7 +124,12 @@ export const READ_CHECKS: readonly Check[] = [
       t.require('READ-5', empty.json.get('last_seq').raw === 0, 'last_seq 0 in an empty room', empty);
       const seqs = await fill(t, room, 3);
       const newest = seqs.at(-1) ?? 0;
-      for (const reply of [await t.transcript(room, { limit: 1 }), await t.wait(room), await t.status(room), await t.transcript(room, { after: newest })]) {
+      for (const reply of [
+        await t.transcript(room, { limit: 1 }),
+        await t.wait(room),
+        await t.status(room),
+        await t.transcript(room, { after: newest }),
+      ]) {
         t.require('READ-5', reply.json.get('last_seq').number === newest, `last_seq ${newest}`, reply);
       }
     },
@@ -111,19 +142,46 @@ export const READ_CHECKS: readonly Check[] = [
       const room = t.room();
       const live = [await t.joined('sse', room), await t.joined('ws', room)];
       const extra = t.hardened ? { ext: 'ext-1' } : {};
-      for (const body of [{}, { ttl_ms: t.target.timings.ttl_min_ms + 60_000, reply_to: 'AAAAAAAA', ...extra }, { sender: 'é"\\' }]) await t.posted(room, body);
+      for (const body of [
+        {},
+        { ttl_ms: t.target.timings.ttl_min_ms + 60_000, reply_to: 'AAAAAAAA', ...extra },
+        { sender: 'é"\\' },
+      ])
+        await t.posted(room, body);
       const socket = live[1];
       await socket?.send({ sender: 'socket', ...t.sealed() });
       const four = (count: number) => count >= 4;
-      for (const stream of live) await stream.until((frames) => four(frames.filter((frame) => frame.type === 'message').length));
+      for (const stream of live)
+        await stream.until((frames) => four(frames.filter((frame) => frame.type === 'message').length));
       const replay = [await t.joined('sse', room), await t.joined('ws', room)];
       const [page, wait] = [await t.transcript(room), await t.wait(room)];
       const plain = (messages: readonly { raw: unknown }[]) =>
-        messages.map(({ raw }) => JSON.stringify(Object.entries({ ...(raw as object), type: undefined }).filter(([, value]) => value !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)))).join('\n');
+        messages
+          .map(({ raw }) =>
+            JSON.stringify(
+              Object.entries({ ...(raw as object), type: undefined })
+                .filter(([, value]) => value !== undefined)
+                .sort(([a], [b]) => (a < b ? -1 : 1)),
+            ),
+          )
+          .join('\n');
       const expected = plain(page.json.get('messages').items);
       t.require('READ-6', page.json.get('messages').items.length === 4, 'four messages', page);
-      t.require('READ-6', plain(wait.json.get('messages').items) === expected, 'in wait what transcript has', wait, page);
-      for (const stream of [...live, ...replay]) t.require('READ-6', plain(stream.messages) === expected, 'on the stream what transcript has', stream, page);
+      t.require(
+        'READ-6',
+        plain(wait.json.get('messages').items) === expected,
+        'in wait what transcript has',
+        wait,
+        page,
+      );
+      for (const stream of [...live, ...replay])
+        t.require(
+          'READ-6',
+          plain(stream.messages) === expected,
+          'on the stream what transcript has',
+          stream,
+          page,
+        );
     },
   },
   {
@@ -135,10 +193,20 @@ export const READ_CHECKS: readonly Check[] = [
       const seqs = await fill(t, room, 4);
       for (const after of [seqs[0], seqs[2], seqs[3], (seqs[3] ?? 0) + 1_000_000]) {
         for (const reply of [await t.transcript(room, { after }), await t.wait(room, { after })]) {
-          t.require('READ-7', seqsOf(reply).every((seq) => seq > (after ?? 0)), `only seqs above ${after}`, reply);
+          t.require(
+            'READ-7',
+            seqsOf(reply).every((seq) => seq > (after ?? 0)),
+            `only seqs above ${after}`,
+            reply,
+          );
         }
         const stream = await t.joined('sse', room, { after });
-        t.require('READ-7', stream.messages.every((message) => message.get('seq').number > (after ?? 0)), `only seqs above ${after}`, stream);
+        t.require(
+          'READ-7',
+          stream.messages.every((message) => message.get('seq').number > (after ?? 0)),
+          `only seqs above ${after}`,
+          stream,
+        );
       }
     },
   },
@@ -220,28 +288,61 @@ export const READ_CHECKS: readonly Check[] = [
       const seqs = await fill(t, room, 3);
       const epoch = (await t.status(room)).json.get('epoch').string;
       const last = seqs[2] ?? 0;
-      for (const reply of [await t.transcript(room, { after: last, epoch: FOREIGN }), await t.wait(room, { after: last, epoch: FOREIGN, timeout: 5 })]) {
-        t.require('READ-12', reply.json.get('reset').raw === true && seqsOf(reply).join() === seqs.join(), 'reset: true and everything', reply);
+      for (const reply of [
+        await t.transcript(room, { after: last, epoch: FOREIGN }),
+        await t.wait(room, { after: last, epoch: FOREIGN, timeout: 5 }),
+      ]) {
+        t.require(
+          'READ-12',
+          reply.json.get('reset').raw === true && seqsOf(reply).join() === seqs.join(),
+          'reset: true and everything',
+          reply,
+        );
       }
       for (const kind of ['sse', 'ws'] as const) {
         const stream = await t.joined(kind, room, { after: last, epoch: FOREIGN });
-        t.require('READ-12', stream.ready.get('reset').raw === true && stream.messages.length === 3, 'reset: true and everything', stream);
+        t.require(
+          'READ-12',
+          stream.ready.get('reset').raw === true && stream.messages.length === 3,
+          'reset: true and everything',
+          stream,
+        );
         const same = await t.joined(kind, room, { after: last, epoch });
-        t.require('READ-12', same.ready.get('reset').raw !== true && same.messages.length === 0, 'no reset with the epoch of the room', same);
+        t.require(
+          'READ-12',
+          same.ready.get('reset').raw !== true && same.messages.length === 0,
+          'no reset with the epoch of the room',
+          same,
+        );
       }
       for (const query of [{ after: last, epoch }, { after: last }]) {
         for (const reply of [await t.transcript(room, query), await t.wait(room, query)]) {
-          t.require('READ-12', reply.json.get('reset').raw !== true && seqsOf(reply).length === 0, 'no reset', reply);
+          t.require(
+            'READ-12',
+            reply.json.get('reset').raw !== true && seqsOf(reply).length === 0,
+            'no reset',
+            reply,
+          );
         }
       }
       const unknown = t.room();
       for (const reply of [await t.transcript(unknown, { epoch }), await t.wait(unknown, { epoch })]) {
-        t.require('READ-12', reply.json.get('reset').raw === true && reply.json.get('exists').raw === false, 'reset: true for a room that does not exist', reply);
+        t.require(
+          'READ-12',
+          reply.json.get('reset').raw === true && reply.json.get('exists').raw === false,
+          'reset: true for a room that does not exist',
+          reply,
+        );
       }
       const empty = t.room();
       await t.joined('sse', empty);
       const parked = await t.wait(empty, { after: 7, epoch: FOREIGN, timeout: 1 });
-      t.require('READ-12', parked.json.get('reset').raw === true && parked.ms >= 900, 'reset: true after parking in an empty room', parked);
+      t.require(
+        'READ-12',
+        parked.json.get('reset').raw === true && parked.ms >= 900,
+        'reset: true after parking in an empty room',
+        parked,
+      );
     },
   },
   {
@@ -265,27 +366,62 @@ export const READ_CHECKS: readonly Check[] = [
         if (page.length === 0) break;
         seen.push(...page);
         after = page.at(-1) ?? after;
-        t.require('READ-13', page.join() === kept.slice(seen.length - page.length, seen.length).join(), 'the newest messages in order', reply);
+        t.require(
+          'READ-13',
+          page.join() === kept.slice(seen.length - page.length, seen.length).join(),
+          'the newest messages in order',
+          reply,
+        );
       }
       const first = await t.transcript(room, { limit: 1 });
-      t.require('READ-13', seen.length === keep && seqsOf(first)[0] === kept[0], `the newest ${keep} messages and no more`, first);
+      t.require(
+        'READ-13',
+        seen.length === keep && seqsOf(first)[0] === kept[0],
+        `the newest ${keep} messages and no more`,
+        first,
+      );
       const status = await t.status(room);
       t.require('READ-13', status.json.get('recent_count').number === keep, `recent_count ${keep}`, status);
       if (t.hardened) {
         const old = seqs[3] ?? 0;
-        const gap = (reply: { get(name: string): { get(name: string): { number: number } } }) => `${reply.get('gap').get('from').number}-${reply.get('gap').get('to').number}`;
+        const gap = (reply: { get(name: string): { get(name: string): { number: number } } }) =>
+          `${reply.get('gap').get('from').number}-${reply.get('gap').get('to').number}`;
         const named = `${old + 1}-${(kept[0] ?? 0) - 1}`;
-        for (const reply of [await t.transcript(room, { after: old, limit: 3 }), await t.wait(room, { after: old })]) {
-          t.require('READ-10', gap(reply.json) === named && seqsOf(reply)[0] === kept[0], `gap ${named}`, reply);
-          t.require('READ-9', reply.json.get('oldest_seq').number === kept[0], `oldest_seq ${kept[0]}`, reply);
+        for (const reply of [
+          await t.transcript(room, { after: old, limit: 3 }),
+          await t.wait(room, { after: old }),
+        ]) {
+          t.require(
+            'READ-10',
+            gap(reply.json) === named && seqsOf(reply)[0] === kept[0],
+            `gap ${named}`,
+            reply,
+          );
+          t.require(
+            'READ-9',
+            reply.json.get('oldest_seq').number === kept[0],
+            `oldest_seq ${kept[0]}`,
+            reply,
+          );
         }
         const resumed = await t.joined('sse', room, { after: old });
         t.require('READ-10', gap(resumed.ready) === named, `gap ${named} in ready`, resumed);
         const edge = await t.transcript(room, { after: (kept[0] ?? 0) - 1, limit: 1 });
-        t.require('READ-10', !edge.json.has('gap') && !first.json.has('gap'), 'no gap at the edge, nor from 0', edge, first);
+        t.require(
+          'READ-10',
+          !edge.json.has('gap') && !first.json.has('gap'),
+          'no gap at the edge, nor from 0',
+          edge,
+          first,
+        );
       }
       await stream.hasSeq(seqs.at(-1) ?? 0, 5_000);
-      t.require('STREAM-3', stream.messages.length === posts, `${posts} messages on the stream that was open`, stream);
+      t.require(
+        'STREAM-3',
+        stream.messages.length === posts,
+        `${posts} messages on the stream that was open`,
+        stream,
+      );
     },
   },
   {
@@ -301,7 +437,8 @@ export const READ_CHECKS: readonly Check[] = [
       await t.sleep(age + 5_100);
       const reply = await t.transcript(room);
       t.require('READ-14', seqsOf(reply).length === 0, `no message of an age above ${age} ms`, reply);
-      if (t.hardened) t.require('READ-9', reply.json.get('oldest_seq').number === seq + 1, `oldest_seq ${seq + 1}`, reply);
+      if (t.hardened)
+        t.require('READ-9', reply.json.get('oldest_seq').number === seq + 1, `oldest_seq ${seq + 1}`, reply);
     },
   },
 ];

@@ -7,8 +7,10 @@ const BOTH = ['sse', 'ws'] as const;
 /** Presence is right this long after the last change. */
 const QUIET_MS = 5_000;
 
-const names = (presence: Value | undefined) => (presence?.get('names').items ?? []).map((item) => item.string);
-const people = (presence: Value | undefined) => (presence?.get('participants').items ?? []).map((item) => item.get('name').string);
+const names = (presence: Value | undefined) =>
+  (presence?.get('names').items ?? []).map((item) => item.string);
+const people = (presence: Value | undefined) =>
+  (presence?.get('participants').items ?? []).map((item) => item.get('name').string);
 const newest = (frames: readonly Frame[]) => frames.findLast((frame) => frame.type === 'presence')?.json;
 
 /** Wait for presence that satisfies the predicate, as the newest frame of the stream. */
@@ -19,9 +21,15 @@ function presence(stream: Stream, holds: (presence: Value) => boolean): Promise<
   }, QUIET_MS);
 }
 
-const includes = (...wanted: string[]) => (presence: Value) => wanted.every((name) => people(presence).includes(name));
+const includes =
+  (...wanted: string[]) =>
+  (presence: Value) =>
+    wanted.every((name) => people(presence).includes(name));
 const boxPubOf = (presence: Value, name: string) =>
-  presence.get('participants').items.find((item) => item.get('name').string === name)?.get('box_pub').raw;
+  presence
+    .get('participants')
+    .items.find((item) => item.get('name').string === name)
+    ?.get('box_pub').raw;
 
 /** `size` within what STREAM-11 allows. */
 function sizeBetween(least: number, most: number) {
@@ -50,7 +58,12 @@ export const STREAM_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       const stream = await t.joined('sse', t.room());
-      t.require('STREAM-1', stream.header('content-type').startsWith('text/event-stream'), 'text/event-stream', stream);
+      t.require(
+        'STREAM-1',
+        stream.header('content-type').startsWith('text/event-stream'),
+        'text/event-stream',
+        stream,
+      );
     },
   },
   {
@@ -79,14 +92,26 @@ export const STREAM_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const streams = [await t.joined('sse', room), await t.joined('ws', room), await t.joined('sse', room, { name: 'watcher' }), await t.joined('ws', room)];
-      await t.all(...Array.from({ length: 5 }, () => async (branch: Script) => {
-        for (let i = 0; i < 4; i++) await branch.posted(room);
-      }));
+      const streams = [
+        await t.joined('sse', room),
+        await t.joined('ws', room),
+        await t.joined('sse', room, { name: 'watcher' }),
+        await t.joined('ws', room),
+      ];
+      await t.all(
+        ...Array.from({ length: 5 }, () => async (branch: Script) => {
+          for (let i = 0; i < 4; i++) await branch.posted(room);
+        }),
+      );
       const last = await t.posted(room);
       for (const stream of streams) {
         const all = await stream.hasSeq(last.seq);
-        t.require('STREAM-3', all && new Set(seqsOf(stream)).size === 21 && seqsOf(stream).length === 21, '21 messages, each once', stream);
+        t.require(
+          'STREAM-3',
+          all && new Set(seqsOf(stream)).size === 21 && seqsOf(stream).length === 21,
+          '21 messages, each once',
+          stream,
+        );
       }
     },
   },
@@ -105,7 +130,8 @@ export const STREAM_CHECKS: readonly Check[] = [
         t.require('STREAM-4', ready.get('roomId').raw === room, 'roomId', stream);
         t.require('STREAM-4', ready.get('size').number >= 2, 'a size that counts this stream', stream);
         t.require('STREAM-4', people(ready).includes('early-bird'), 'the participants', stream);
-        if (kind === 'sse') t.require('STREAM-4', Number.isSafeInteger(ready.get('last_seq').raw), 'last_seq', stream);
+        if (kind === 'sse')
+          t.require('STREAM-4', Number.isSafeInteger(ready.get('last_seq').raw), 'last_seq', stream);
       }
     },
   },
@@ -134,11 +160,22 @@ export const STREAM_CHECKS: readonly Check[] = [
         const floor = stream.ready.get('last_seq').number;
         const readyAt = stream.frames.findIndex((frame) => frame.type === 'ready');
         const replay = stream.frames.slice(0, readyAt).map((frame) => frame.json.get('seq').number);
-        if (!Number.isNaN(floor)) t.require('STREAM-5', floor <= Math.max(0, ...replay), `last_seq of at most ${Math.max(0, ...replay)}`, stream);
+        if (!Number.isNaN(floor))
+          t.require(
+            'STREAM-5',
+            floor <= Math.max(0, ...replay),
+            `last_seq of at most ${Math.max(0, ...replay)}`,
+            stream,
+          );
         t.require('STREAM-3', seqsOf(stream).length === 16, '16 messages', stream);
       }
       const resumed = await t.joined('sse', room, { after: seqs[0] });
-      t.require('STREAM-5', resumed.ready.get('last_seq').number <= last.seq, 'last_seq of at most the newest', resumed);
+      t.require(
+        'STREAM-5',
+        resumed.ready.get('last_seq').number <= last.seq,
+        'last_seq of at most the newest',
+        resumed,
+      );
     },
   },
   {
@@ -152,9 +189,18 @@ export const STREAM_CHECKS: readonly Check[] = [
       const grace = t.target.outside.length > 0 ? every : QUIET_MS;
       const isComment = (kind: string) => kind === 'comment';
       const since = stream.records.length;
-      await t.look(stream, (records) => records.slice(since).some((record) => isComment(record.kind)), every + grace);
+      await t.look(
+        stream,
+        (records) => records.slice(since).some((record) => isComment(record.kind)),
+        every + grace,
+      );
       await stream.listen(0);
-      t.require('STREAM-6', stream.records.slice(since).some((record) => isComment(record.kind)), `a comment within ${every + grace} ms`, stream);
+      t.require(
+        'STREAM-6',
+        stream.records.slice(since).some((record) => isComment(record.kind)),
+        `a comment within ${every + grace} ms`,
+        stream,
+      );
     },
   },
   {
@@ -193,8 +239,18 @@ export const STREAM_CHECKS: readonly Check[] = [
       ];
       for (const [query, id, expected, reset] of cases) {
         const stream = await t.joined('sse', room, query, { 'Last-Event-ID': id });
-        t.require('STREAM-8', seqsOf(stream).join() === expected.join(), `${expected.length} messages after ${id || 'an empty id'}`, stream);
-        t.require('STREAM-8', (stream.ready.get('reset').raw === true) === reset, reset ? 'reset: true' : 'no reset', stream);
+        t.require(
+          'STREAM-8',
+          seqsOf(stream).join() === expected.join(),
+          `${expected.length} messages after ${id || 'an empty id'}`,
+          stream,
+        );
+        t.require(
+          'STREAM-8',
+          (stream.ready.get('reset').raw === true) === reset,
+          reset ? 'reset: true' : 'no reset',
+          stream,
+        );
       }
     },
   },
@@ -212,7 +268,12 @@ export const STREAM_CHECKS: readonly Check[] = [
       await ws.hasSeq(seq);
       const json = (stream: Stream) => stream.messages.map((message) => JSON.stringify(message.raw)).join();
       t.require('STREAM-9', json(sse) === json(ws), 'the frames of SSE', sse, ws);
-      t.require('STREAM-9', ws.records.every((record) => record.kind === 'text'), 'text frames', ws);
+      t.require(
+        'STREAM-9',
+        ws.records.every((record) => record.kind === 'text'),
+        'text frames',
+        ws,
+      );
     },
   },
   {
@@ -225,9 +286,19 @@ export const STREAM_CHECKS: readonly Check[] = [
       const epoch = (await t.status(room)).json.get('epoch').string;
       const stream = await t.joined('ws', room, { after: first, epoch });
       t.require('STREAM-10', seqsOf(stream).join() === [second, third].join(), 'what is above after', stream);
-      t.require('STREAM-10', stream.ready.get('last_seq').number === third && !stream.ready.has('reset'), `last_seq ${third} in ready`, stream);
+      t.require(
+        'STREAM-10',
+        stream.ready.get('last_seq').number === third && !stream.ready.has('reset'),
+        `last_seq ${third} in ready`,
+        stream,
+      );
       const foreign = await t.joined('ws', room, { after: second, epoch: 'another-epoch' });
-      t.require('STREAM-10', seqsOf(foreign).length === 3 && foreign.ready.get('reset').raw === true, 'everything, and reset: true', foreign);
+      t.require(
+        'STREAM-10',
+        seqsOf(foreign).length === 3 && foreign.ready.get('reset').raw === true,
+        'everything, and reset: true',
+        foreign,
+      );
     },
   },
   {
@@ -237,17 +308,55 @@ export const STREAM_CHECKS: readonly Check[] = [
     run: async (t) => {
       const room = t.room();
       const watcher = await t.joined('sse', room, { name: 'watcher' });
-      t.require('STREAM-11', await presence(watcher, includes('watcher')), 'a presence frame after joining', watcher);
+      t.require(
+        'STREAM-11',
+        await presence(watcher, includes('watcher')),
+        'a presence frame after joining',
+        watcher,
+      );
       const guest = await t.joined('ws', room);
-      t.require('STREAM-11', await presence(watcher, sizeBetween(2, 2)), 'size 2 after a stream without a name has joined', watcher);
+      t.require(
+        'STREAM-11',
+        await presence(watcher, sizeBetween(2, 2)),
+        'size 2 after a stream without a name has joined',
+        watcher,
+      );
       await guest.send({ type: 'hello', name: 'guest' });
-      t.require('STREAM-11', await presence(watcher, includes('watcher', 'guest')), 'both names after a hello', watcher);
-      t.require('STREAM-11', names(newest(watcher.frames)).includes('guest'), 'the name of the stream in names', watcher);
+      t.require(
+        'STREAM-11',
+        await presence(watcher, includes('watcher', 'guest')),
+        'both names after a hello',
+        watcher,
+      );
+      t.require(
+        'STREAM-11',
+        names(newest(watcher.frames)).includes('guest'),
+        'the name of the stream in names',
+        watcher,
+      );
       await t.send('announceListening', room, { name: 'sleeper' });
-      t.require('STREAM-11', await presence(watcher, includes('watcher', 'guest', 'sleeper')), 'the listening agent', watcher);
-      t.require('STREAM-11', await presence(guest, (p) => includes('watcher', 'guest', 'sleeper')(p) && sizeBetween(2, 3)(p)), 'the same on the other stream', guest);
+      t.require(
+        'STREAM-11',
+        await presence(watcher, includes('watcher', 'guest', 'sleeper')),
+        'the listening agent',
+        watcher,
+      );
+      t.require(
+        'STREAM-11',
+        await presence(guest, (p) => includes('watcher', 'guest', 'sleeper')(p) && sizeBetween(2, 3)(p)),
+        'the same on the other stream',
+        guest,
+      );
       guest.close();
-      t.require('STREAM-11', await presence(watcher, (p) => !people(p).includes('guest') && includes('watcher', 'sleeper')(p) && sizeBetween(1, 2)(p)), 'no guest after its stream has ended', watcher);
+      t.require(
+        'STREAM-11',
+        await presence(
+          watcher,
+          (p) => !people(p).includes('guest') && includes('watcher', 'sleeper')(p) && sizeBetween(1, 2)(p),
+        ),
+        'no guest after its stream has ended',
+        watcher,
+      );
     },
   },
   {
@@ -259,7 +368,12 @@ export const STREAM_CHECKS: readonly Check[] = [
       const watcher = await t.joined('sse', room, { name: 'watcher' });
       await t.send('announceListening', room, { name: 'sleeper' });
       const there = await presence(watcher, includes('sleeper'));
-      t.require('STREAM-12', there && !names(newest(watcher.frames)).includes('sleeper'), 'participants with sleeper, names without', watcher);
+      t.require(
+        'STREAM-12',
+        there && !names(newest(watcher.frames)).includes('sleeper'),
+        'participants with sleeper, names without',
+        watcher,
+      );
     },
   },
   {
@@ -269,9 +383,18 @@ export const STREAM_CHECKS: readonly Check[] = [
     run: async (t) => {
       const room = t.room();
       const key = t.bytes(32);
-      const forms = [key.toString('base64url'), key.toString('base64'), key.toString('base64').replace(/=+$/, '')];
+      const forms = [
+        key.toString('base64url'),
+        key.toString('base64'),
+        key.toString('base64').replace(/=+$/, ''),
+      ];
       const watcher = await t.joined('sse', room, { name: 'watcher', box_pub: forms[1] });
-      t.require('STREAM-13', await presence(watcher, (p) => boxPubOf(p, 'watcher') === forms[1]), 'the key of the query', watcher);
+      t.require(
+        'STREAM-13',
+        await presence(watcher, (p) => boxPubOf(p, 'watcher') === forms[1]),
+        'the key of the query',
+        watcher,
+      );
       const guest = await t.joined('ws', room);
       const expect = async (frame: Record<string, unknown>, key_: string | undefined, why: string) => {
         await guest.send({ type: 'hello', ...frame });
@@ -287,7 +410,12 @@ export const STREAM_CHECKS: readonly Check[] = [
       await expect({ name: 'guest', box_pub: 'malformed' }, forms[2], 'a malformed key ignored');
       await expect({ name: 'guest', box_pub: null }, undefined, 'the key cleared by null');
       await t.send('announceListening', room, { name: 'sleeper', box_pub: forms[0] });
-      t.require('STREAM-13', await presence(watcher, (p) => boxPubOf(p, 'sleeper') === forms[0]), 'the key of listening', watcher);
+      t.require(
+        'STREAM-13',
+        await presence(watcher, (p) => boxPubOf(p, 'sleeper') === forms[0]),
+        'the key of listening',
+        watcher,
+      );
     },
   },
   {
@@ -304,11 +432,19 @@ export const STREAM_CHECKS: readonly Check[] = [
       for (const stream of [watcher, socket]) {
         const came = await stream.until((frames) => frames.some(mine));
         const message = stream.frames.find(mine)?.json;
-        const same = message?.get('ciphertext').raw === body.ciphertext && message.get('sender').raw === 'by-socket' && message.get('reply_to').raw === 'AAAAAAAA';
+        const same =
+          message?.get('ciphertext').raw === body.ciphertext &&
+          message.get('sender').raw === 'by-socket' &&
+          message.get('reply_to').raw === 'AAAAAAAA';
         t.require('STREAM-14', came && same, 'the message on every stream', stream);
       }
       const page = await t.transcript(room);
-      t.require('STREAM-14', page.json.get('messages').items.length === 1, 'the message in the transcript', page);
+      t.require(
+        'STREAM-14',
+        page.json.get('messages').items.length === 1,
+        'the message in the transcript',
+        page,
+      );
     },
   },
   {
@@ -320,7 +456,12 @@ export const STREAM_CHECKS: readonly Check[] = [
       await socket.send({ ...t.sealed(), ttl_ms: 1 });
       const came = await socket.has('error');
       const error = socket.of('error')[0]?.json;
-      t.require('STREAM-15', came && error?.get('code').raw === 400 && error.get('error').string !== '', 'an error frame with code 400', socket);
+      t.require(
+        'STREAM-15',
+        came && error?.get('code').raw === 400 && error.get('error').string !== '',
+        'an error frame with code 400',
+        socket,
+      );
     },
   },
   {
@@ -335,12 +476,25 @@ export const STREAM_CHECKS: readonly Check[] = [
       const first = await sent(socket, sealed.nonce);
       const page = await t.transcript(room);
       const message = page.json.get('messages').items[0];
-      const same = first?.json.get('id').raw === message?.get('id').raw && first?.json.get('seq').raw === message?.get('seq').raw;
-      t.require('STREAM-16', first !== undefined && same && !first.json.has('duplicate'), 'sent with nonce, id and seq', socket, page);
+      const same =
+        first?.json.get('id').raw === message?.get('id').raw &&
+        first?.json.get('seq').raw === message?.get('seq').raw;
+      t.require(
+        'STREAM-16',
+        first !== undefined && same && !first.json.has('duplicate'),
+        'sent with nonce, id and seq',
+        socket,
+        page,
+      );
       await socket.send(sealed);
       await socket.until((frames) => frames.filter((frame) => frame.type === 'sent').length >= 2);
       const again = socket.of('sent')[1]?.json;
-      t.require('STREAM-16', again?.get('duplicate').raw === true && again.get('seq').raw === first?.json.get('seq').raw, 'sent again with duplicate: true', socket);
+      t.require(
+        'STREAM-16',
+        again?.get('duplicate').raw === true && again.get('seq').raw === first?.json.get('seq').raw,
+        'sent again with duplicate: true',
+        socket,
+      );
     },
   },
   {
@@ -351,13 +505,23 @@ export const STREAM_CHECKS: readonly Check[] = [
       const socket = await t.joined('ws', t.room());
       const { nonce } = t.sealed();
       await socket.send({ nonce, ciphertext: 'not base64' });
-      t.require('STREAM-17', (await sent(socket, nonce, 'error')) !== undefined, 'an error with the nonce', socket);
+      t.require(
+        'STREAM-17',
+        (await sent(socket, nonce, 'error')) !== undefined,
+        'an error with the nonce',
+        socket,
+      );
       const reused = t.sealed();
       await socket.send(reused);
       await sent(socket, reused.nonce);
       await socket.send({ ...t.sealed(), nonce: reused.nonce });
       const error = await sent(socket, reused.nonce, 'error');
-      t.require('STREAM-17', error?.json.get('code').raw === 409, 'an error with code 409 and the nonce', socket);
+      t.require(
+        'STREAM-17',
+        error?.json.get('code').raw === 409,
+        'an error with code 409 and the nonce',
+        socket,
+      );
     },
   },
   {
@@ -367,7 +531,20 @@ export const STREAM_CHECKS: readonly Check[] = [
     run: async (t) => {
       const room = t.room();
       const socket = await t.joined('ws', room);
-      for (const text of ['', 'garbage', '{', '[]', 'null', '7', '{"type":"no-such-type"}', '{"type":7}', '{"type":"hello"}', '{"type":"hello","name":7}', '{"type":"listening"}', '{"ciphertext":1,"nonce":2}']) {
+      for (const text of [
+        '',
+        'garbage',
+        '{',
+        '[]',
+        'null',
+        '7',
+        '{"type":"no-such-type"}',
+        '{"type":7}',
+        '{"type":"hello"}',
+        '{"type":"hello","name":7}',
+        '{"type":"listening"}',
+        '{"ciphertext":1,"nonce":2}',
+      ]) {
         await socket.send(text);
       }
       const { seq } = await t.posted(room);
@@ -375,7 +552,9 @@ export const STREAM_CHECKS: readonly Check[] = [
       t.require('STREAM-18', alive && !socket.closed, 'the next message on the same connection', socket);
       const body = t.sealed();
       await socket.send(body);
-      const works = await socket.until((frames) => frames.some((frame) => frame.type === 'message' && frame.json.get('nonce').raw === body.nonce));
+      const works = await socket.until((frames) =>
+        frames.some((frame) => frame.type === 'message' && frame.json.get('nonce').raw === body.nonce),
+      );
       t.require('STREAM-18', works, 'a message sent afterwards', socket);
     },
   },
@@ -407,8 +586,18 @@ export const STREAM_CHECKS: readonly Check[] = [
       const room = t.room();
       const watcher = await t.joined('sse', room);
       const reply = await t.send('announceListening', room, { name: 'agent@1._-é' });
-      t.require('STREAM-21', reply.status === 200 && reply.json.get('ok').raw === true, '200 {ok: true}', reply);
-      t.require('STREAM-21', await presence(watcher, includes('agent@1._-é')), 'the name among the participants', watcher);
+      t.require(
+        'STREAM-21',
+        reply.status === 200 && reply.json.get('ok').raw === true,
+        '200 {ok: true}',
+        reply,
+      );
+      t.require(
+        'STREAM-21',
+        await presence(watcher, includes('agent@1._-é')),
+        'the name among the participants',
+        watcher,
+      );
       for (const body of [{}, { name: '' }, { name: 'n'.repeat(65) }, { name: 'two words' }, { name: 7 }]) {
         const bad = await t.send('announceListening', room, body);
         t.require('STREAM-21', bad.status === 400, `400 to ${JSON.stringify(body).slice(0, 40)}`, bad);
@@ -429,11 +618,19 @@ export const STREAM_CHECKS: readonly Check[] = [
       const slack = t.target.outside.length > 0 ? 2_000 : 10_000;
       await t.sleep(keeps * 0.7);
       const status = await t.joined('ws', room);
-      t.require('STREAM-21', people(status.ready).includes('sleeper'), `the agent after ${Math.round(keeps * 0.7)} ms`, status);
-      const gone = await watcher.until((frames) => {
-        const last = newest(frames);
-        return last !== undefined && frames.length > 0 && !people(last).includes('sleeper');
-      }, keeps * 0.3 + slack);
+      t.require(
+        'STREAM-21',
+        people(status.ready).includes('sleeper'),
+        `the agent after ${Math.round(keeps * 0.7)} ms`,
+        status,
+      );
+      const gone = await watcher.until(
+        (frames) => {
+          const last = newest(frames);
+          return last !== undefined && frames.length > 0 && !people(last).includes('sleeper');
+        },
+        keeps * 0.3 + slack,
+      );
       t.require('STREAM-21', gone, `no agent ${keeps + slack} ms after it was last heard`, watcher);
     },
   },
@@ -450,8 +647,18 @@ export const STREAM_CHECKS: readonly Check[] = [
       await socket.send({ type: 'hello', name: 'after' });
       const came = await watcher.has('rename');
       const frame = watcher.of('rename')[0]?.json;
-      t.require('STREAM-22', came && frame?.get('from').raw === 'before' && frame.get('to').raw === 'after', 'rename from before to after', watcher);
-      t.require('STREAM-22', await presence(watcher, (p) => includes('after')(p) && !people(p).includes('before')), 'presence with the new name', watcher);
+      t.require(
+        'STREAM-22',
+        came && frame?.get('from').raw === 'before' && frame.get('to').raw === 'after',
+        'rename from before to after',
+        watcher,
+      );
+      t.require(
+        'STREAM-22',
+        await presence(watcher, (p) => includes('after')(p) && !people(p).includes('before')),
+        'presence with the new name',
+        watcher,
+      );
     },
   },
   {
@@ -469,8 +676,22 @@ export const STREAM_CHECKS: readonly Check[] = [
       await presence(watcher, includes('name-14'));
       const every = t.target.timings.presence_ms;
       const times = watcher.of('presence').map((frame) => frame.at);
-      const worst = Math.max(...times.flatMap((from) => times.filter((to) => to >= from).map((to) => times.filter((at) => at >= from && at <= to).length - Math.ceil((to - from + 1) / every))));
-      t.require('STREAM-23', worst <= 1, `at most one frame for each begun ${every} ms and one more`, watcher);
+      const worst = Math.max(
+        ...times.flatMap((from) =>
+          times
+            .filter((to) => to >= from)
+            .map(
+              (to) =>
+                times.filter((at) => at >= from && at <= to).length - Math.ceil((to - from + 1) / every),
+            ),
+        ),
+      );
+      t.require(
+        'STREAM-23',
+        worst <= 1,
+        `at most one frame for each begun ${every} ms and one more`,
+        watcher,
+      );
     },
   },
   {
@@ -489,10 +710,20 @@ export const STREAM_CHECKS: readonly Check[] = [
         await slow.hasSeq(posted.at(-1) ?? 0, 10_000);
         const seen = seqsOf(slow).slice(before.length);
         const whole = posted.slice(0, seen.length).join() === seen.join();
-        t.require('STREAM-24', whole && (seen.length === posted.length || slow.closed), 'every message, or an end after some of them', slow);
+        t.require(
+          'STREAM-24',
+          whole && (seen.length === posted.length || slow.closed),
+          'every message, or an end after some of them',
+          slow,
+        );
         const resumed = await t.joined(kind, room, { after: seen.at(-1) ?? before.at(-1) ?? 0 });
         await resumed.hasSeq(posted.at(-1) ?? 0, 10_000);
-        t.require('STREAM-24', resumed.ready.has('gap') || seqsOf(resumed).length === posted.length - seen.length, 'the rest when it resumes', resumed);
+        t.require(
+          'STREAM-24',
+          resumed.ready.has('gap') || seqsOf(resumed).length === posted.length - seen.length,
+          'the rest when it resumes',
+          resumed,
+        );
         slow.close();
         resumed.close();
       }

@@ -26,7 +26,8 @@ export class MemoryEngine implements Engine {
 
   append(log: RoomLog, draft: Draft): Appended {
     const before = log.remembered(draft.nonce, draft.ciphertext);
-    if (before !== null) return before.same ? { kind: 'duplicate', id: before.id, seq: before.seq } : { kind: 'nonce-reused' };
+    if (before !== null)
+      return before.same ? { kind: 'duplicate', id: before.id, seq: before.seq } : { kind: 'nonce-reused' };
     const accepted = log.append(draft, this.#clock.wall());
     this.#highest = Math.max(this.#highest, accepted.seq);
     return { kind: 'accepted', ...accepted };

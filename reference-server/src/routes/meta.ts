@@ -14,7 +14,9 @@ export const VERSION = (createRequire(import.meta.url)('../../package.json') as 
 /** SHA-256 of every file that this process runs. @see CORE-15 */
 function sourceHashes(): Record<string, string> {
   const folder = join(import.meta.dirname, '..');
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.[jt]s$/.test(name));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.[jt]s$/.test(name),
+  );
   return Object.fromEntries(
     files.sort().map((name) => {
       const path = join(folder, name);
@@ -42,7 +44,9 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
       source_hashes: hashes,
     }),
   );
-  app.get(fastifyPath(ROUTES.openapi.path), (_request, reply) => reply.type('application/json').send(document));
+  app.get(fastifyPath(ROUTES.openapi.path), (_request, reply) =>
+    reply.type('application/json').send(document),
+  );
   app.get(fastifyPath(ROUTES.discovery.path), (_request, reply) =>
     reply.headers(CORS_HEADERS).send({
       protocol: PROTOCOL,
@@ -58,7 +62,8 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
 }
 
 /** The page's own policy: Swagger UI writes styles into the page. @see CORE-14 */
-const DOCS_POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+const DOCS_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 const DOCS_PAGE = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -80,7 +85,10 @@ function docsPage(app: FastifyInstance): void {
   const serve = (path: string, type: string, body: () => string | Buffer) => {
     let held: string | Buffer | undefined;
     app.get(ROUTES.docs.path + path, (_request, reply) =>
-      reply.type(type).header('Content-Security-Policy', DOCS_POLICY).send((held ??= body())),
+      reply
+        .type(type)
+        .header('Content-Security-Policy', DOCS_POLICY)
+        .send((held ??= body())),
     );
   };
   serve('', 'text/html; charset=utf-8', () => DOCS_PAGE);

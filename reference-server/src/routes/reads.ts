@@ -63,7 +63,11 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
     const query = queryOf(request.url);
     const { room, position } = locate(request.params.room, query);
     if (room === undefined) return reply.send(noRoom(position.reset));
-    const limit = queryNumber(query.get('limit'), { min: 1, max: limits.page_messages, fallback: TRANSCRIPT_LIMIT });
+    const limit = queryNumber(query.get('limit'), {
+      min: 1,
+      max: limits.page_messages,
+      fallback: TRANSCRIPT_LIMIT,
+    });
     return reply.type(JSON_TYPE).send(pageBody(room, position, limit, clock.wall(), true));
   });
 

@@ -48,7 +48,12 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
   });
 
   /** A subscriber that stands where the request says; not yet in the room. @see STREAM-8 STREAM-10 READ-12 */
-  function subscriber(place: Place, format: Subscriber['format'], socket: Socket, end: Subscriber['end']): Subscriber {
+  function subscriber(
+    place: Place,
+    format: Subscriber['format'],
+    socket: Socket,
+    end: Subscriber['end'],
+  ): Subscriber {
     const room = hub.enter(place.id);
     const resumed = EVENT_ID.exec(place.lastEventId ?? '');
     const after = resumed === null ? place.query.get('after') : resumed[2];
@@ -82,7 +87,11 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     const { socket } = request.raw;
     socket.setNoDelay(true);
     const lastEventId = request.headers['last-event-id'];
-    const place = { id, query: queryOf(request.url), lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined };
+    const place = {
+      id,
+      query: queryOf(request.url),
+      lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
+    };
     const sub = subscriber(place, 'sse', socket, () => socket.end());
     socket.on('close', () => {
       release();
@@ -106,11 +115,14 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       const match = ROOM_OF_SOCKET.exec(url.split('?', 1)[0] ?? '');
       if (match?.[1] === undefined) throw new RequestProblem('not-found');
       const id = relay.checkRoomId(match[1]);
-      if (request.headers.upgrade?.toLowerCase() !== 'websocket') throw new RequestProblem('upgrade-required');
+      if (request.headers.upgrade?.toLowerCase() !== 'websocket')
+        throw new RequestProblem('upgrade-required');
       release = relay.streams.take(addressKey(request.socket.remoteAddress));
       const taken = release;
       socket.on('close', taken);
-      sockets.handleUpgrade(request, socket, head, (ws) => accept(ws, request.socket, { id, query: queryOf(url) }));
+      sockets.handleUpgrade(request, socket, head, (ws) =>
+        accept(ws, request.socket, { id, query: queryOf(url) }),
+      );
     } catch (error) {
       release?.();
       const problem = error instanceof RequestProblem ? error : new RequestProblem('internal');
@@ -140,7 +152,12 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       rate.admit(id, addressKey(sub.socket.remoteAddress));
       const draft = bodies.draftOf(body);
       const { kind, ...place } = await relay.post(id, draft);
-      hub.tell(sub, { type: 'sent', nonce: draft.nonce, ...place, ...(kind === 'duplicate' ? { duplicate: true } : {}) });
+      hub.tell(sub, {
+        type: 'sent',
+        nonce: draft.nonce,
+        ...place,
+        ...(kind === 'duplicate' ? { duplicate: true } : {}),
+      });
     } catch (error) {
       const problem = error instanceof RequestProblem ? error : new RequestProblem('internal');
       const nonce = echoableNonce(body);
