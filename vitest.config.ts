@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', '*/test/**/*.test.ts'],
     testTimeout: 90_000,
-    maxConcurrency: 5,
+    maxConcurrency: 8,
     reporters: ['default', './scripts/closing-line.ts'],
   },
 });

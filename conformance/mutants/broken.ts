@@ -32,8 +32,8 @@ export async function broken(name: string, patches: readonly Patch[]): Promise<s
     plugins: [
       {
         name: 'break',
-        setup: ({ onLoad }) => {
-          onLoad({ filter: /reference-server\/src\/.*\.ts$/ }, ({ path }) => {
+        setup: (bundler) => {
+          bundler.onLoad({ filter: /reference-server\/src\/.*\.ts$/ }, ({ path }) => {
             const found = files.get(path);
             if (found === undefined) return undefined;
             let contents = readFileSync(path, 'utf8');

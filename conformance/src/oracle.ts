@@ -48,6 +48,7 @@ export const ORACLE_RULES: readonly string[] = [
     'CORE-4',
     'CORE-9',
     'CORE-10',
+    'STREAM-9',
   ]),
 ];
 

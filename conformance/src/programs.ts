@@ -13,7 +13,7 @@ import type { Script, Sealed, Stream } from './script.ts';
 /** A cursor: 0, or the seq of an earlier post and a little beside it. */
 type Cursor = { readonly of: number | null; readonly by: -1 | 0 | 1 };
 
-export type Op =
+type Op =
   | { readonly op: 'post'; readonly chars: number; readonly reply: boolean; readonly ext: boolean }
   | { readonly op: 'repeat'; readonly of: number; readonly change: boolean }
   | { readonly op: 'wait'; readonly after: Cursor }
@@ -69,7 +69,7 @@ const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('status' as const) }) },
 );
 
-export const program: fc.Arbitrary<Program> = fc.record({
+const program: fc.Arbitrary<Program> = fc.record({
   prefix: fc.array(op, { maxLength: 8 }),
   branches: fc.array(fc.array(op, { minLength: 1, maxLength: 6 }), { maxLength: 3 }),
 });

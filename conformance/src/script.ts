@@ -99,12 +99,12 @@ export function frameOf(record: FrameRecord): Frame | null {
   return { type: json.get('type').string, json, id: record.id, at: record.at };
 }
 
-export function framesOf(records: readonly FrameRecord[]): Frame[] {
+function framesOf(records: readonly FrameRecord[]): Frame[] {
   return records.map(frameOf).filter((frame) => frame !== null);
 }
 
 /** Generous bound for something that should happen at once on a healthy relay, in ms. */
-export const SOON_MS = 2_000;
+const SOON_MS = 2_000;
 
 /** An open stream. Shows what had come when the check last looked. */
 export class Stream {
@@ -129,7 +129,9 @@ export class Stream {
   }
 
   get opened(): boolean {
-    return this.status === 200 || this.status === 101;
+    return (
+      this.status === 101 || (this.status === 200 && this.header('content-type').includes('event-stream'))
+    );
   }
 
   header(name: string): string {
@@ -392,7 +394,7 @@ export class Script {
       kind === 'sse' ? 'events answers 200 with text/event-stream' : 'ws answers 101',
       stream,
     );
-    const ready = await stream.has('ready', 5_000);
+    const ready = stream.opened && (await stream.has('ready', 5_000));
     this.require('STREAM-2', ready, 'ready follows the replay', stream);
     if (!ready) throw new Interrupted('a stream that the check needs did not open');
     return stream;
@@ -462,7 +464,7 @@ export class Script {
 const SHOWN_CHARS = 300;
 
 /** One line about what came: a status and the beginning of the body, or the frames of a stream. */
-export function describe(item: Reply | Stream): string {
+function describe(item: Reply | Stream): string {
   if (item instanceof Reply) {
     const { status, error, resBody } = item.record;
     return status === 0 ? `no answer (${error ?? 'unknown'})` : `${status} ${clip(resBody)}`;

@@ -103,7 +103,7 @@ export interface FrameRecord extends Event {
   readonly data: string;
 }
 
-export interface SendRecord extends Event {
+interface SendRecord extends Event {
   readonly t: 'send';
   /** Key of the stream's `open`. */
   readonly stream: string;
@@ -128,7 +128,7 @@ export interface LookRecord extends Event {
   readonly closed: boolean;
 }
 
-export interface SleepRecord extends Event {
+interface SleepRecord extends Event {
   readonly t: 'sleep';
   readonly t0: number;
   readonly t1: number;

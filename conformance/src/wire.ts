@@ -18,8 +18,8 @@ export interface Request {
 }
 
 export type Answer = Pick<HttpRecord, 'status' | 'resHeaders' | 'resBody' | 'error'>;
-export type Heard = Pick<FrameRecord, 'kind' | 'id' | 'data'>;
-export type Ended = Pick<CloseRecord, 'by' | 'code'>;
+type Heard = Pick<FrameRecord, 'kind' | 'id' | 'data'>;
+type Ended = Pick<CloseRecord, 'by' | 'code'>;
 
 /** What a stream does to its owner. */
 export interface StreamEvents {

@@ -3,8 +3,6 @@ import { judge, makeReport, probe, Runner, startTarget, type RunOptions } from '
 import type { Report } from '../src/report.ts';
 import type { Trace } from '../src/trace.ts';
 
-export const ROOT = new URL('../..', import.meta.url).pathname;
-
 export interface Certified {
   readonly report: Report;
   readonly scripts: ReadonlyMap<string, string>;
@@ -12,7 +10,10 @@ export interface Certified {
 }
 
 /** @param command as `--cmd`. */
-export async function certify(command: string, options: Partial<Pick<RunOptions, 'seed' | 'runs' | 'only' | 'cert'>> = {}): Promise<Certified> {
+export async function certify(
+  command: string,
+  options: Partial<Pick<RunOptions, 'seed' | 'runs' | 'only' | 'cert'>> = {},
+): Promise<Certified> {
   const { signal } = new AbortController();
   const target = await startTarget(command, signal);
   try {
@@ -23,7 +24,10 @@ export async function certify(command: string, options: Partial<Pick<RunOptions,
 }
 
 /** @param url as `--url`. */
-export async function certifyUrl(url: string, options: Partial<Pick<RunOptions, 'seed' | 'runs' | 'only' | 'cert'>> = {}): Promise<Certified> {
+export async function certifyUrl(
+  url: string,
+  options: Partial<Pick<RunOptions, 'seed' | 'runs' | 'only' | 'cert'>> = {},
+): Promise<Certified> {
   const { signal } = new AbortController();
   const facts = await probe(url, undefined);
   const runner = new Runner({ target: facts, seed: 1, runs: 6, cert: false, only: [], signal, ...options });

@@ -7,7 +7,9 @@ import { LAB, MUTANTS } from '../mutants/mutants.ts';
 import { coveredRules } from '../src/index.ts';
 import { certify } from './certify.ts';
 
-const relayMusts = REQUIREMENTS.filter(({ actor, word }) => actor === 'relay' && word === 'MUST').map(({ id }) => id);
+const relayMusts = REQUIREMENTS.filter(({ actor, word }) => actor === 'relay' && word === 'MUST').map(
+  ({ id }) => id,
+);
 
 describe('rules, checks and mutants hold together', () => {
   it('every MUST of a relay has something that decides it', () => {

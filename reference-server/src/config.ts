@@ -21,6 +21,11 @@ export interface Config {
 export class UsageError extends Error {}
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'];
+type Values = Readonly<Record<string, string | boolean | undefined>>;
+const textOf = (values: Values, flag: string) => {
+  const value = values[flag];
+  return typeof value === 'string' ? value : undefined;
+};
 const flagOf = (name: string) => name.replaceAll('_', '-');
 
 export const DEFAULT_CONFIG: Config = {
@@ -31,13 +36,10 @@ export const DEFAULT_CONFIG: Config = {
   timings: DEFAULT_TIMINGS,
 };
 
-function numbers<K extends string>(
-  table: Readonly<Record<K, Bound>>,
-  given: Readonly<Record<string, unknown>>,
-): Record<K, number> {
+function numbers<K extends string>(table: Readonly<Record<K, Bound>>, given: Values): Record<K, number> {
   const entries = Object.entries<Bound>(table).map(([name, bound]) => {
-    const text = given[flagOf(name)];
-    return [name, text === undefined ? bound.default : positive(flagOf(name), String(text))];
+    const text = textOf(given, flagOf(name));
+    return [name, text === undefined ? bound.default : positive(flagOf(name), text)];
   });
   return Object.fromEntries(entries) as Record<K, number>;
 }
@@ -56,7 +58,7 @@ function positive(flag: string, text: string): number {
  */
 export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Config | 'help' | 'version' {
   const names = [...Object.keys(LIMITS), ...Object.keys(TIMINGS)];
-  let values: Readonly<Record<string, unknown>>;
+  let values: Values;
   try {
     ({ values } = parseArgs({
       args: [...args],
@@ -74,16 +76,16 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   }
   if (values['help'] === true) return 'help';
   if (values['version'] === true) return 'version';
-  const port = String(values['port'] ?? (env['PORT'] || DEFAULT_CONFIG.port));
+  const port = textOf(values, 'port') ?? (env['PORT'] || String(DEFAULT_CONFIG.port));
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
     throw new UsageError(`--port takes a number from 0 to 65535, not '${port}'`);
-  const logLevel = String(values['log-level'] ?? DEFAULT_CONFIG.logLevel);
+  const logLevel = textOf(values, 'log-level') ?? DEFAULT_CONFIG.logLevel;
   if (!LOG_LEVELS.includes(logLevel)) throw new UsageError(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
   const timings: Timings = numbers(TIMINGS, values);
   if (timings.ttl_min_ms > timings.ttl_max_ms) throw new UsageError('--ttl-min-ms is above --ttl-max-ms');
   if (timings.wait_min_ms > timings.wait_max_ms) throw new UsageError('--wait-min-ms is above --wait-max-ms');
   return {
-    host: String(values['host'] ?? (env['HOST'] || DEFAULT_CONFIG.host)),
+    host: textOf(values, 'host') ?? (env['HOST'] || DEFAULT_CONFIG.host),
     port: Number(port),
     logLevel,
     limits: numbers(LIMITS, values),

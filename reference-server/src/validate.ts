@@ -34,7 +34,7 @@ export function parseObject(text: string): Record<string, unknown> {
 /** Checks of bodies, under the limits of this relay. */
 export function bodyChecks(limits: Limits, timings: Timings) {
   // The TTL has a problem of its own; what the limits set is checked against the limits.
-  const { ttl_ms: _, ciphertext, sender, ...properties } = PostBody.properties;
+  const { ttl_ms: _ttl, ciphertext, sender: _sender, ...properties } = PostBody.properties;
   const check = checker(
     Type.Object({
       ...properties,

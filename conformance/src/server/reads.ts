@@ -20,7 +20,7 @@ export const READ_CHECKS: readonly Check[] = [
     run: async (t) => {
       const room = t.room();
       const seqs = await fill(t, room, 3);
-      const all = await t.wait(room, { timeout: 20 });
+      const all = await t.wait(room, { timeout: 5 });
       t.require(
         'READ-1',
         all.status === 200 && seqsOf(all).join() === seqs.join(),
@@ -28,7 +28,7 @@ export const READ_CHECKS: readonly Check[] = [
         all,
       );
       t.requireInTime('READ-1', all.ms < 2_000, 'an answer at once', all);
-      const rest = await t.wait(room, { after: seqs[0], timeout: 20 });
+      const rest = await t.wait(room, { after: seqs[0], timeout: 5 });
       t.require('READ-1', seqsOf(rest).join() === seqs.slice(1).join(), 'what is above after', rest);
     },
   },
@@ -41,7 +41,7 @@ export const READ_CHECKS: readonly Check[] = [
       const { seq: before } = await t.posted(room);
       const waits = Array.from(
         { length: 3 },
-        () => (branch: Script) => branch.wait(room, { after: before, timeout: 20 }),
+        () => (branch: Script) => branch.wait(room, { after: before, timeout: 5 }),
       );
       const [posted, ...replies] = await t.all<Reply>(
         async (branch) => {

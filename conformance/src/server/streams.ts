@@ -707,7 +707,7 @@ export const STREAM_CHECKS: readonly Check[] = [
         const posted: number[] = [];
         for (let i = 0; i < 90; i++) posted.push((await t.posted(room, t.sealed(131_072))).seq);
         slow.hold(false);
-        await slow.hasSeq(posted.at(-1) ?? 0, 10_000);
+        await slow.hasSeq(posted.at(-1) ?? 0, 4_000);
         const seen = seqsOf(slow).slice(before.length);
         const whole = posted.slice(0, seen.length).join() === seen.join();
         t.require(
@@ -717,7 +717,7 @@ export const STREAM_CHECKS: readonly Check[] = [
           slow,
         );
         const resumed = await t.joined(kind, room, { after: seen.at(-1) ?? before.at(-1) ?? 0 });
-        await resumed.hasSeq(posted.at(-1) ?? 0, 10_000);
+        await resumed.hasSeq(posted.at(-1) ?? 0, 4_000);
         t.require(
           'STREAM-24',
           resumed.ready.has('gap') || seqsOf(resumed).length === posted.length - seen.length,

@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+const probe = 'edge-probe.ts';
+const written: string[] = [];
+
+afterEach(() => {
+  for (const path of written.splice(0)) rmSync(path, { force: true });
+});
+
+/** Lint a file with this one import in it, where it would stand. */
+function lint(folder: string, specifier: string): { status: number | null; output: string } {
+  const path = join(root, folder, probe);
+  written.push(path);
+  writeFileSync(path, `import * as other from '${specifier}';\nexport const used = other;\n`);
+  const { status, stdout } = spawnSync('npx', ['--no', 'oxlint', join(folder, probe)], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return { status, output: stdout };
+}
+
+describe('packages import along the edges of their package.json', () => {
+  it.each([
+    ['schemas/src', '@bot2bot/server', 'schemas imports no other package'],
+    ['schemas/src', '../../conformance/src/index.ts', 'schemas imports no other package'],
+    ['reference-server/src', '@bot2bot/conformance', 'the relay imports schemas alone'],
+    ['reference-server/src', '@bot2bot/sdk', 'the relay imports schemas alone'],
+    ['reference-server/src', 'tweetnacl', 'the relay imports schemas alone'],
+    ['reference-server/src', '../../schemas/src/index.ts', 'the relay imports schemas alone'],
+    ['conformance/src', '@bot2bot/server', 'the suite imports schemas alone'],
+    ['conformance/src', '../../reference-server/src/index.ts', 'the suite imports schemas alone'],
+    ['conformance/src', 'tweetnacl', 'the suite imports schemas alone'],
+  ])('%s may not import %s', (folder, specifier, message) => {
+    const { status, output } = lint(folder, specifier);
+    expect(status).not.toBe(0);
+    expect(output).toContain(message);
+  });
+
+  it.each(['reference-server/src', 'conformance/src'])('%s may import @bot2bot/schemas', (folder) => {
+    expect(lint(folder, '@bot2bot/schemas')).toMatchObject({ status: 0 });
+  });
+});
