@@ -1,5 +1,6 @@
 /** The relay under test: reached by URL, or started as a process. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import {
   COMPAT_LIMITS,
@@ -19,7 +20,7 @@ import { Wire } from './wire.ts';
 /** The target did not answer. The message says what was tried. */
 export class Unreachable extends Error {}
 
-const START_MS = 15_000;
+const START_MS = 30_000;
 const PROBE_MS = 5_000;
 
 export interface RunningTarget {
@@ -29,15 +30,17 @@ export interface RunningTarget {
   stop(): Promise<void>;
 }
 
+/** A port outside the range from which systems take the ports of outgoing connections. */
 async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+  for (;;) {
+    const port = 10_000 + randomInt(22_000);
+    const free = await new Promise<boolean>((resolve) => {
+      const server = createServer();
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 /**
