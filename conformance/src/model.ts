@@ -676,14 +676,6 @@ class RoomModel {
       lost?.post?.key ?? key,
       key,
     );
-    const low = live.find((frame) => frame.json.get('seq').number <= after);
-    this.#judge(
-      'READ-7',
-      low === undefined,
-      `only messages above ${after}`,
-      `seq ${low?.json.get('seq').number ?? ''}`,
-      key,
-    );
   }
 
   #ids(stream: StreamSeen, ready: Frame): void {

@@ -485,7 +485,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     "level": "compat",
     "since": "1.0",
     "chapter": "04-streams.md",
-    "sentence": "A read or stream with `after` MUST NOT deliver a message whose seq is at or below it."
+    "sentence": "A read MUST NOT deliver a message whose seq is at or below its `after`."
   },
   {
     "id": "READ-8",

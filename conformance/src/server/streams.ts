@@ -215,7 +215,7 @@ export const STREAM_CHECKS: readonly Check[] = [
       await stream.hasSeq(seq);
       const epoch = stream.ready.get('epoch').string;
       for (const frame of stream.frames) {
-        if (frame.type === 'presence') continue;
+        if (frame.type !== 'message' && frame.type !== 'ready') continue;
         const at = frame.json.get(frame.type === 'ready' ? 'last_seq' : 'seq').number;
         t.require('STREAM-7', epoch !== '' && frame.id === `${epoch}:${at}`, `the id <epoch>:${at}`, stream);
       }

@@ -1,0 +1,264 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { createServer as createHttp } from 'node:http';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { broken } from '../mutants/broken.ts';
+import { LAB, MUTANTS } from '../mutants/mutants.ts';
+import { startTarget } from '../src/index.ts';
+import { certify } from './certify.ts';
+
+const root = join(import.meta.dirname, '../..');
+const bin = join(root, 'conformance/bin/bot2bot-conformance.mjs');
+const relay = `exec node ${join(root, 'reference-server/bin/bot2bot-relay.mjs')} --port {port}`;
+const tiny = `exec node ${join(root, 'conformance/test/tiny-relay.mjs')} --port {port}`;
+
+/** Run the command line to its end. */
+function suite(
+  ...words: string[]
+): Promise<{ code: number | null; out: string; err: string; folder: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'bot2bot-report-'));
+  const child = spawn('node', [bin, ...words, ...(words[0] === 'server' ? ['--report', folder] : [])]);
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (text: Buffer) => (out += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (err += text.toString()));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err, folder })));
+}
+
+function listen(server: Server): Promise<{ url: string; close: () => void }> {
+  return new Promise((resolve) =>
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      resolve({ url: `http://127.0.0.1:${port}`, close: () => server.close() });
+    }),
+  );
+}
+
+const json = { 'Content-Type': 'application/json' };
+const NONSENSE: Record<string, () => Server> = {
+  'says {} to everything': () => createHttp((_, res) => res.writeHead(200, json).end('{}')),
+  'says [] to everything': () => createHttp((_, res) => res.writeHead(200, json).end('[]')),
+  'says ok: true to everything': () =>
+    createHttp((_, res) =>
+      res.writeHead(200, json).end('{"ok":true,"messages":[],"last_seq":0,"id":"aaaaaaaa","seq":1}'),
+    ),
+  'speaks HTML': () =>
+    createHttp((_, res) =>
+      res.writeHead(200, { 'Content-Type': 'text/html' }).end('<!doctype html><p>Hello</p>'),
+    ),
+  'refuses everything with 404': () => createHttp((_, res) => res.writeHead(404, json).end('{"error":"no"}')),
+  'fails with 500': () => createHttp((_, res) => res.writeHead(500, json).end('{"error":"no"}')),
+  'closes every connection': () => createServer((socket) => socket.destroy()),
+  'speaks no HTTP': () => createServer((socket) => socket.end('SSH-2.0-nothing\r\n')),
+};
+
+/** Several whole runs, beside others, on a machine with two cores. */
+const LONG_MS = 400_000;
+
+describe('a target that is no relay never comes out green', () => {
+  it.concurrent.for(Object.entries(NONSENSE))('%s', async ([, make], { expect }) => {
+    const server = await listen(make());
+    const { code, out } = await suite(
+      'server',
+      '--url',
+      server.url,
+      '--only',
+      'MSG-1,ROOM-3,STREAM-1,READ-1',
+    );
+    server.close();
+    expect(code).not.toBe(0);
+    expect(out).not.toMatch(/^CONFORMANT/m);
+  });
+
+  it('a closed port is unreachable: exit 4', async () => {
+    const { code, err } = await suite('server', '--url', 'http://127.0.0.1:9');
+    expect(code).toBe(4);
+    expect(err).toContain('does not answer');
+  });
+
+  it('a command that ends at once is unreachable: exit 4', async () => {
+    expect((await suite('server', '--cmd', 'false')).code).toBe(4);
+  });
+
+  it.each([
+    [['server']],
+    [['server', '--url', 'ftp://x']],
+    [['server', '--only', 'NO-SUCH', '--cmd', tiny]],
+    [['server', '--level', 'best', '--url', 'http://127.0.0.1:9']],
+    [['judge', '/no/such/file']],
+    [['explain', 'MSG-999']],
+    [['dance']],
+    [[]],
+  ])('%j is a usage error: exit 2, and says what to do', async (words) => {
+    const { code, err } = await suite(...words);
+    expect(code).toBe(2);
+    expect(err).toMatch(/--help|list/);
+  });
+});
+
+describe('relays that conform are certified', () => {
+  it('tiny-relay, at compat', async () => {
+    const { report } = await certify(tiny, { cert: true, runs: 24 });
+    expect(report.failures.map(({ rule, observed }) => [rule, observed])).toEqual([]);
+    expect(report).toMatchObject({
+      outcome: 'conformant',
+      target: { level: 'compat', declared: false, lab: false },
+    });
+  });
+});
+
+const BENIGN: Record<string, { file: string; from: string; to: string }[]> = {
+  'with extra fields everywhere': [
+    {
+      file: 'log.ts',
+      from: '"sender_verified":false,',
+      to: '"sender_verified":false,"_bytes":7,"x":{"seq":1},',
+    },
+    {
+      file: 'routes/messages.ts',
+      from: 'reply.send({ ok: true, ...place,',
+      to: "reply.send({ ok: true, _more: ['x'], ...place,",
+    },
+    { file: 'hub.ts', from: "type: 'ready',", to: "type: 'ready',\n      hint: 'x'," },
+  ],
+  'with frames of a type that nobody knows': [
+    {
+      file: 'hub.ts',
+      from: 'const frames = news.presence === null ? news.renames : [...news.renames, news.presence];',
+      to: 'const frames = news.presence === null ? news.renames : [...news.renames, \'{"type":"weather"}\', news.presence];',
+    },
+  ],
+  'that is slow': [
+    {
+      file: 'routes/messages.ts',
+      from: 'const id = relay.checkRoomId(request.params.room);\n    rate.admit(id, addressKey(request.socket.remoteAddress));\n    const appended',
+      to: 'const id = relay.checkRoomId(request.params.room);\n    await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));\n    rate.admit(id, addressKey(request.socket.remoteAddress));\n    const appended',
+    },
+  ],
+  'with header names in other cases': [
+    { file: 'problem.ts', from: "'Cache-Control': 'no-store'", to: "'CACHE-control': 'no-store, private'" },
+  ],
+};
+
+describe('relays that differ but conform stay green', () => {
+  it.concurrent.for(Object.entries(BENIGN))(
+    'one %s, on several seeds',
+    { timeout: LONG_MS },
+    async ([name, patches], { expect }) => {
+      const path = await broken(`benign-${name.replaceAll(' ', '-')}`, patches);
+      for (const seed of [1, 2, 3]) {
+        const { report } = await certify(`exec node ${path} --port {port} ${LAB.join(' ')}`, {
+          seed,
+          runs: 8,
+          only: ['MSG', 'READ', 'STREAM', 'CORE'],
+        });
+        expect(report.failures.map(({ rule, required, observed }) => [rule, required, observed])).toEqual([]);
+      }
+    },
+  );
+
+  it('seqs with gaps are right at compat', async () => {
+    const path = await broken('benign-gaps', [
+      {
+        file: 'log.ts',
+        from: 'const seq = this.#nextSeq++;',
+        to: 'const seq = this.#nextSeq;\n    this.#nextSeq += 3;',
+      },
+      {
+        file: 'log.ts',
+        from: 'return first === undefined ? undefined : this.#entries[this.#head + seq - first.seq];',
+        to: 'return first === undefined ? undefined : this.#entries[this.#head + (seq - first.seq) / 3];',
+      },
+      {
+        file: 'log.ts',
+        from: 'return this.#head + Math.max(0, after + 1 - first.seq);',
+        to: 'return this.#head + Math.max(0, Math.ceil((after + 1 - first.seq) / 3));',
+      },
+      { file: 'log.ts', from: 'return this.#nextSeq - 1;', to: 'return this.#nextSeq - 3;' },
+      { file: 'routes/meta.ts', from: 'app.get(fastifyPath(ROUTES.discovery.path)', to: "app.get('/moved'" },
+    ]);
+    const { report } = await certify(`exec node ${path} --port {port}`, {
+      only: ['MSG-1', 'MSG-3', 'READ-1', 'READ-4', 'READ-8', 'STREAM-3'],
+      runs: 12,
+    });
+    expect(report.failures.map(({ rule, required, observed }) => [rule, required, observed])).toEqual([]);
+    expect(report.target.level).toBe('compat');
+  });
+});
+
+describe('a failure can be acted upon', () => {
+  /** A broken relay that runs on by itself. */
+  async function running(
+    id: string,
+  ): Promise<{ url: string; child: ChildProcess | null; stop: () => Promise<void> }> {
+    const mutant = MUTANTS.find((known) => known.id === id);
+    if (mutant === undefined) throw new RangeError(id);
+    const path = await broken(`acted-${id}`, [mutant]);
+    return startTarget(`exec node ${path} --port {port} ${LAB.join(' ')}`, new AbortController().signal);
+  }
+
+  it('its script reproduces it with curl alone, and says so; on a sound relay it does not', async () => {
+    const target = await running('MSG-14/second-message');
+    const sound = await startTarget(relay, new AbortController().signal);
+    const { code, folder, out } = await suite(
+      'server',
+      '--url',
+      target.url,
+      '--only',
+      'MSG-14',
+      '--seed',
+      '5',
+    );
+    expect(code).toBe(1);
+    expect(out).toContain('MUST NOT add a message');
+    const script = join(folder, 'repro/MSG-14.sh');
+    const again = spawnSync('sh', [script], { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' } });
+    expect(again.stdout).toContain('Reproduced');
+    expect(again.status).toBe(1);
+    const other = spawnSync('sh', [script, sound.url], { encoding: 'utf8' });
+    expect(other.stdout).toContain('Not reproduced');
+    expect(other.status).toBe(0);
+    const replayed = await suite('server', '--url', target.url, '--only', 'MSG-14', '--seed', '5');
+    expect(replayed.code).toBe(1);
+    const case_ = await suite(
+      'replay',
+      join(folder, 'cases/MSG-14.json'),
+      '--url',
+      target.url,
+      '--report',
+      folder,
+    );
+    expect(case_.code).toBe(1);
+    await target.stop();
+    await sound.stop();
+  });
+
+  it('a saved trace is judged as the run was', async () => {
+    const target = await running('READ-7/inclusive');
+    const { folder, code } = await suite('server', '--url', target.url, '--only', 'READ-7', '--seed', '9');
+    await target.stop();
+    const again = await suite('judge', join(folder, 'trace.ndjson'));
+    expect([code, again.code]).toEqual([1, 1]);
+    expect(again.out).toContain('READ-7');
+  });
+
+  it('two runs with the same seed run the same programs', async () => {
+    const programs = (folder: string) =>
+      readFileSync(join(folder, 'trace.ndjson'), 'utf8')
+        .split('\n')
+        .filter((line) => line.startsWith('{"t":"case"') && line.includes('"program"'))
+        .map((line) => JSON.stringify((JSON.parse(line) as { program: unknown }).program))
+        .sort();
+    const runs = [
+      await suite('server', '--cmd', relay, '--only', 'READ-8', '--seed', '42'),
+      await suite('server', '--cmd', relay, '--only', 'READ-8', '--seed', '42'),
+      await suite('server', '--cmd', relay, '--only', 'READ-8', '--seed', '43'),
+    ];
+    const [one, two, three] = runs.map(({ folder }) => programs(folder));
+    expect(one?.length).toBe(24);
+    expect(two).toEqual(one);
+    expect(three).not.toEqual(one);
+  });
+});
