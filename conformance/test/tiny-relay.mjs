@@ -90,7 +90,7 @@ function post(id, body) {
     throw fail(413, 'ciphertext is too long');
   if (bytesOf(ciphertext) === null) throw fail(400, 'ciphertext is not canonical base64');
   if (bytesOf(nonce)?.length !== 24) throw fail(400, 'nonce is not 24 bytes of base64');
-  if (typeof sender !== 'string' || [...sender].length > 64)
+  if (typeof sender !== 'string' || Array.from(sender).length > 64)
     throw fail(400, 'sender is not a string of at most 64 characters');
   if (reply_to !== undefined && !(typeof reply_to === 'string' && MESSAGE_ID.test(reply_to)))
     throw fail(400, 'reply_to is not an id');
@@ -114,7 +114,7 @@ function post(id, body) {
   if (room.log.length > BUFFER) room.log.shift();
   room.active = Date.now();
   tell(room, { type: 'message', ...message });
-  for (const wait of [...room.waits]) if (message.seq > wait.after) wait.answer();
+  for (const wait of room.waits) if (message.seq > wait.after) wait.answer();
   return { ok: true, id: message.id, seq: message.seq };
 }
 
