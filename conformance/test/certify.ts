@@ -24,7 +24,7 @@ export async function certify(
 }
 
 /** @param url as `--url`. */
-export async function certifyUrl(
+async function certifyUrl(
   url: string,
   options: Partial<Pick<RunOptions, 'seed' | 'runs' | 'only' | 'cert'>> = {},
 ): Promise<Certified> {
