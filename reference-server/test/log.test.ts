@@ -1,0 +1,161 @@
+import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MemoryEngine } from '../src/engine/memory.ts';
+import { RoomLog, textFrame, type Draft } from '../src/log.ts';
+import { addressKey } from '../src/rate-limit.ts';
+
+const limits = { ...DEFAULT_LIMITS, buffer_messages: 7, room_bytes: 4_000 };
+const timings = { ...DEFAULT_TIMINGS, ttl_min_ms: 1 };
+
+let made = 0;
+function draft(over: Partial<Draft> = {}): Draft {
+  const nonce = Buffer.alloc(24, 0);
+  nonce.writeUInt32BE(made++);
+  return {
+    sender: 's',
+    ciphertext: 'AAAA',
+    nonce: nonce.toString('base64'),
+    ttlMs: 0,
+    replyTo: undefined,
+    ext: undefined,
+    ...over,
+  };
+}
+
+const seqsOf = (page: Buffer) =>
+  (JSON.parse(`[${page.toString()}]`) as { seq: number }[]).map(({ seq }) => seq);
+
+type Step = { readonly post: number; readonly ttl: number } | { readonly pass: number };
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ post: fc.integer({ min: 4, max: 1_200 }), ttl: fc.constantFrom(0, 0, 5, 50) }),
+  fc.record({ pass: fc.integer({ min: 1, max: 40 }) }),
+);
+
+describe('the log of a room', () => {
+  it('READ-8 READ-9 READ-10: from any cursor, every seq is delivered, expired or named by the gap', () => {
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 40 }),
+        fc.nat(50),
+        fc.integer({ min: 1, max: 5 }),
+        (steps, back, size) => {
+          const log = new RoomLog(1_000, limits, timings);
+          let now = 1_000_000;
+          const posts: { seq: number; dies: number }[] = [];
+          for (const given of steps) {
+            if ('pass' in given) now += given.pass;
+            else {
+              const { seq } = log.append(
+                draft({ ciphertext: 'A'.repeat(given.post * 4), ttlMs: given.ttl }),
+                now,
+              );
+              posts.push({ seq, dies: given.ttl === 0 ? Infinity : now + given.ttl });
+            }
+          }
+          const after = Math.max(1, log.lastAssigned - back);
+          const gap = log.gap(after);
+          const seen: number[] = [];
+          let cursor = after;
+          for (let more = true; more;) {
+            const page = log.page(cursor, size, now);
+            seen.push(...seqsOf(page.messages));
+            expect(page.nextAfter).toBeGreaterThanOrEqual(cursor);
+            expect(page.count).toBeLessThanOrEqual(size);
+            cursor = page.nextAfter;
+            more = page.hasMore;
+          }
+          expect(cursor).toBe(Math.max(after, log.lastAssigned));
+          for (const { seq, dies } of posts.filter((post) => post.seq > after)) {
+            const named = gap !== null && seq >= gap.from && seq <= gap.to;
+            expect({ seq, delivered: seen.includes(seq) }).toEqual({ seq, delivered: !named && dies > now });
+          }
+          expect(log.lastAssigned - log.oldestSeq + 1).toBeLessThanOrEqual(limits.buffer_messages);
+          expect(log.count(now)).toBe(seqsOf(log.page(0, 100, now).messages).length);
+        },
+      ),
+    );
+  });
+
+  it('READ-6: a stream is fed the bytes of the reads, whatever the size of its portions', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 200 }), { maxLength: 7 }),
+        fc.integer({ min: 1, max: 2_000 }),
+        (sizes, portion) => {
+          const log = new RoomLog(50, { ...limits, room_bytes: 1e9 }, timings);
+          for (const size of sizes) log.append(draft({ ciphertext: 'A'.repeat(size * 4) }), 1);
+          const parts: Buffer[] = [];
+          let cursor = 0;
+          for (;;) {
+            const { data, upTo } = log.frames('sse', cursor, portion, 2);
+            if (data.length === 0) break;
+            parts.push(data);
+            cursor = upTo;
+          }
+          const frames = Buffer.concat(parts)
+            .toString()
+            .split('\n\n')
+            .filter((text) => text !== '');
+          const messages = frames.map(
+            (text) => JSON.parse(text.slice(text.indexOf('data: ') + 6)) as Record<string, unknown>,
+          );
+          const page = JSON.parse(`[${log.page(0, 100, 2).messages.toString()}]`) as object[];
+          expect(messages).toEqual(page.map((message) => ({ type: 'message', ...message })));
+        },
+      ),
+    );
+  });
+
+  it('MSG-16: a nonce outlives its message, and is forgotten after dedup_ms', () => {
+    const log = new RoomLog(1, limits, timings);
+    const dying = draft({ ttlMs: 5 });
+    const { seq } = log.append(dying, 0);
+    log.sweep(10);
+    expect(log.page(0, 10, 10).count).toBe(0);
+    expect(log.remembered(dying.nonce, dying.ciphertext)).toMatchObject({ seq, same: true });
+    expect(log.remembered(dying.nonce, 'BBBB')).toMatchObject({ seq, same: false });
+    log.sweep(timings.dedup_ms);
+    expect(log.remembered(dying.nonce, dying.ciphertext)).toBeNull();
+    const kept = draft();
+    log.append(kept, 0);
+    log.sweep(timings.dedup_ms * 10);
+    expect(log.remembered(kept.nonce, kept.ciphertext)).toMatchObject({ same: true });
+  });
+
+  it('MSG-13: a new lifetime begins above the clock and above every seq of the process', () => {
+    let wall = 1_700_000_000_000;
+    const engine = new MemoryEngine(limits, timings, { wall: () => wall, mono: () => 0 });
+    const first = engine.open();
+    expect(first.firstSeq).toBe(1000 * wall);
+    const answer = engine.append(first, draft());
+    wall -= 60_000;
+    const second = engine.open();
+    expect(answer).toMatchObject({ kind: 'accepted' });
+    expect(second.firstSeq).toBe(first.firstSeq + 1);
+    expect(second.epoch).not.toBe(first.epoch);
+  });
+});
+
+describe('frames and addresses', () => {
+  it.each([0, 125, 126, 65_535, 65_536])('a text frame of %d bytes has the header of RFC 6455', (length) => {
+    const frame = textFrame(Buffer.alloc(length, 'x'));
+    const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+    expect(frame.length).toBe(head + length);
+    const told =
+      head === 2 ? frame[1] : head === 4 ? frame.readUInt16BE(2) : Number(frame.readBigUInt64BE(2));
+    expect([frame[0], told]).toEqual([0x81, length]);
+  });
+
+  it.each([
+    ['127.0.0.1', '127.0.0.1'],
+    ['::ffff:10.1.2.3', '10.1.2.3'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
+    ['2001:0db8::1', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ])('%s counts as %s', (remote, key) => {
+    expect(addressKey(remote)).toBe(key);
+  });
+});
