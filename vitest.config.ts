@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts', '*/test/**/*.test.ts'],
     testTimeout: 90_000,
     maxConcurrency: 8,
+    // The suite's tests measure; they run beside nothing else.
+    fileParallelism: false,
     reporters: ['default', './scripts/closing-line.ts'],
   },
 });

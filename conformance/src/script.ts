@@ -229,6 +229,7 @@ function queryString(query: Query): string {
 }
 
 const ANSWER_MS = 10_000;
+const READY_MS = 8_000;
 
 export class Script {
   readonly steps: Steps;
@@ -394,8 +395,8 @@ export class Script {
       kind === 'sse' ? 'events answers 200 with text/event-stream' : 'ws answers 101',
       stream,
     );
-    const ready = stream.opened && (await stream.has('ready', 5_000));
-    this.require('STREAM-2', ready, 'ready follows the replay', stream);
+    const ready = stream.opened && (await stream.has('ready', READY_MS));
+    this.requireInTime('STREAM-2', ready, 'ready follows the replay', stream);
     if (!ready) throw new Interrupted('a stream that the check needs did not open');
     return stream;
   }

@@ -48,6 +48,9 @@ export interface Steps {
   close(stream: string): void;
 }
 
+/** A stream that has sent this many frames in one case is closed: no check needs more, and a relay that repeats itself for ever must not fill the memory. */
+const MAX_FRAMES = 10_000;
+
 interface LiveStream {
   readonly log: { open: OpenRecord; frames: FrameRecord[]; closed: CloseRecord | null };
   readonly wire: OpenStream;
@@ -138,6 +141,10 @@ export class LiveSteps implements Steps {
             at,
             ...frame,
           };
+          if (frames.length >= MAX_FRAMES) {
+            this.close(key);
+            return;
+          }
           frames.push(record);
           this.#write(record);
           live?.wake();
