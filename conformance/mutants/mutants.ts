@@ -649,3 +649,10 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'const oldest = -1;',
   },
 ];
+
+/** The mutants of each rule. That each is killed by it is what the test of the mutants proves. */
+export function killMatrix(): Record<string, string[]> {
+  const matrix: Record<string, string[]> = {};
+  for (const { id } of MUTANTS) (matrix[id.split('/')[0] ?? ''] ??= []).push(id);
+  return matrix;
+}

@@ -130,7 +130,7 @@ export async function judge(
     }
     if (firm.length > 0) return { ...base, failures: firm, verdict: rule.word === 'MUST' ? 'fail' : 'warn' };
     if (failures.length > 0)
-      return { ...base, verdict: 'inconclusive', reason: 'late once, and in time when repeated alone' };
+      return { ...base, verdict: 'inconclusive', reason: 'late once, and not again when repeated alone' };
     const unfinished = checks.find((check) => troubled.has(check.id));
     if (unfinished !== undefined)
       return { ...base, verdict: 'not-observed', reason: `${unfinished.id} did not run to its end` };

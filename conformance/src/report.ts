@@ -20,15 +20,16 @@ export const EXIT = {
   fault: 5,
 } as const;
 
-const VERDICTS = [
-  'pass',
-  'fail',
-  'warn',
-  'not-applicable',
-  'not-observed',
-  'inconclusive',
-  'excluded',
-] as const satisfies readonly Verdict[];
+const VerdictSchema = Type.Union([
+  Type.Literal('pass'),
+  Type.Literal('fail'),
+  Type.Literal('warn'),
+  Type.Literal('not-applicable'),
+  Type.Literal('not-observed'),
+  Type.Literal('inconclusive'),
+  Type.Literal('excluded'),
+]);
+const VERDICTS: readonly Verdict[] = VerdictSchema.anyOf.map((literal) => literal.const);
 
 const FailureReport = Type.Object({
   rule: Type.String(),
@@ -68,7 +69,7 @@ export const Report = Type.Object({
       level: Type.String(),
       word: Type.String(),
       sentence: Type.String(),
-      verdict: Type.Union(VERDICTS.map((verdict) => Type.Literal(verdict)) as never),
+      verdict: VerdictSchema,
       reason: Type.Optional(Type.String()),
       tested: Type.Integer(),
       held: Type.Integer(),
@@ -78,9 +79,7 @@ export const Report = Type.Object({
   failures: Type.Array(FailureReport),
   troubles: Type.Array(Type.Object({ case: Type.String(), why: Type.String() })),
 });
-export type Report = Omit<Static<typeof Report>, 'rules'> & {
-  rules: (Omit<Static<typeof Report>['rules'][number], 'verdict'> & { verdict: Verdict })[];
-};
+export type Report = Static<typeof Report>;
 
 const SHOWN_STEPS = 14;
 const SHOWN_CHARS = 400;

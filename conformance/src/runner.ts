@@ -56,8 +56,6 @@ interface Job {
   readonly program?: Program;
 }
 
-const wanted = (program: readonly string[]) =>
-  program.length === 0 || program.some((word) => PROGRAM_WORDS.has(word));
 /** Programs bear on every rule of the model; they run when a whole chapter of it is asked for, or by name. */
 const PROGRAM_WORDS: ReadonlySet<string> = new Set([
   'MSG',
@@ -80,7 +78,8 @@ export function jobsOf(options: Pick<RunOptions, 'target' | 'seed' | 'runs' | 'c
     if (check.lab !== undefined) return lab;
     return (check.cert !== true && check.lane !== 'solo') || cert || lab;
   });
-  const programs = wanted(only) ? programsOf(seed, runs) : [];
+  const withPrograms = only.length === 0 || only.some((word) => PROGRAM_WORDS.has(word));
+  const programs = withPrograms ? programsOf(seed, runs) : [];
   return [
     ...checks.map((check) => ({ name: check.id, check })),
     ...programs.map((program, index) => programJob(`${PROGRAM_CHECK.id}/${index}`, program)),
@@ -100,6 +99,8 @@ export class Runner {
   readonly #records: CaseTrace[] = [];
   readonly #running = new Set<string>();
   readonly #broken = new Set<string>();
+  /** What was late, perhaps for want of a core: it gets another chance, alone, at the end. */
+  readonly #late: Job[] = [];
   /** The smallest program that still broke each rule. */
   readonly shrunk = new Map<string, Program>();
   #done = 0;
@@ -135,6 +136,7 @@ export class Runner {
     });
     await Promise.all([...workers, ...long]);
     for (const job of lane('solo')) await this.#drive(job);
+    for (const job of this.#late) await this.#case(job, 1);
     this.#wire.close();
     return { run: this.#run, cases: this.#records };
   }
@@ -148,9 +150,8 @@ export class Runner {
     const first = await this.#case(job, 0);
     const failed = first.filter((outcome) => !outcome.ok);
     for (const { rule } of failed) this.#broken.add(rule);
-    const repeat =
-      failed.length > 0 && (job.check.lane === 'quick' || failed.some((outcome) => outcome.late === true));
-    if (repeat && !signal.aborted) await this.#case(job, 1);
+    if (failed.length > 0 && failed.every((outcome) => outcome.late === true)) this.#late.push(job);
+    else if (failed.length > 0 && job.check.lane === 'quick' && !signal.aborted) await this.#case(job, 1);
     if (failed.length > 0 && job.program !== undefined && !signal.aborted) await this.#shrink(job, failed);
     this.#running.delete(job.name);
     this.#done++;

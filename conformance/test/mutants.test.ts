@@ -2,8 +2,8 @@ import { REQUIREMENTS } from '@bot2bot/schemas';
 import { describe, expect, it } from 'vitest';
 import { KILLS } from '../src/kills.gen.ts';
 import { broken } from '../mutants/broken.ts';
-import { killMatrix } from '../mutants/matrix.ts';
-import { LAB, MUTANTS } from '../mutants/mutants.ts';
+
+import { killMatrix, LAB, MUTANTS } from '../mutants/mutants.ts';
 import { coveredRules } from '../src/index.ts';
 import { certify } from './certify.ts';
 

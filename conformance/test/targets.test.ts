@@ -4,10 +4,11 @@ import { createServer as createHttp } from 'node:http';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { broken } from '../mutants/broken.ts';
 import { LAB, MUTANTS } from '../mutants/mutants.ts';
-import { startTarget } from '../src/index.ts';
+import { Report, startTarget } from '../src/index.ts';
 import { certify } from './certify.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -213,6 +214,13 @@ describe('a failure can be acted upon', () => {
     );
     expect(code).toBe(1);
     expect(out).toContain('MUST NOT add a message');
+    const report: unknown = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'));
+    expect(Compile(Report).Check(report)).toBe(true);
+    expect(report).toMatchObject({
+      outcome: 'violation',
+      seed: 5,
+      rules: [{ id: 'MSG-14', verdict: 'fail' }],
+    });
     const script = join(folder, 'repro/MSG-14.sh');
     const again = spawnSync('sh', [script], { encoding: 'utf8', env: { PATH: '/usr/bin:/bin' } });
     expect(again.stdout).toContain('Reproduced');
