@@ -414,13 +414,13 @@ export const MUTANTS: readonly Mutant[] = [
     id: 'STREAM-3/twice',
     file: 'hub.ts',
     from: 'sub.cursor = upTo;\n        if (messages !== null && tail',
-    to: 'sub.cursor = upTo % 7 === 0 && sub.format === "ws" ? upTo - 1 : upTo;\n        if (messages !== null && tail',
+    to: 'sub.cursor = upTo % 2 === 0 && sub.format === "ws" ? upTo - 1 : upTo;\n        if (messages !== null && tail',
   },
   {
     id: 'STREAM-3/lost',
     file: 'hub.ts',
     from: 'sub.cursor = upTo;\n        if (messages !== null && tail',
-    to: 'sub.cursor = upTo;\n        if (upTo % 5 === 0 && sub.format === "sse") continue;\n        if (messages !== null && tail',
+    to: 'sub.cursor = upTo;\n        if (upTo % 2 === 0 && sub.format === "sse") continue;\n        if (messages !== null && tail',
   },
   {
     id: 'STREAM-4/no-participants',

@@ -3,7 +3,7 @@ import { REQUIREMENTS, type Requirement } from '@bot2bot/schemas';
 import { asked, ruleOf, type Check } from './check.ts';
 import { CHECKS } from './checks.ts';
 import { judgeRooms, MODEL_RULES } from './model.ts';
-import { Oracle, ORACLE_RULES } from './oracle.ts';
+import { operationOf, Oracle, ORACLE_RULES } from './oracle.ts';
 import { PROGRAM_CHECK, runProgram, type Program } from './programs.ts';
 import { Script, type Outcome } from './script.ts';
 import { Interrupted, TapeSteps } from './steps.ts';
@@ -16,8 +16,9 @@ export type Verdict =
 export interface Failure extends Outcome {
   readonly case: string;
   readonly check: string;
-  /** Whether it happened again when the case was repeated; null when it was not repeated. */
+  /** Whether it happened again when the case was repeated (lateness: each time); null when it was not repeated. */
   readonly repeated: boolean | null;
+  readonly disturbed: boolean;
 }
 
 export interface RuleResult {
@@ -33,6 +34,8 @@ export interface RuleResult {
 
 export interface CaseResult {
   readonly outcomes: readonly Outcome[];
+  /** The machine or the target stood still for so long that what the check required may have come too late. */
+  readonly disturbed: boolean;
   /** Empty when the case ran to its end. */
   readonly trouble: string;
 }
@@ -45,10 +48,31 @@ function checkOf(trace: CaseTrace): Pick<Check, 'id' | 'run'> | undefined {
   return CHECKS.find((check) => check.id === trace.start.check);
 }
 
-/** What the rules say of one case: the check's own requirements, the model's and the oracle's. */
+/** A pause beyond which a check's steps no longer follow each other as it was written, in ms. */
+const STALL_MS = 250;
+
+function isDisturbed({ end, events }: CaseTrace): boolean {
+  return (
+    (end?.lag ?? 0) > STALL_MS ||
+    events.some(
+      (event) =>
+        event.t === 'http' &&
+        event.flood !== true &&
+        event.t1 - event.t0 > STALL_MS &&
+        operationOf(event.method, event.path) !== 'waitForMessages',
+    )
+  );
+}
+
+/**
+ * What the rules say of one case: the check's own requirements, the model's and the oracle's. The model reckons with
+ * intervals and the oracle with single answers; only a check presumes that its steps were on time, so what it misses in
+ * a case that was disturbed must happen again.
+ */
 export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseResult> {
   const check = checkOf(trace);
-  if (check === undefined) return { outcomes: [], trouble: `this suite has no check ${trace.start.check}` };
+  if (check === undefined)
+    return { outcomes: [], disturbed: false, trouble: `this suite has no check ${trace.start.check}` };
   const script = new Script({ steps: new TapeSteps(trace), run, case: trace.start.case });
   let trouble = '';
   try {
@@ -63,13 +87,15 @@ export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseR
   const oracle = new Oracle(run);
   oracle.watch(trace);
   const rules = new Map(REQUIREMENTS.map((rule) => [rule.id, rule]));
-  const outcomes = [...script.outcomes, ...oracle.outcomes, ...judgeRooms(run, trace)].filter((outcome) => {
+  const disturbed = isDisturbed(trace);
+  const scripted = script.outcomes.map((o): Outcome => (disturbed && !o.ok ? { ...o, late: true } : o));
+  const outcomes = [...scripted, ...oracle.outcomes, ...judgeRooms(run, trace)].filter((outcome) => {
     const rule = rules.get(outcome.rule);
     if (rule === undefined)
       throw new RangeError(`${trace.start.check} names a rule that does not exist: ${outcome.rule}`);
     return rule.level === 'compat' || run.target.level === 'hardened';
   });
-  return { outcomes, trouble };
+  return { outcomes, disturbed, trouble };
 }
 
 /** Judge a whole trace. @param checks those that were to run; others explain what was not observed. */
@@ -77,27 +103,26 @@ export async function judge(
   trace: Trace,
 ): Promise<{ results: RuleResult[]; troubles: { case: string; why: string }[] }> {
   const { run } = trace;
-  const troubles: { case: string; why: string }[] = [];
+  const unfinished = new Map<string, { check: string; why: string }>();
   const byRule = new Map<string, { held: number; failures: Map<string, Failure> }>();
-  const troubled = new Set<string>();
   const driven = new Set<string>();
-  const again = new Map<string, Set<string>>();
+  /** Of each case that was repeated: how often, and which rules failed how often. */
+  const again = new Map<string, { runs: number; failed: Map<string, number> }>();
   for (const part of trace.cases) {
-    const { outcomes, trouble } = await judgeCase(run, part);
+    const { outcomes, disturbed, trouble } = await judgeCase(run, part);
     const { case: name, check, attempt } = part.start;
     driven.add(check);
-    if (trouble !== '') {
-      troubles.push({ case: name, why: trouble });
-      troubled.add(check);
+    const origin = attempt > 0 ? name.slice(0, name.lastIndexOf('~')) : name;
+    if (trouble === '') unfinished.delete(origin);
+    else if (attempt === 0) unfinished.set(name, { check, why: trouble });
+    if (attempt > 0) {
+      const { runs, failed } = again.get(origin) ?? { runs: 0, failed: new Map<string, number>() };
+      for (const rule of new Set(outcomes.filter(({ ok }) => !ok).map((outcome) => outcome.rule)))
+        failed.set(rule, (failed.get(rule) ?? 0) + 1);
+      again.set(origin, { runs: runs + 1, failed });
     }
     for (const outcome of outcomes) {
-      if (attempt > 0) {
-        const origin = name.slice(0, name.lastIndexOf('~'));
-        const failed = again.get(origin) ?? new Set();
-        if (!outcome.ok) failed.add(outcome.rule);
-        again.set(origin, failed);
-        continue;
-      }
+      if (attempt > 0 && !outcome.ok) continue;
       if (trouble !== '' && outcome.ok) continue;
       const entry = byRule.get(outcome.rule) ?? { held: 0, failures: new Map<string, Failure>() };
       byRule.set(outcome.rule, entry);
@@ -107,19 +132,24 @@ export async function judge(
           ...outcome,
           case: name,
           check,
+          disturbed,
           repeated: null,
         });
     }
   }
+  const troubled = new Set([...unfinished.values()].map(({ check }) => check));
   const inScope = REQUIREMENTS.filter(
     (rule) => asked(rule.id, run.only) || (byRule.get(rule.id)?.failures.size ?? 0) > 0,
   );
   const results = inScope.map((rule): RuleResult => {
     const seen = byRule.get(rule.id) ?? { held: 0, failures: new Map<string, Failure>() };
-    const failures = [...seen.failures.values()].map((failure) => ({
-      ...failure,
-      repeated: again.get(failure.case)?.has(rule.id) ?? null,
-    }));
+    const failures = [...seen.failures.values()].flatMap((failure): Failure[] => {
+      const repeats = again.get(failure.case);
+      if (repeats === undefined) return [failure];
+      const times = repeats.failed.get(rule.id) ?? 0;
+      const repeated = failure.late === true ? times === repeats.runs : times > 0;
+      return failure.late === true && failure.disturbed && !repeated ? [] : [{ ...failure, repeated }];
+    });
     const checks = CHECKS.filter((check) => ruleOf(check) === rule.id);
     const tested = seen.held + failures.length;
     const firm = failures.filter((failure) => failure.late !== true || failure.repeated === true);
@@ -131,9 +161,9 @@ export async function judge(
     if (firm.length > 0) return { ...base, failures: firm, verdict: rule.word === 'MUST' ? 'fail' : 'warn' };
     if (failures.length > 0)
       return { ...base, verdict: 'inconclusive', reason: 'late once, and not again when repeated alone' };
-    const unfinished = checks.find((check) => troubled.has(check.id));
-    if (unfinished !== undefined)
-      return { ...base, verdict: 'not-observed', reason: `${unfinished.id} did not run to its end` };
+    const open = checks.find((check) => troubled.has(check.id));
+    if (open !== undefined)
+      return { ...base, verdict: 'not-observed', reason: `${open.id} did not run to its end` };
     if (seen.held > 0) return { ...base, verdict: 'pass' };
     const skipped = checks.find((check) => !driven.has(check.id));
     if (skipped?.lab !== undefined) return { ...base, verdict: 'excluded', reason: skipped.lab };
@@ -141,7 +171,7 @@ export async function judge(
       return { ...base, verdict: 'excluded', reason: 'checked with --cert' };
     return { ...base, verdict: 'not-observed', reason: 'nothing that was driven put it to the test' };
   });
-  return { results, troubles };
+  return { results, troubles: [...unfinished].map(([name, { why }]) => ({ case: name, why })) };
 }
 
 /** The rules that something in this suite can decide. */

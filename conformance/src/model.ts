@@ -113,6 +113,17 @@ function fingerprint(message: Value): string {
   return JSON.stringify(FIELDS.map((field) => message.get(field).raw ?? null));
 }
 
+function outcome(
+  rule: string,
+  ok: boolean,
+  want: string,
+  got: string,
+  evidence: readonly string[],
+  late?: true,
+): Outcome {
+  return { rule, ok, want, got: ok ? '' : got, evidence, ...(late === true ? { late } : {}) };
+}
+
 /** One room in one case. */
 class RoomModel {
   readonly outcomes: Outcome[] = [];
@@ -131,7 +142,7 @@ class RoomModel {
   }
 
   #judge(rule: string, ok: boolean, want: string, got: string, ...evidence: string[]): void {
-    this.outcomes.push({ rule, ok, want, got: ok ? '' : got, evidence });
+    this.outcomes.push(outcome(rule, ok, want, got, evidence));
   }
 
   judge(): void {
@@ -237,6 +248,8 @@ class RoomModel {
   }
 
   #idempotence(): void {
+    const { dedup_ms: window, room_idle_ms: idle } = this.#run.target.timings;
+    const remembered = Math.min(window, idle);
     const byNonce = new Map<string, Post[]>();
     for (const post of this.posts) byNonce.set(post.nonce, [...(byNonce.get(post.nonce) ?? []), post]);
     for (const posts of byNonce.values()) {
@@ -244,6 +257,7 @@ class RoomModel {
       if (first === undefined) continue;
       for (const post of posts) {
         if (post === first || post.t0 < first.t1 || post.outcome === 'unknown') continue;
+        if (post.t1 - first.t0 >= remembered) continue;
         const same = post.body.get('ciphertext').string === first.body.get('ciphertext').string;
         if (same && post.status === 200) {
           const ok = post.outcome === 'duplicate' && post.seq === first.seq && post.id === first.id;
@@ -663,18 +677,24 @@ class RoomModel {
     const seen = new Set(seqs);
     const newest = seqs.at(-1) ?? 0;
     const until = stream.close?.at ?? stream.last;
-    const lost = [...this.#known.values()].find((known) => {
-      if (known.seq <= after || seen.has(known.seq) || known.since < ready.at) return false;
-      if (this.#mayExpire(known, Math.min(until, known.since + LIVE_MS))) return false;
-      return known.seq < newest || known.since + LIVE_MS < until;
-    });
-    this.#judge(
-      'STREAM-3',
-      lost === undefined,
-      `seq ${lost?.seq ?? ''}, accepted while the stream was open`,
-      'a stream without it',
-      lost?.post?.key ?? key,
-      key,
+    const missing = [...this.#known.values()].filter(
+      (known) =>
+        known.seq > after &&
+        !seen.has(known.seq) &&
+        known.since >= ready.at &&
+        !this.#mayExpire(known, Math.min(until, known.since + LIVE_MS)),
+    );
+    const judge = (lost: Known | undefined, late?: true) => {
+      const want = `seq ${lost?.seq ?? ''}, accepted while the stream was open`;
+      const evidence = [lost?.post?.key ?? key, key];
+      this.outcomes.push(
+        outcome('STREAM-3', lost === undefined, want, 'a stream without it', evidence, late),
+      );
+    };
+    judge(missing.find(({ seq }) => seq < newest));
+    judge(
+      missing.find(({ seq, since }) => seq > newest && since + LIVE_MS < until),
+      true,
     );
   }
 

@@ -92,11 +92,18 @@ export interface Frame {
   readonly at: number;
 }
 
+/** A frame is looked at many times and may hold 128 KiB: it is parsed once. */
+const parsed = new WeakMap<FrameRecord, Frame>();
+
 /** `null` for what is not a JSON frame, such as a comment. */
 export function frameOf(record: FrameRecord): Frame | null {
   if (record.kind === 'comment' || record.kind === 'binary') return null;
-  const json = Value.parse(record.data);
-  return { type: json.get('type').string, json, id: record.id, at: record.at };
+  let frame = parsed.get(record);
+  if (frame === undefined) {
+    const json = Value.parse(record.data);
+    parsed.set(record, (frame = { type: json.get('type').string, json, id: record.id, at: record.at }));
+  }
+  return frame;
 }
 
 function framesOf(records: readonly FrameRecord[]): Frame[] {

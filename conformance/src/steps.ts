@@ -67,6 +67,8 @@ export class LiveSteps implements Steps {
   readonly #epoch: number;
   readonly #signal: AbortSignal;
   readonly #streams = new Map<string, LiveStream>();
+  /** Longest time for which the pacer kept a step waiting, in ms. */
+  held = 0;
 
   constructor(given: {
     case: string;
@@ -85,6 +87,13 @@ export class LiveSteps implements Steps {
     this.#signal = given.signal;
   }
 
+  async #paced<T>(turn: Promise<T>): Promise<T> {
+    const from = performance.now();
+    const value = await turn;
+    this.held = Math.max(this.held, performance.now() - from);
+    return value;
+  }
+
   #now(): number {
     return Math.round((performance.now() - this.#epoch) * 1000) / 1000;
   }
@@ -96,8 +105,9 @@ export class LiveSteps implements Steps {
   async http(key: string, call: Call): Promise<HttpRecord> {
     this.#check();
     if (call.writes !== undefined && call.flood === undefined)
-      await this.#pacer.write(call.writes, this.#signal);
-    const release = call.parks === undefined ? undefined : await this.#pacer.waiter(this.#signal);
+      await this.#paced(this.#pacer.write(call.writes, this.#signal));
+    const release =
+      call.parks === undefined ? undefined : await this.#paced(this.#pacer.waiter(this.#signal));
     const t0 = this.#now();
     const answer = await this.#wire.http(call);
     release?.();
@@ -121,7 +131,7 @@ export class LiveSteps implements Steps {
 
   async open(key: string, kind: 'sse' | 'ws', call: Request): Promise<StreamLog> {
     this.#check();
-    const release = await this.#pacer.stream(this.#signal);
+    const release = await this.#paced(this.#pacer.stream(this.#signal));
     const frames: FrameRecord[] = [];
     const early: (() => void)[] = [];
     let live: LiveStream | undefined;
@@ -189,7 +199,7 @@ export class LiveSteps implements Steps {
 
   async send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<void> {
     this.#check();
-    if (!flood) await this.#pacer.write(room, this.#signal);
+    if (!flood) await this.#paced(this.#pacer.write(room, this.#signal));
     const at = this.#now();
     try {
       this.#stream(stream).wire.send(data);

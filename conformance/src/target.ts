@@ -22,6 +22,7 @@ export class Unreachable extends Error {}
 
 const START_MS = 30_000;
 const PROBE_MS = 5_000;
+const PROBE_TRIES = 3;
 
 export interface RunningTarget {
   readonly url: string;
@@ -122,7 +123,9 @@ function outsideOf(
  */
 export async function probe(url: string, level: Level | undefined): Promise<TargetFacts> {
   const wire = new Wire(url);
-  const answer = await wire.http({ method: 'GET', path: pathOf('discovery'), timeoutMs: PROBE_MS });
+  const ask = () => wire.http({ method: 'GET', path: pathOf('discovery'), timeoutMs: PROBE_MS });
+  let answer = await ask();
+  for (let tries = 1; answer.error === 'NO_ANSWER' && tries < PROBE_TRIES; tries++) answer = await ask();
   if (answer.status === 0) {
     const health = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: PROBE_MS });
     if (health.status === 0 && health.error !== 'ECONNRESET')

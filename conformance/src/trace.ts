@@ -54,7 +54,7 @@ export interface EndRecord {
   /** `interrupted`: the check's deadline or the user ended it; what it saw proves nothing. */
   readonly outcome: 'done' | 'interrupted' | 'fault';
   readonly error?: string;
-  /** Longest time for which the suite itself did not run, in ms. */
+  /** Longest time for which the suite itself did not run or kept to the target's rates, in ms. */
   readonly lag: number;
 }
 
