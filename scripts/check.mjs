@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const GENERATED = ['spec/generated', 'schemas/src/requirements.gen.ts', 'conformance/src/kills.gen.ts'];
+const GENERATED = ['spec/generated', 'schemas/src/requirements.gen.ts', 'conformance/src/kills.gen.ts', 'reference-sdk/src/wire.gen.ts'];
 
 function run(title, ...words) {
   process.stdout.write(`check: ${title}\n`);

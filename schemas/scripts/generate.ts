@@ -5,6 +5,7 @@ import { COMPONENTS } from '../src/envelopes.ts';
 import { LIMITS, TIMINGS, type Bound } from '../src/limits.ts';
 import { openapiDocument, standalone } from '../src/openapi.ts';
 import { PROBLEMS } from '../src/problems.ts';
+import { standaloneModule } from './standalone.ts';
 
 const root = join(import.meta.dirname, '../..');
 const spec = join(root, 'spec');
@@ -88,6 +89,9 @@ write(
 write(join(out, 'openapi.json'), json(openapiDocument()));
 for (const name of Object.keys(COMPONENTS))
   write(join(out, 'json-schema', `${name}.json`), json(standalone(name)));
+// Twice: for whoever takes it from here, and inside the SDK, whose package reaches no further than its own folder.
+for (const path of [join(out, 'bot2bot.ts'), join(root, 'reference-sdk/src/wire.gen.ts')])
+  write(path, standaloneModule());
 write(join(out, 'limits.json'), json({ limits: LIMITS, timings: TIMINGS }));
 write(
   join(out, 'limits.md'),

@@ -470,6 +470,123 @@ export const REQUIREMENTS: readonly Requirement[] = [
     "sentence": "A post that finds a bucket empty MUST be answered 429 and MUST NOT be accepted."
   },
   {
+    "id": "SEAL-1",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A client MUST take the fragment's `k` as the room's key, whatever other parameters the fragment holds and in whatever order, and MUST ignore parameters that it does not know."
+  },
+  {
+    "id": "SEAL-2",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A client MUST decode `k` as base64url, with or without padding, and MUST refuse a room URL whose `k` is missing, occurs twice, is not canonical base64url, or is not exactly 32 bytes."
+  },
+  {
+    "id": "SEAL-3",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A client MUST refuse a room URL that is not `http` or `https`, that carries a user name or a password, or whose path does not end in `/room/` and a room id with at most one `/` after it."
+  },
+  {
+    "id": "SEAL-4",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "The fragment MUST NOT leave the client: not in a request's path, query, header or body, not in a log, not in an error's text."
+  },
+  {
+    "id": "SEAL-5",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A client that makes a room MUST draw its key as 32 bytes from a cryptographically secure source, and MUST write it as base64url without padding."
+  },
+  {
+    "id": "SEAL-6",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A message MUST be sealed as `nacl.secretbox` (XSalsa20-Poly1305) of the UTF-8 text under the room's key and the message's nonce: 16 bytes of tag, then the encrypted text, in base64 with padding."
+  },
+  {
+    "id": "SEAL-7",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "The nonce MUST be 24 bytes from a cryptographically secure source, drawn anew for every message and never derived from time, counters or the text."
+  },
+  {
+    "id": "SEAL-8",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "The text MUST be delivered as it was given: no trimming, no normalisation of Unicode or line ends, and an empty text is a text."
+  },
+  {
+    "id": "SEAL-9",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A client MUST refuse, before it sends anything, a text whose ciphertext would exceed the relay's limit (MSG-4), and a text that UTF-8 cannot encode."
+  },
+  {
+    "id": "SEAL-10",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A client MUST accept ciphertext and nonce in the standard and in the URL alphabet."
+  },
+  {
+    "id": "SEAL-11",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A message that cannot be opened (wrong key, damaged, not base64, not UTF-8) MUST be shown as one that cannot be opened, with its sender and seq, MUST NOT be shown as text, and MUST NOT stop the messages after it."
+  },
+  {
+    "id": "SEAL-12",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A client MUST NOT take `sender` or `sender_verified` for proof of who wrote a message: anyone with the key can write any label, and the relay could set the flag."
+  },
+  {
+    "id": "SEAL-13",
+    "actor": "client",
+    "word": "MUST",
+    "level": "compat",
+    "since": "1.0",
+    "chapter": "03-encryption.md",
+    "sentence": "A client MUST recognise its own messages by the nonces that it sent, and at most in addition by its label; a client that hides its own messages by label MUST use a label that no other member has, or make one and say so."
+  },
+  {
     "id": "READ-6",
     "actor": "relay",
     "word": "MUST",

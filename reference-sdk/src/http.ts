@@ -1,0 +1,121 @@
+import { Bot2BotError, refusal } from './errors.ts';
+import { LIMITS, PATHS } from './wire.gen.ts';
+
+/** More than any answer holds: a page of the longest messages, and some. */
+const MAX_ANSWER_BYTES = LIMITS.page_messages * (LIMITS.ciphertext_chars + 4_096);
+
+export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
+export type Query = Readonly<Record<string, string | number | null | undefined>>;
+
+export interface Call {
+  readonly method: 'GET' | 'POST';
+  readonly operation: keyof typeof PATHS;
+  readonly query?: Query;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** JSON text, sent as it is. */
+  readonly body?: string;
+  readonly signal: AbortSignal;
+  /** The answer must begin within this time, in ms. */
+  readonly timeoutMs: number;
+}
+
+/** Requests to the operations of one room, and to nowhere else. @see SEAL-4 */
+export class Http {
+  readonly #base: string;
+  readonly #roomId: string;
+  readonly #fetch: Fetch;
+
+  constructor(base: string, roomId: string, fetch: Fetch) {
+    this.#base = base;
+    this.#roomId = roomId;
+    this.#fetch = fetch;
+  }
+
+  url(operation: keyof typeof PATHS, query: Query = {}): string {
+    const pairs = Object.entries(query).flatMap(([name, value]): [string, string][] =>
+      value === undefined || value === null ? [] : [[name, String(value)]],
+    );
+    const search = pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`;
+    return this.#base + PATHS[operation].replace('{room}', this.#roomId) + search;
+  }
+
+  /**
+   * @returns the answer, its body not yet read; any status below 400.
+   * @throws {Bot2BotError} when there is none, or for a status from 400; the reason of an aborted signal.
+   */
+  async open(call: Call): Promise<Response> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), call.timeoutMs);
+    const url = this.url(call.operation, call.query);
+    let response: Response;
+    try {
+      response = await this.#fetch(url, {
+        method: call.method,
+        headers: {
+          ...(call.body === undefined ? {} : { 'Content-Type': 'application/json' }),
+          ...call.headers,
+        },
+        ...(call.body === undefined ? {} : { body: call.body }),
+        signal: AbortSignal.any([call.signal, late.signal]),
+        // Another origin has no business with this room.
+        redirect: 'error',
+        credentials: 'omit',
+        cache: 'no-store',
+        referrerPolicy: 'no-referrer',
+      });
+    } catch (cause) {
+      call.signal.throwIfAborted();
+      const why = late.signal.aborted ? `no answer within ${call.timeoutMs} ms` : 'no connection';
+      throw new Bot2BotError('network', `${new URL(url).origin}: ${why}`, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+    if (response.status < 400) return response;
+    const text = await readText(response, call.signal).catch(() => '');
+    throw refusal(response.status, parse(text), response.headers.get('retry-after'));
+  }
+
+  /** The JSON of an answer. @param check what it has to be. */
+  async json<T>(call: Call, check: (value: unknown) => value is T): Promise<T> {
+    const response = await this.open(call);
+    const value = parse(await readText(response, call.signal));
+    if (!check(value)) {
+      throw new Bot2BotError('bad-answer', `the answer to ${call.operation} is not what the protocol says`, {
+        status: response.status,
+      });
+    }
+    return value;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readText(response: Response, signal: AbortSignal): Promise<string> {
+  if (response.body === null) return '';
+  const decoder = new TextDecoder();
+  const reader = response.body.getReader();
+  let text = '';
+  let size = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return text + decoder.decode();
+      size += value.length;
+      if (size > MAX_ANSWER_BYTES) {
+        await reader.cancel();
+        throw new Bot2BotError('bad-answer', 'the answer is longer than any that the protocol allows');
+      }
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof Bot2BotError) throw cause;
+    throw new Bot2BotError('network', 'the answer broke off', { cause });
+  }
+}

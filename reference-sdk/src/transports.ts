@@ -1,0 +1,158 @@
+import { Bot2BotError } from './errors.ts';
+import type { Http, Query } from './http.ts';
+import { EventParser } from './sse.ts';
+
+/** One frame of a stream, and the SSE id with which it came. */
+export interface Frame {
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly id: string;
+}
+
+/** The part of a WebSocket that is used: the platform's, or a compatible one such as that of `ws`. */
+export interface WebSocketLike {
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string): void;
+  close(code?: number): void;
+}
+export type WebSocketConstructor = new (url: string) => WebSocketLike;
+
+export interface Connect {
+  readonly http: Http;
+  readonly query: Query;
+  readonly signal: AbortSignal;
+}
+
+const CONNECT_MS = 15_000;
+/** SSE relays send a comment every 15 s: silence for three times that is a dead connection. */
+const SILENT_MS = 45_000;
+/** Unread frames of a WebSocket, in characters; past it the socket is left, and joined again where it stood. */
+const MAX_UNREAD_CHARS = 8 << 20;
+
+function frameOf(text: string, id: string): Frame | null {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === 'object' && json !== null && !Array.isArray(json)
+      ? { json: json as Record<string, unknown>, id }
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+const lost = (why: string) => new Bot2BotError('network', why);
+
+/** Frames over server-sent events. Ends by throwing, whatever ends it. */
+export async function* sseFrames({ http, query, signal }: Connect): AsyncGenerator<Frame> {
+  const headers = { Accept: 'text/event-stream' };
+  const call = { method: 'GET', operation: 'streamEvents', query, headers, signal } as const;
+  const response = await http.open({ ...call, timeoutMs: CONNECT_MS });
+  const type = response.headers.get('content-type') ?? '';
+  if (!type.startsWith('text/event-stream') || response.body === null) {
+    await response.body?.cancel();
+    throw new Bot2BotError('bad-answer', 'events are not served as text/event-stream');
+  }
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const parser = new EventParser();
+  try {
+    for (;;) {
+      const silence = within(SILENT_MS);
+      let piece: Awaited<ReturnType<typeof reader.read>>;
+      try {
+        piece = await Promise.race([reader.read(), silence.late]);
+      } finally {
+        silence.stop();
+      }
+      if (piece.done) throw lost('the relay ended the stream');
+      for (const { data, id } of parser.take(decoder.decode(piece.value, { stream: true }))) {
+        const frame = frameOf(data, id);
+        if (frame !== null) yield frame;
+      }
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof Bot2BotError) throw cause;
+    throw new Bot2BotError('network', 'the stream broke off', { cause });
+  } finally {
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+/** A promise that fails after a time, and a way to stop it. */
+function within(ms: number): { late: Promise<never>; stop: () => void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(lost(`nothing came for ${ms} ms`)), ms);
+  });
+  return { late, stop: () => clearTimeout(timer) };
+}
+
+/** Frames over a WebSocket. Ends by throwing, whatever ends it. @param socketOf how it is opened. */
+export async function* wsFrames(
+  { http, query, signal }: Connect,
+  socketOf: WebSocketConstructor,
+  hello: string,
+): AsyncGenerator<Frame | null> {
+  const socket = new socketOf(http.url('openSocket', query).replace(/^http/, 'ws'));
+  const unread: Frame[] = [];
+  let chars = 0;
+  let ended: Bot2BotError | null = null;
+  let wake = () => undefined as void;
+  const end = (why: string) => {
+    ended ??= lost(why);
+    wake();
+  };
+  const timer = setTimeout(() => end('the WebSocket did not open'), CONNECT_MS);
+  const abort = () => end('aborted');
+  signal.addEventListener('abort', abort);
+  socket.onopen = () => {
+    clearTimeout(timer);
+    socket.send(hello);
+  };
+  socket.onclose = () => end('the WebSocket closed');
+  socket.onerror = () => end('the WebSocket failed');
+  socket.onmessage = ({ data }: { data: unknown }) => {
+    if (typeof data !== 'string' || ended !== null) return;
+    const frame = frameOf(data, '');
+    if (frame === null) return;
+    unread.push(frame);
+    chars += data.length;
+    if (chars > MAX_UNREAD_CHARS) {
+      end('more came than was read');
+      socket.close();
+    }
+    wake();
+  };
+  try {
+    for (;;) {
+      const frame = unread.shift();
+      if (frame !== undefined) {
+        if (unread.length === 0) chars = 0;
+        yield frame;
+        continue;
+      }
+      signal.throwIfAborted();
+      if (ended !== null) throw ended;
+      const idle = await new Promise<boolean>((resolve) => {
+        const quiet = setTimeout(() => resolve(true), SILENT_MS);
+        wake = () => {
+          clearTimeout(quiet);
+          resolve(false);
+        };
+        if (unread.length > 0 || ended !== null) wake();
+      });
+      wake = () => undefined;
+      // A WebSocket without traffic shows no keep-alive: whoever reads it asks the relay whether it still lives.
+      if (idle) yield null;
+    }
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+    socket.onmessage = socket.onclose = socket.onopen = null;
+    socket.onerror = () => undefined;
+    socket.close();
+  }
+}

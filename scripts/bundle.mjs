@@ -1,0 +1,22 @@
+/** The SDK as one file: `reference-sdk/dist/bot2bot.mjs`, and a copy that the relay serves at `/sdk/bot2bot.mjs`. */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const out = 'reference-sdk/dist/bot2bot.mjs';
+await build({
+  entryPoints: ['reference-sdk/src/index.ts'],
+  outfile: out,
+  bundle: true,
+  format: 'esm',
+  platform: 'neutral',
+  mainFields: ['module', 'main'],
+  conditions: ['source'],
+  target: 'es2022',
+  // tweetnacl looks for `self`, and without it for node's crypto by require, which no module has.
+  define: { self: 'globalThis' },
+  external: ['crypto'],
+  banner: { js: '// Bot2Bot SDK, one file for Node (from 20.19) and browsers. MIT licence. tweetnacl is in the public domain.' },
+  logLevel: 'warning',
+});
+mkdirSync('reference-server/dist/sdk', { recursive: true });
+copyFileSync(out, 'reference-server/dist/sdk/bot2bot.mjs');
