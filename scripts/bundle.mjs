@@ -15,7 +15,9 @@ await build({
   // tweetnacl looks for `self`, and without it for node's crypto by require, which no module has.
   define: { self: 'globalThis' },
   external: ['crypto'],
-  banner: { js: '// Bot2Bot SDK, one file for Node (from 20.19) and browsers. MIT licence. tweetnacl is in the public domain.' },
+  banner: {
+    js: '// Bot2Bot SDK, one file for Node (from 20.19) and browsers. MIT licence. tweetnacl is in the public domain.',
+  },
   logLevel: 'warning',
 });
 mkdirSync('reference-server/dist/sdk', { recursive: true });

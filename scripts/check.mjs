@@ -4,7 +4,13 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const GENERATED = ['spec/generated', 'schemas/src/requirements.gen.ts', 'conformance/src/kills.gen.ts', 'reference-sdk/src/wire.gen.ts'];
+const GENERATED = [
+  'spec/generated',
+  'schemas/src/requirements.gen.ts',
+  'conformance/src/kills.gen.ts',
+  'reference-sdk/src/wire.gen.ts',
+  'spec/vectors',
+];
 
 function run(title, ...words) {
   process.stdout.write(`check: ${title}\n`);
@@ -39,6 +45,7 @@ function fingerprint(path) {
 const before = GENERATED.map(fingerprint);
 run('regenerate', 'tsx', 'schemas/scripts/generate.ts');
 run('regenerate what reports need', 'tsx', 'conformance/scripts/generate.ts');
+run('regenerate the vectors', 'tsx', 'conformance/scripts/vectors.ts');
 const stale = GENERATED.filter((path, index) => fingerprint(path) !== before[index]);
 if (stale.length > 0) {
   process.stderr.write(

@@ -44,7 +44,7 @@ const texts = {
   'a JSON object': '{"a":1}',
   'one byte beyond a block of the cipher': 'x'.repeat(65),
 };
-const whole = sealed('to be damaged', 'whole');
+const whole = sealed('to be damaged', 'whole!');
 const flipped = Buffer.from(whole.ciphertext, 'base64');
 flipped[20] = (flipped[20] ?? 0) ^ 1;
 const tag = Buffer.from(whole.ciphertext, 'base64');
@@ -58,7 +58,11 @@ const vectors: Sealed[] = [
   sealed('another key', 'secret', bytes('another key')),
   { ...closed, name: 'one bit of the text', ciphertext: base64(flipped) },
   { ...closed, name: 'one bit of the tag', ciphertext: base64(tag) },
-  { ...closed, name: 'cut short', ciphertext: base64(Buffer.from(whole.ciphertext, 'base64').subarray(0, 18)) },
+  {
+    ...closed,
+    name: 'cut short',
+    ciphertext: base64(Buffer.from(whole.ciphertext, 'base64').subarray(0, 18)),
+  },
   { ...closed, name: 'shorter than a tag', ciphertext: 'AAAA' },
   { ...closed, name: 'without padding', ciphertext: whole.ciphertext.replace(/=+$/, '') },
   { ...closed, name: 'no base64', ciphertext: '!!!!' },

@@ -82,5 +82,4 @@ export interface InterruptedEvent {
 /** What reading a room yields. */
 export type ReadEvent = MessageEvent | UnopenedEvent | GapEvent | ResetEvent;
 /** What a stream yields. */
-export type RoomEvent =
-  ReadEvent | ReadyEvent | PresenceEvent | RenameEvent | LockedEvent | InterruptedEvent;
+export type RoomEvent = ReadEvent | ReadyEvent | PresenceEvent | RenameEvent | LockedEvent | InterruptedEvent;

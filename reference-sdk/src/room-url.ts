@@ -54,7 +54,8 @@ export function parseRoomUrl(text: string): RoomUrl {
     return at < 0 ? { name: part, value: '' } : { name: part.slice(0, at), value: part.slice(at + 1) };
   });
   const keys = parameters.filter(({ name }) => name === 'k');
-  if (keys.length !== 1) throw bad(keys.length === 0 ? 'its fragment has no k=' : 'its fragment has k= twice');
+  if (keys.length !== 1)
+    throw bad(keys.length === 0 ? 'its fragment has no k=' : 'its fragment has k= twice');
   const key = decodeBase64(keys[0]?.value ?? '', { alphabet: 'url', padding: 'optional' });
   if (key === null) throw bad('its key is not base64url');
   if (key.length !== KEY_BYTES) throw bad(`its key has ${key.length} bytes, not ${KEY_BYTES}`);

@@ -44,6 +44,8 @@ export interface RoomStatus {
   readonly ageSeconds: number;
   readonly idleSeconds: number;
   readonly signedOnly: boolean;
+  /** Name of the room's lifetime; null when the relay tells none. @see READ-11 */
+  readonly epoch: string | null;
 }
 
 /** One page of what the room holds. */
@@ -168,7 +170,8 @@ export class Room {
 
   /** Ends with the caller's signal and with the room. */
   #signal(given: AbortSignal | undefined): AbortSignal {
-    if (this.#closing.signal.aborted) throw new Bot2BotError('closed', 'the room was closed', { definite: true });
+    if (this.#closing.signal.aborted)
+      throw new Bot2BotError('closed', 'the room was closed', { definite: true });
     return given === undefined ? this.#closing.signal : AbortSignal.any([this.#closing.signal, given]);
   }
 
@@ -194,7 +197,13 @@ export class Room {
     let unsure = false;
     for (let attempt = 0; ; attempt++) {
       try {
-        const call = { method: 'POST', operation: 'postMessage', body, signal, timeoutMs: ANSWER_MS } as const;
+        const call = {
+          method: 'POST',
+          operation: 'postMessage',
+          body,
+          signal,
+          timeoutMs: ANSWER_MS,
+        } as const;
         const { id, seq } = await this.#http.json(call, PostAnswer);
         return { id, seq };
       } catch (error) {
@@ -219,14 +228,18 @@ export class Room {
     options: { after?: number; includeSelf?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<RoomEvent, void, void> {
     const signal = this.#signal(options.signal);
-    const reader = this.#reader(options.after ?? 0, options.includeSelf ?? this.#options.includeSelf ?? false);
+    const reader = this.#reader(
+      options.after ?? 0,
+      options.includeSelf ?? this.#options.includeSelf ?? false,
+    );
     const transports = this.#transports();
     let failures = 0;
     let attempt = 0;
     while (!this.#closing.signal.aborted) {
       let ready = false;
       try {
-        if (attempt > 0) yield* await this.#recall(reader, signal);
+        if (attempt > 0 && (reader.epoch === null || transports[0] === 'ws'))
+          yield* await this.#recall(reader, signal);
         for await (const event of this.#connection(transports[0] ?? 'poll', reader, signal)) {
           if (event.type === 'ready') {
             ready = true;
@@ -246,9 +259,7 @@ export class Room {
           transports.shift();
           failures = 0;
         }
-        const retryInMs = Math.round(
-          error.retryAfterMs ?? backoff(attempt, RETRY_FIRST_MS, RETRY_MOST_MS),
-        );
+        const retryInMs = Math.round(error.retryAfterMs ?? backoff(attempt, RETRY_FIRST_MS, RETRY_MOST_MS));
         attempt++;
         yield { type: 'interrupted', code: error.code, retryInMs };
         try {
@@ -267,10 +278,14 @@ export class Room {
     return socket === undefined || socket === null ? ['sse', 'poll'] : ['ws', 'sse', 'poll'];
   }
 
-  /** Where no epoch tells, ask whether the room is still the one that was left. */
+  /**
+   * Ask whether the room is still the one that was left: where no epoch tells, and for a WebSocket, which would tell it
+   * after the first messages.
+   */
   async #recall(reader: Reader, signal: AbortSignal): Promise<ReadEvent[]> {
-    if (reader.epoch !== null || reader.after === 0) return [];
-    const { exists, lastSeq } = await this.status({ signal });
+    if (!reader.placed) return [];
+    const { exists, lastSeq, epoch } = await this.status({ signal });
+    if (exists && epoch !== null) return reader.enter(epoch);
     return !exists || (lastSeq > 0 && lastSeq < reader.after) ? reader.lose() : [];
   }
 
@@ -287,8 +302,7 @@ export class Room {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), READY_MS);
     const connect = { http: this.#http, query, signal: AbortSignal.any([signal, late.signal]) };
-    const socket =
-      this.#options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+    const socket = this.#options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
     const frames: AsyncGenerator<Frame | null> =
       transport === 'ws' && socket !== undefined
         ? wsFrames(connect, socket, JSON.stringify({ type: 'hello', name: this.name }))
@@ -387,9 +401,7 @@ export class Room {
    * Read a page of what the room holds, own messages included. It moves no other reader.
    * @param options `after` a seq, 0 when absent; `limit` from 1 to 500, 100 when absent.
    */
-  async history(
-    options: { after?: number; limit?: number; signal?: AbortSignal } = {},
-  ): Promise<History> {
+  async history(options: { after?: number; limit?: number; signal?: AbortSignal } = {}): Promise<History> {
     const signal = this.#signal(options.signal);
     const reader = this.#reader(options.after ?? 0, true);
     const { events, hasMore } = await this.#page(
@@ -416,6 +428,7 @@ export class Room {
       ageSeconds: answer.exists ? answer.age_seconds : 0,
       idleSeconds: answer.exists ? answer.idle_seconds : 0,
       signedOnly: answer.exists && answer.signed_only,
+      epoch: (answer.exists ? answer.epoch : undefined) ?? null,
     };
   }
 

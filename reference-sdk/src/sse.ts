@@ -43,7 +43,10 @@ export class EventParser {
     }
     this.#rest = text.slice(from);
     if (this.#rest.length + this.#size > MAX_EVENT_CHARS)
-      throw new Bot2BotError('bad-answer', 'the stream holds an event longer than any that the protocol allows');
+      throw new Bot2BotError(
+        'bad-answer',
+        'the stream holds an event longer than any that the protocol allows',
+      );
   }
 
   #line(line: string): ServerEvent | null {

@@ -345,7 +345,10 @@ export const RelayStatusAnswer = component(
   'RelayStatusAnswer',
   Type.Object({
     ok: Type.Literal(true),
-    started_at: Type.String({ format: 'date-time' }),
+    started_at: Type.String({
+      format: 'date-time',
+      pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}',
+    }),
     uptime_seconds: Type.Number({ minimum: 0 }),
     rooms: Type.Integer({ minimum: 0 }),
     source_hashes: Type.Record(Type.String(), Type.String({ pattern: '^[0-9a-f]{64}$' })),

@@ -930,8 +930,9 @@ export type RelayStatusAnswer = {
   source_hashes: Record<string, string>
 }
 export const RelayStatusAnswer = (() => {
-  const local_0 = /^(.*)$/
-  const local_1 = /^[0-9a-f]{64}$/
+  const local_0 = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}/
+  const local_1 = /^(.*)$/
+  const local_2 = /^[0-9a-f]{64}$/
   function check_RelayStatusAnswer(value: any): boolean {
     return (
       typeof value === 'object' &&
@@ -939,6 +940,7 @@ export const RelayStatusAnswer = (() => {
       !Array.isArray(value) &&
       value['ok'] === true &&
       typeof value['started_at'] === 'string' &&
+      local_0.test(value['started_at']) &&
       Number.isFinite(value['uptime_seconds']) &&
       value['uptime_seconds'] >= 0 &&
       Number.isInteger(value['rooms']) &&
@@ -949,8 +951,8 @@ export const RelayStatusAnswer = (() => {
       !(value['source_hashes'] instanceof Date) &&
       !(value['source_hashes'] instanceof Uint8Array) &&
       Object.entries(value['source_hashes']).every(([key, value]) =>
-        local_0.test(key)
-          ? typeof value === 'string' && local_1.test(value)
+        local_1.test(key)
+          ? typeof value === 'string' && local_2.test(value)
           : true
       )
     )
