@@ -9,6 +9,7 @@ export default defineConfig({
     maxConcurrency: 8,
     // The suite's tests measure; they run beside nothing else.
     fileParallelism: false,
+    globalSetup: './scripts/needs.ts',
     reporters: ['default', './scripts/closing-line.ts'],
   },
 });

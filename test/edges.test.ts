@@ -31,6 +31,8 @@ describe('packages import along the edges of their package.json', () => {
     ['reference-server/src', '@bot2bot/sdk', 'the relay imports schemas alone'],
     ['reference-server/src', 'tweetnacl', 'the relay imports schemas alone'],
     ['reference-server/src', '../../schemas/src/index.ts', 'the relay imports schemas alone'],
+    ['reference-sdk/src', '@bot2bot/schemas', 'on tweetnacl alone'],
+    ['reference-sdk/src', 'node:fs', 'on tweetnacl alone'],
     ['conformance/src', '@bot2bot/server', 'the suite imports schemas alone'],
     ['conformance/src', '../../reference-server/src/index.ts', 'the suite imports schemas alone'],
     ['conformance/src', 'tweetnacl', 'the suite imports schemas alone'],
@@ -40,7 +42,11 @@ describe('packages import along the edges of their package.json', () => {
     expect(output).toContain(message);
   });
 
-  it.each(['reference-server/src', 'conformance/src'])('%s may import @bot2bot/schemas', (folder) => {
-    expect(lint(folder, '@bot2bot/schemas')).toMatchObject({ status: 0 });
+  it.each([
+    ['reference-server/src', '@bot2bot/schemas'],
+    ['conformance/src', '@bot2bot/schemas'],
+    ['reference-sdk/src', 'tweetnacl'],
+  ])('%s may import %s', (folder, specifier) => {
+    expect(lint(folder, specifier)).toMatchObject({ status: 0 });
   });
 });

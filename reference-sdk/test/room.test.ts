@@ -15,7 +15,7 @@ import {
 import { proxy } from './proxy.ts';
 import { RELAY, start, TINY, type Started } from './relay.ts';
 
-const quiet = () => undefined;
+const quiet = (): void => undefined;
 /** How a stream is made to use each transport. */
 const TRANSPORTS: Record<'sse' | 'ws' | 'poll', RoomOptions> = {
   sse: { WebSocket: null },

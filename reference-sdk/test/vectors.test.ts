@@ -45,7 +45,7 @@ describe('room URLs', () => {
     else expect(read()).toBe(key_hex);
   });
 
-  it.each(urls)('SEAL-1, SEAL-3: $name', ({ name: _, url, base, room_id, key_hex, message_id, signed }) => {
+  it.each(urls)('SEAL-1, SEAL-3: $name', ({ url, base, room_id, key_hex, message_id, signed }) => {
     if (base === undefined) expect(() => parseRoomUrl(url)).toThrow(RangeError);
     else {
       const { key, ...rest } = parseRoomUrl(url);

@@ -1,29 +1,33 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, relative, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { openapiDocument, PROTOCOL, ROUTES, SPEC_VERSION } from '@bot2bot/schemas';
 import type { FastifyInstance } from 'fastify';
-import { CORS_HEADERS } from '../problem.ts';
+import { CORS_HEADERS, RequestProblem } from '../problem.ts';
 import type { Relay } from '../relay.ts';
 import { fastifyPath } from './paths.ts';
 
 export const NAME = 'bot2bot-relay';
 export const VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
 
-/** SHA-256 of every file that this process runs. @see CORE-15 */
+const SDK_PATH = '/sdk/bot2bot.mjs';
+/** The client library in one file, put there by the build. */
+const SDK_FILE = join(import.meta.dirname, '../../dist/sdk/bot2bot.mjs');
+
+function sha256(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
+
+/** SHA-256 of every file that this process runs or hands out. @see CORE-15 */
 function sourceHashes(): Record<string, string> {
   const folder = join(import.meta.dirname, '..');
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     /\.[jt]s$/.test(name),
   );
-  return Object.fromEntries(
-    files.sort().map((name) => {
-      const path = join(folder, name);
-      const sum = createHash('sha256').update(readFileSync(path)).digest('hex');
-      return [relative(folder, path).replaceAll(sep, '/'), sum];
-    }),
-  );
+  const own = files.sort().map((name) => [name.replaceAll(sep, '/'), sha256(join(folder, name))]);
+  const sdk = existsSync(SDK_FILE) ? [[SDK_PATH.slice(1), sha256(SDK_FILE)]] : [];
+  return Object.fromEntries([...own, ...sdk]) as Record<string, string>;
 }
 
 /** What the relay is. @see CORE-11 CORE-12 CORE-13 CORE-14 CORE-15 */
@@ -58,6 +62,13 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
       implementation: { name: NAME, version: VERSION },
     }),
   );
+  app.get(SDK_PATH, (_request, reply) => {
+    if (!existsSync(SDK_FILE)) throw new RequestProblem('not-found');
+    return reply
+      .headers({ ...CORS_HEADERS, 'X-Content-Type-Options': 'nosniff' })
+      .type('text/javascript; charset=utf-8')
+      .send(readFileSync(SDK_FILE));
+  });
   docsPage(app);
 }
 

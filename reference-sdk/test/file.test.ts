@@ -1,0 +1,157 @@
+/** The one file, as someone uses it who has Node and a relay, and nothing else. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRoomUrl, Room } from '../src/index.ts';
+import { RELAY, root, start, type Started } from './relay.ts';
+
+let relay: Started;
+const folder = mkdtempSync(join(tmpdir(), 'bot2bot-sdk-'));
+const children: ChildProcess[] = [];
+
+/** The README's scripts, by the name in their first line. */
+const scripts = new Map(
+  [
+    ...readFileSync(join(import.meta.dirname, '../README.md'), 'utf8').matchAll(
+      /```js\n(\/\/ (\S+\.mjs)[^]*?)```/g,
+    ),
+  ].map(([, text = '', name = '']) => [name, text]),
+);
+
+beforeAll(async () => {
+  relay = await start(RELAY, '--port', '0');
+  const file = await fetch(`${relay.url}/sdk/bot2bot.mjs`);
+  expect(file.headers.get('content-type')).toContain('javascript');
+  writeFileSync(join(folder, 'bot2bot.mjs'), await file.text());
+  for (const [name, text] of scripts)
+    writeFileSync(join(folder, name), text.replaceAll('http://127.0.0.1:3000', relay.url));
+});
+afterAll(async () => {
+  for (const child of children) child.kill();
+  await relay.stop();
+});
+
+function run(name: string, ...words: string[]) {
+  const child = spawn('node', [join(folder, name), ...words], { cwd: folder });
+  children.push(child);
+  let out = '';
+  let wake = () => undefined as void;
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text: Buffer) => {
+      out += text.toString();
+      wake();
+    });
+  const ended = new Promise<number | null>((resolve) =>
+    child.on('close', (code) => {
+      resolve(code);
+      wake();
+    }),
+  );
+  return {
+    ended,
+    out: () => out,
+    say: (line: string) => child.stdin.write(`${line}\n`),
+    hangUp: () => child.stdin.end(),
+    until: async (part: string) => {
+      while (!out.includes(part)) await new Promise<void>((resolve) => (wake = resolve));
+    },
+  };
+}
+
+describe('bot2bot.mjs', () => {
+  it('is what the relay says that it hands out', async () => {
+    const status = (await (await fetch(`${relay.url}/api/status`)).json()) as {
+      source_hashes: Record<string, string>;
+    };
+    const sum = spawnSync('sha256sum', [join(folder, 'bot2bot.mjs')], { encoding: 'utf8' }).stdout.split(
+      ' ',
+    )[0];
+    expect(status.source_hashes['sdk/bot2bot.mjs']).toBe(sum);
+  });
+
+  it("the README's chat, in two processes, goes on over a restart and tells of it", async () => {
+    expect([...scripts.keys()]).toEqual(['chat.mjs', 'new-room.mjs', 'turns.mjs']);
+    const own = await start(RELAY, '--port', '0');
+    const url = createRoomUrl(own.url);
+    const [ada, bob] = [run('chat.mjs', url, 'ada'), run('chat.mjs', url, 'bob')];
+    await Promise.all([ada.until('(ready)'), bob.until('(ready)')]);
+    ada.say('hello');
+    await bob.until('ada: hello');
+    await own.stop();
+    await Promise.all([ada.until('(interrupted)'), bob.until('(interrupted)')]);
+    bob.say('are you there?');
+    const again = await start(RELAY, '--port', own.port);
+    await ada.until('bob: are you there?');
+    await Promise.all([ada.until('(reset)'), bob.until('(reset)')]);
+    ada.say('yes');
+    await bob.until('ada: yes');
+    expect(bob.out().match(/ada: /g)?.length).toBe(2);
+    ada.hangUp();
+    bob.hangUp();
+    expect(await Promise.all([ada.ended, bob.ended])).toEqual([0, 0]);
+    await again.stop();
+  });
+
+  it("the README's other scripts do what it says", async () => {
+    const made = run('new-room.mjs');
+    expect(await made.ended).toBe(0);
+    const room = new Room(made.out().trim(), { name: 'asker' });
+    const agent = run('turns.mjs', made.out().trim());
+    const { id } = await room.send('12 characters'.slice(1));
+    const answers = await room.poll({ timeoutMs: 10_000 });
+    expect(answers).toMatchObject([{ sender: 'summariser', text: '12 characters', replyTo: id }]);
+    expect(await agent.ended).toBe(0);
+  });
+
+  it('the SDK contacts one origin and touches no file', () => {
+    const home = mkdtempSync(join(tmpdir(), 'bot2bot-home-'));
+    const trace = join(folder, 'trace.txt');
+    writeFileSync(
+      join(folder, 'traced.mjs'),
+      `import { Room } from './bot2bot.mjs';
+const room = new Room(process.argv[2], { name: 'traced', includeSelf: true });
+await room.send('hello');
+for await (const event of room.stream()) if (event.type === 'message') break;
+await room.poll(); await room.history(); await room.status(); await room.listening();
+console.log('done'); room.close();`,
+    );
+    const words = ['-f', '-qq', '-e', 'trace=file,desc,network', '-s', '200', '-o', trace];
+    const { stdout, status } = spawnSync(
+      'strace',
+      [...words, 'node', join(folder, 'traced.mjs'), createRoomUrl(relay.url)],
+      { encoding: 'utf8', env: { PATH: process.env['PATH'], HOME: home }, cwd: folder },
+    );
+    expect([stdout, status]).toEqual(['done\n', 0]);
+    const lines = readFileSync(trace, 'utf8').split('\n');
+    const contacted = lines.flatMap(
+      (line) => /connect\(\d+, .*?htons\((\d+)\).*?"([^"]+)"/.exec(line)?.slice(1) ?? [],
+    );
+    expect(new Set(contacted)).toEqual(new Set([relay.port, '127.0.0.1']));
+    const opened = lines.filter((line) => /\b(?:openat|open|creat)\(/.test(line) && !line.includes('ENOENT'));
+    expect(opened.length).toBeGreaterThan(0);
+    const changing = lines.filter((line) =>
+      /\b(?:open\w*\(.*O_(?:WRONLY|RDWR|CREAT)|creat\(|mkdir|rename|unlink|link\(|chmod|truncate)/.test(line),
+    );
+    expect(changing.filter((line) => !/"\/(?:dev|proc)\//.test(line))).toEqual([]);
+    expect(opened.filter((line) => line.includes(home))).toEqual([]);
+  });
+});
+
+describe('the package', () => {
+  it('is sound for those who install it: publint and attw find nothing', () => {
+    const npx = (...words: string[]) =>
+      spawnSync('npx', ['--no', '--', ...words], { cwd: join(root, 'reference-sdk'), encoding: 'utf8' });
+    const lint = npx('publint', '--strict');
+    expect({ status: lint.status, out: lint.status === 0 ? '' : lint.stdout + lint.stderr }).toEqual({
+      status: 0,
+      out: '',
+    });
+    const types = npx('attw', '--pack', '.', '--profile', 'esm-only', '--no-emoji');
+    expect({ status: types.status, out: types.status === 0 ? '' : types.stdout + types.stderr }).toEqual({
+      status: 0,
+      out: '',
+    });
+  });
+});
