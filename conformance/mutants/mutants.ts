@@ -203,8 +203,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'ROOM-6/early',
     file: 'hub.ts',
-    from: '>= this.#timings.room_idle_ms) this.rooms',
-    to: '>= this.#timings.room_idle_ms / 2) this.rooms',
+    from: 'room.activeAt < this.#timings.room_idle_ms)',
+    to: 'room.activeAt < this.#timings.room_idle_ms / 2)',
   },
   {
     id: 'ROOM-6/streams-do-not-count',
@@ -393,8 +393,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-21/kept',
     file: 'routes/messages.ts',
-    from: 'const appended = await relay.post(id, bodies.draftOf(parseObject(request.body)));',
-    to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, { sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'], ttlMs: 0, replyTo: undefined, ext: undefined });\n    const appended = await relay.post(id, bodies.draftOf(body));",
+    from: 'const posted = await relay.post(',
+    to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, 'x', () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
   },
   { id: 'MSG-22/verified', file: 'log.ts', from: '"sender_verified":false,', to: '"sender_verified":true,' },
   // Chapter 04, streams
@@ -407,8 +407,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-2/ready-first',
     file: 'hub.ts',
-    from: '    while (!sub.blocked) {\n      if (sub.cursor + 1',
-    to: '    if (sub.joining !== null) this.#ready(sub, sub.joining);\n    while (!sub.blocked) {\n      if (sub.cursor + 1',
+    from: '    while (!sub.blocked) {\n      if (this.#overtaken',
+    to: '    if (sub.joining !== null) this.#ready(sub, sub.joining);\n    while (!sub.blocked) {\n      if (this.#overtaken',
   },
   {
     id: 'STREAM-3/twice',
@@ -458,8 +458,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-11/no-leave',
     file: 'hub.ts',
-    from: 'this.touch(sub.room);\n    this.markPresence(sub.room);\n  }\n\n  /** What it still',
-    to: 'this.touch(sub.room);\n  }\n\n  /** What it still',
+    from: 'this.touch(sub.room);\n    this.markPresence(sub.room);\n  }\n\n  /** It took',
+    to: 'this.touch(sub.room);\n  }\n\n  /** It took',
   },
   {
     id: 'STREAM-12/heartbeats-named',
@@ -482,7 +482,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-14/deaf',
     file: 'routes/stream.ts',
-    from: "if (Object.hasOwn(body, 'type')) return;",
+    from: "if (Object.hasOwn(given, 'type')) return;",
     to: 'return;',
   },
   { id: 'STREAM-15/no-code', file: 'routes/stream.ts', from: '        code: problem.status,\n', to: '' },

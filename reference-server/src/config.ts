@@ -8,11 +8,16 @@ import {
   type Limits,
   type Timings,
 } from '@bot2bot/schemas';
+import { clientKeys } from './rate-limit.ts';
 
 export interface Config {
   readonly host: string;
   readonly port: number;
   readonly logLevel: string;
+  /** Whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Where Prometheus finds the metrics; null: nowhere. */
+  readonly metricsPort: number | null;
   readonly limits: Limits;
   readonly timings: Timings;
 }
@@ -32,6 +37,8 @@ export const DEFAULT_CONFIG: Config = {
   host: '127.0.0.1',
   port: 3000,
   logLevel: 'warn',
+  trustedProxies: [],
+  metricsPort: null,
   limits: DEFAULT_LIMITS,
   timings: DEFAULT_TIMINGS,
 };
@@ -42,6 +49,12 @@ function numbers<K extends string>(table: Readonly<Record<K, Bound>>, given: Val
     return [name, text === undefined ? bound.default : positive(flagOf(name), text)];
   });
   return Object.fromEntries(entries) as Record<K, number>;
+}
+
+function portOf(flag: string, text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new UsageError(`--${flag} takes a number from 0 to 65535, not '${text}'`);
+  return Number(text);
 }
 
 function positive(flag: string, text: string): number {
@@ -67,6 +80,8 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
         host: { type: 'string' },
         port: { type: 'string' },
         'log-level': { type: 'string' },
+        'trusted-proxies': { type: 'string' },
+        'metrics-port': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -76,9 +91,14 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   }
   if (values['help'] === true) return 'help';
   if (values['version'] === true) return 'version';
-  const port = textOf(values, 'port') ?? (env['PORT'] || String(DEFAULT_CONFIG.port));
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
-    throw new UsageError(`--port takes a number from 0 to 65535, not '${port}'`);
+  const port = portOf('port', textOf(values, 'port') ?? (env['PORT'] || String(DEFAULT_CONFIG.port)));
+  const metrics = textOf(values, 'metrics-port');
+  const trustedProxies = (textOf(values, 'trusted-proxies') ?? '').split(',').filter((part) => part !== '');
+  try {
+    clientKeys(trustedProxies);
+  } catch {
+    throw new UsageError('--trusted-proxies takes addresses, networks or loopback, separated by commas');
+  }
   const logLevel = textOf(values, 'log-level') ?? DEFAULT_CONFIG.logLevel;
   if (!LOG_LEVELS.includes(logLevel)) throw new UsageError(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
   const timings: Timings = numbers(TIMINGS, values);
@@ -86,8 +106,10 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (timings.wait_min_ms > timings.wait_max_ms) throw new UsageError('--wait-min-ms is above --wait-max-ms');
   return {
     host: textOf(values, 'host') ?? (env['HOST'] || DEFAULT_CONFIG.host),
-    port: Number(port),
+    port,
     logLevel,
+    trustedProxies,
+    metricsPort: metrics === undefined ? null : portOf('metrics-port', metrics),
     limits: numbers(LIMITS, values),
     timings,
   };
@@ -111,6 +133,8 @@ Examples:
   --host                 address to listen on (${DEFAULT_CONFIG.host}; or HOST)
   --port                 port, 0 for any free one (${DEFAULT_CONFIG.port}; or PORT)
   --log-level            ${LOG_LEVELS.join(', ')} (${DEFAULT_CONFIG.logLevel}; to stderr)
+  --trusted-proxies      whose X-Forwarded-For is believed, such as loopback,10.0.0.0/8 (none)
+  --metrics-port         Prometheus metrics on 127.0.0.1 at /metrics, 0 for any free port (none)
   --help, --version
 
 Limits:

@@ -7,7 +7,9 @@ import { Room, type Subscriber, type Waiter } from './room.ts';
 
 const KEEPALIVE = Buffer.from(':\n\n');
 /** Bytes taken from the log at a time for a subscriber that does not keep up with the others. */
-const FEED_BYTES = 256 << 10;
+const FEED_BYTES = 64 << 10;
+/** Frames of one client that are answered in a turn before it is made to wait for the next. */
+const TURN_FRAMES = 128;
 /** WebSocket close code (RFC 6455 registry). */
 const RESTARTING = 1012;
 
@@ -23,6 +25,8 @@ function encode(format: Format, json: string, id?: string): Buffer {
  */
 export class Hub {
   readonly rooms = new Map<string, Room>();
+  /** Streams that were cut, and messages that were evicted for the sake of the relay's budget, since it started. */
+  readonly counts = { cut: 0, evicted: 0 };
   readonly #limits: Limits;
   readonly #timings: Timings;
   readonly #clock: Clock;
@@ -51,16 +55,18 @@ export class Hub {
       if (sub === undefined) return;
       sub.blocked = false;
       this.#feed(sub);
+      if (!sub.blocked) sub.hold(false);
     };
     this.#onDrain = function onDrain() {
       drained(this);
     };
   }
 
-  /** The room, made if it does not exist. @see ROOM-2 */
+  /** The room, made if it does not exist. @throws {RequestProblem} unavailable, when there are too many. @see ROOM-2 */
   enter(id: string): Room {
     let room = this.rooms.get(id);
     if (room === undefined) {
+      if (this.rooms.size >= this.#limits.rooms) throw new RequestProblem('unavailable', { retryAfter: 30 });
       room = new Room(id, this.#engine.open(), this.#clock.mono());
       this.rooms.set(id, room);
     }
@@ -115,15 +121,33 @@ export class Hub {
     this.markPresence(sub.room);
   }
 
-  /** What it still needs was evicted: it must notice, and come back with its cursor. @see STREAM-24 */
+  /** It took too little for too long: it must notice, and come back with its cursor. @see STREAM-24 */
   #cut(sub: Subscriber): void {
+    this.counts.cut++;
     this.leave(sub);
     sub.socket.destroy();
+  }
+
+  /** Evict the oldest messages of the fullest rooms until all of them together are inside the budget. @see READ-10 */
+  relieve(): void {
+    const { budget } = this.#engine;
+    const most = this.#limits.relay_bytes;
+    while (budget.bytes > most) {
+      let fullest: Room | undefined;
+      for (const room of this.rooms.values())
+        if (fullest === undefined || room.log.bytes > fullest.log.bytes) fullest = room;
+      if (fullest === undefined || fullest.log.bytes === 0) return;
+      // Who keeps up has been served before anything goes.
+      this.#flush(fullest);
+      this.counts.evicted += fullest.log.shed(Math.max(budget.bytes - most, fullest.log.bytes >> 4));
+    }
   }
 
   /** Queue a frame for one stream alone. */
   tell(sub: Subscriber, frame: object): void {
     sub.own.push(encode(sub.format, JSON.stringify(frame)));
+    // One turn of the event loop can read megabytes: what came is served before more is taken.
+    if (sub.own.length === TURN_FRAMES) sub.hold(true);
     this.markDirty(sub.room);
   }
 
@@ -140,7 +164,10 @@ export class Hub {
   #write(sub: Subscriber, data: Buffer): void {
     sub.writtenAt = this.#clock.mono();
     sub.socket.write(data);
-    if (sub.socket.writableLength > this.#limits.subscriber_bytes) sub.blocked = true;
+    if (sub.blocked || sub.socket.writableLength <= this.#limits.subscriber_bytes) return;
+    sub.blocked = true;
+    sub.blockedAt = sub.writtenAt;
+    sub.hold(true);
   }
 
   #presence(room: Room): string {
@@ -172,11 +199,16 @@ export class Hub {
     this.#write(sub, encode(sub.format, JSON.stringify(frame), `${room.log.epoch}:${lastSeq}`));
   }
 
+  /** Whether something that it has yet to be sent was evicted. */
+  #overtaken(sub: Subscriber): boolean {
+    return sub.cursor + 1 < sub.room.log.oldestSeq;
+  }
+
   /** Serve one stream from its own cursor, as far as its socket takes it. @see STREAM-24 */
   #feed(sub: Subscriber): void {
     const { log } = sub.room;
     while (!sub.blocked) {
-      if (sub.cursor + 1 < log.oldestSeq) {
+      if (this.#overtaken(sub)) {
         this.#cut(sub);
         return;
       }
@@ -206,11 +238,8 @@ export class Hub {
       if (sub.own.length > 0) {
         const own = Buffer.concat(sub.own);
         sub.own = [];
-        if (sub.socket.writableLength > 4 * this.#limits.subscriber_bytes) {
-          this.#cut(sub);
-          continue;
-        }
         this.#write(sub, own);
+        if (!sub.blocked) sub.hold(false);
       }
       if (sub.blocked) {
         if (news.presence !== null) sub.owesPresence = true;
@@ -280,6 +309,8 @@ export class Hub {
         if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
       }
       for (const sub of room.subscribers) {
+        if (sub.blocked && (mono - sub.blockedAt > this.#timings.stalled_ms || this.#overtaken(sub)))
+          this.#cut(sub);
         if (sub.format !== 'sse' || sub.blocked || mono - sub.writtenAt < this.#timings.keepalive_ms)
           continue;
         this.#write(sub, KEEPALIVE);
@@ -290,8 +321,11 @@ export class Hub {
       }
       if (room.presenceDirty) this.markDirty(room);
       room.log.sweep(this.#clock.wall());
-      if (!room.inUse && mono - room.activeAt >= this.#timings.room_idle_ms) this.rooms.delete(room.id);
+      if (room.inUse || mono - room.activeAt < this.#timings.room_idle_ms) continue;
+      room.log.close();
+      this.rooms.delete(room.id);
     }
+    this.relieve();
   }
 
   /** Send everyone away, to come back to the next process. */

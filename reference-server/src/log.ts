@@ -12,6 +12,15 @@ export interface Draft {
   readonly ext: string | undefined;
 }
 
+/** What the rooms of a relay hold together, in bytes. */
+export class Budget {
+  bytes = 0;
+}
+
+/** Held for a message besides its encoded forms, and for a nonce that is remembered after it. */
+const ENTRY_BYTES = 400;
+const NONCE_BYTES = 250;
+
 /** How a frame reaches a subscriber. */
 export type Format = 'sse' | 'ws';
 
@@ -67,16 +76,35 @@ export class RoomLog {
   /** Entries before this place are gone. */
   #head = 0;
   #bytes = 0;
+  readonly #budget: Budget;
   #live = 0;
   #nextSeq: number;
   #nextExpiry = Infinity;
   readonly #nonces = new Map<string, Remembered>();
 
-  constructor(firstSeq: number, limits: Limits, timings: Timings) {
+  /** @param budget of the relay, of which this log takes its part. */
+  constructor(firstSeq: number, limits: Limits, timings: Timings, budget: Budget) {
+    this.#budget = budget;
     this.firstSeq = firstSeq;
     this.#nextSeq = firstSeq;
     this.#limits = limits;
     this.#timings = timings;
+  }
+
+  /** What its messages hold. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  #hold(bytes: number): void {
+    this.#bytes += bytes;
+    this.#budget.bytes += bytes;
+  }
+
+  /** Give back all that it holds; it is not used afterwards. */
+  close(): void {
+    this.#hold(-this.#bytes);
+    this.#budget.bytes -= this.#nonces.size * NONCE_BYTES;
   }
 
   /** Seq of the newest message that was ever appended; firstSeq - 1 before the first. */
@@ -129,7 +157,8 @@ export class RoomLog {
     this.#entries.push({ seq, id, ts: now, expiresAt, nonce, json, sse: null, ws: null });
     this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
     this.#nonces.set(nonce, { seq, id, at: now, digest: '' });
-    this.#bytes += json.length;
+    this.#budget.bytes += NONCE_BYTES;
+    this.#hold(json.length + ENTRY_BYTES);
     this.#live++;
     this.#trim(now);
     return { id, seq };
@@ -139,9 +168,22 @@ export class RoomLog {
     if (entry.json === null) return;
     const first = this.#nonces.get(entry.nonce);
     if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.json));
-    this.#bytes -= entry.json.length + (entry.sse?.length ?? 0) + (entry.ws?.length ?? 0);
+    this.#hold(-(entry.json.length + ENTRY_BYTES + (entry.sse?.length ?? 0) + (entry.ws?.length ?? 0)));
     this.#live--;
     entry.json = entry.sse = entry.ws = null;
+  }
+
+  /** Evict the oldest messages until about `bytes` are given back. @returns how many were evicted. @see READ-10 */
+  shed(bytes: number): number {
+    const target = this.#bytes - bytes;
+    let evicted = 0;
+    for (; this.#bytes > target && this.#head < this.#entries.length; this.#head++) {
+      const entry = this.#entries[this.#head];
+      if (entry === undefined) break;
+      this.#drop(entry);
+      evicted++;
+    }
+    return evicted;
   }
 
   /** Evict by count, bytes and age. @see READ-13 READ-14 */
@@ -184,8 +226,10 @@ export class RoomLog {
     for (const [nonce, first] of this.#nonces) {
       if (first.at > oldest) break;
       const entry = first.seq < buffered ? undefined : this.#at(first.seq);
-      if (entry === undefined || entry.json === null) this.#nonces.delete(nonce);
-      else if (entry.expiresAt === Infinity) break;
+      if (entry === undefined || entry.json === null) {
+        this.#nonces.delete(nonce);
+        this.#budget.bytes -= NONCE_BYTES;
+      } else if (entry.expiresAt === Infinity) break;
     }
   }
 
@@ -268,7 +312,7 @@ export class RoomLog {
       format === 'ws'
         ? textFrame(Buffer.concat([TYPE, json.subarray(1)]))
         : Buffer.concat([Buffer.from(`id: ${this.epoch}:${entry.seq}\ndata: `), TYPE, json.subarray(1), END]);
-    this.#bytes += slice.length;
+    this.#hold(slice.length);
     entry[format] = slice;
     return slice;
   }

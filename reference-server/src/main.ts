@@ -28,6 +28,7 @@ const config = configured();
 try {
   const relay = await createRelay(config);
   process.stdout.write(`${NAME} listening on ${relay.url}\n`);
+  if (relay.metricsUrl !== null) process.stdout.write(`metrics on ${relay.metricsUrl}\n`);
   const stop = () => {
     setTimeout(() => process.exit(0), DRAIN_MS).unref();
     void relay.close().then(() => process.exit(0));

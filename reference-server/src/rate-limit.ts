@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
+import proxyAddress from '@fastify/proxy-addr';
 import type { Limits } from '@bot2bot/schemas';
 import type { Clock } from './clock.ts';
 import { RequestProblem } from './problem.ts';
@@ -102,7 +104,19 @@ export class Cap {
   }
 }
 
-/** Who counts as one client: an IPv4 address, or the /64 of an IPv6 address. */
+/**
+ * Tells clients apart: by IPv4 address, or by the /64 of an IPv6 address.
+ * @param proxies whose `X-Forwarded-For` is believed: addresses, networks (`10.0.0.0/8`) or `loopback`, `linklocal`,
+ * `uniquelocal`. From everyone else the header is ignored.
+ * @throws {TypeError} for what is none of these.
+ */
+export function clientKeys(proxies: readonly string[]): (request: IncomingMessage) => string {
+  if (proxies.length === 0) return (request) => addressKey(request.socket.remoteAddress);
+  const trusted = proxyAddress.compile([...proxies]);
+  return (request) => addressKey(proxyAddress(request, trusted));
+}
+
+/** @param remote as the system writes it. */
 export function addressKey(remote: string | undefined): string {
   if (remote === undefined) return 'unknown';
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remote);

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { RoomId, type Limits } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import type { Clock } from './clock.ts';
@@ -7,11 +8,14 @@ import { MemoryEngine } from './engine/memory.ts';
 import { Hub } from './hub.ts';
 import type { Draft, Page } from './log.ts';
 import { RequestProblem } from './problem.ts';
-import { Cap, RateLimit } from './rate-limit.ts';
+import { Cap, clientKeys, RateLimit } from './rate-limit.ts';
 import type { Room } from './room.ts';
 import { bodyChecks } from './validate.ts';
 
 const roomId = Compile(RoomId);
+
+/** A post that was accepted, now or before. */
+type Posted = Exclude<Appended, { kind: 'nonce-reused' }>;
 
 /** Where a request wants to continue. */
 export interface Position {
@@ -31,6 +35,13 @@ export class Relay {
   readonly waiters: Cap;
   readonly bodies: ReturnType<typeof bodyChecks>;
   readonly startedAt: number;
+  /** Since the start: what became of posts, and answers to requests by the class of their status. */
+  readonly counts = {
+    posts: { accepted: 0, duplicate: 0, refused: 0 },
+    answers: { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 },
+  };
+  /** Who sent a request, for limits and caps. */
+  readonly clientOf: (request: IncomingMessage) => string;
 
   constructor(config: Config, clock: Clock) {
     const { limits, timings } = config;
@@ -49,6 +60,7 @@ export class Relay {
     this.waiters = new Cap(limits.address_waiters);
     this.bodies = bodyChecks(limits, timings);
     this.startedAt = clock.wall();
+    this.clientOf = clientKeys(config.trustedProxies);
   }
 
   get limits(): Limits {
@@ -61,14 +73,31 @@ export class Relay {
     return id;
   }
 
-  /** Accept a message for the room, which it makes. @throws {RequestProblem} nonce-reused. */
-  async post(id: string, draft: Draft): Promise<Exclude<Appended, { kind: 'nonce-reused' }>> {
+  /**
+   * Accept a message for the room, which it makes.
+   * @param read the body, called once the client's rate has admitted the post.
+   * @throws {RequestProblem} for what the rate, the schema or the room's nonces refuse.
+   */
+  async post(id: string, client: string, read: () => Record<string, unknown>): Promise<Posted> {
+    try {
+      this.rate.admit(id, client);
+      const posted = await this.#append(id, this.bodies.draftOf(read()));
+      this.counts.posts[posted.kind]++;
+      return posted;
+    } catch (error) {
+      this.counts.posts.refused++;
+      throw error;
+    }
+  }
+
+  async #append(id: string, draft: Draft): Promise<Posted> {
     const room = this.hub.enter(id);
     const appended = await this.engine.append(room.log, draft);
     if (appended.kind === 'nonce-reused') throw new RequestProblem('nonce-reused');
     if (appended.kind === 'accepted') {
       this.hub.touch(room);
       this.hub.markDirty(room);
+      this.hub.relieve();
     }
     return appended;
   }

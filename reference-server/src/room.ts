@@ -13,6 +13,8 @@ export interface Subscriber {
   joining: { readonly reset: boolean; readonly gap: Gap | null } | null;
   /** Its socket holds more than the cap; it is fed again on drain. */
   blocked: boolean;
+  /** When it was last seen to hold that much. */
+  blockedAt: number;
   /** A presence frame is owed to it from while it was blocked. */
   owesPresence: boolean;
   name: string | undefined;
@@ -22,6 +24,8 @@ export interface Subscriber {
   writtenAt: number;
   /** Frames for it alone, written at the next flush. */
   own: Buffer[];
+  /** Stop and go on taking what its client sends: who does not read is not listened to. */
+  readonly hold: (held: boolean) => void;
   /** End it as its protocol does. */
   readonly end: (code: number) => void;
 }

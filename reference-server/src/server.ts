@@ -1,8 +1,9 @@
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
-import { TIMINGS } from '@bot2bot/schemas';
+import { TIMINGS, type ProblemSlug } from '@bot2bot/schemas';
 import { systemClock, type Clock } from './clock.ts';
 import { DEFAULT_CONFIG, type Config } from './config.ts';
 import { CORS_HEADERS, rawAnswer, RequestProblem, ROOM_HEADERS } from './problem.ts';
+import { metricsOf, serveMetrics } from './metrics.ts';
 import { Relay } from './relay.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { metaRoutes } from './routes/meta.ts';
@@ -10,6 +11,11 @@ import { readRoutes } from './routes/reads.ts';
 import { streamRoutes } from './routes/stream.ts';
 
 const SWEEP_MS = 250;
+/** What the HTTP parser gives up on. */
+const PARSER_PROBLEMS: Readonly<Record<string, ProblemSlug>> = {
+  HPE_HEADER_OVERFLOW: 'header-too-large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+};
 const PREFLIGHT = {
   'Access-Control-Allow-Methods': 'GET, POST, OPTIONS',
   'Access-Control-Allow-Headers': 'Content-Type, Authorization, Last-Event-ID',
@@ -20,6 +26,8 @@ const PREFLIGHT = {
 export interface RunningRelay {
   /** Base URL with the port that it got. */
   readonly url: string;
+  /** Where the metrics are; null when they are not served. */
+  readonly metricsUrl: string | null;
   /** Send every client away, then stop. */
   close(): Promise<void>;
 }
@@ -41,7 +49,8 @@ function build(relay: Relay): FastifyInstance {
     exposeHeadRoutes: false,
     forceCloseConnections: true,
     keepAliveTimeout: 72_000,
-    requestTimeout: 30_000,
+    requestTimeout: config.timings.request_ms,
+    http: { headersTimeout: config.timings.header_ms, connectionsCheckingInterval: SWEEP_MS },
     routerOptions: { maxParamLength: 16_384 },
     logger: {
       level: config.logLevel,
@@ -58,14 +67,16 @@ function build(relay: Relay): FastifyInstance {
     },
     clientErrorHandler: (error, socket) => {
       if (!socket.writable) return;
-      socket.end(
-        rawAnswer(
-          new RequestProblem(error.code === 'HPE_HEADER_OVERFLOW' ? 'header-too-large' : 'bad-request'),
-        ),
-      );
+      socket.end(rawAnswer(new RequestProblem(PARSER_PROBLEMS[error.code] ?? 'bad-request')));
     },
   });
 
+  app.server.maxConnections = config.limits.connections;
+  app.addHook('onResponse', (_request, reply, done) => {
+    const kind = `${Math.floor(reply.statusCode / 100)}xx`;
+    if (kind in relay.counts.answers) relay.counts.answers[kind as keyof typeof relay.counts.answers]++;
+    done();
+  });
   app.addHook('onRequest', (request, reply, done) => {
     if (request.url.startsWith('/api/')) {
       reply.headers(request.url.startsWith('/api/rooms/') ? ROOM_HEADERS : CORS_HEADERS);
@@ -107,7 +118,8 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
   const { clock = systemClock, ...config } = given;
   const relay = new Relay({ ...DEFAULT_CONFIG, ...config }, clock);
   const app = build(relay);
-  const { host, port } = relay.config;
+  const { host, port, metricsPort } = relay.config;
+  const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
   const url = await app.listen({ host, port });
   const shortest = Math.min(
     ...(Object.keys(TIMINGS) as (keyof typeof TIMINGS)[]).map((name) => relay.config.timings[name]),
@@ -115,8 +127,10 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
   const timer = setInterval(() => relay.sweep(), Math.max(20, Math.min(SWEEP_MS, shortest / 4)));
   return {
     url,
+    metricsUrl: metrics?.url ?? null,
     close: async () => {
       clearInterval(timer);
+      metrics?.server.close();
       relay.hub.drain();
       await app.close();
     },

@@ -2,7 +2,7 @@ import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryEngine } from '../src/engine/memory.ts';
-import { RoomLog, textFrame, type Draft } from '../src/log.ts';
+import { Budget, RoomLog, textFrame, type Draft } from '../src/log.ts';
 import { addressKey } from '../src/rate-limit.ts';
 
 const limits = { ...DEFAULT_LIMITS, buffer_messages: 7, room_bytes: 4_000 };
@@ -40,7 +40,7 @@ describe('the log of a room', () => {
         fc.nat(50),
         fc.integer({ min: 1, max: 5 }),
         (steps, back, size) => {
-          const log = new RoomLog(1_000, limits, timings);
+          const log = new RoomLog(1_000, limits, timings, new Budget());
           let now = 1_000_000;
           const posts: { seq: number; dies: number }[] = [];
           for (const given of steps) {
@@ -83,7 +83,7 @@ describe('the log of a room', () => {
         fc.array(fc.integer({ min: 1, max: 200 }), { maxLength: 7 }),
         fc.integer({ min: 1, max: 2_000 }),
         (sizes, portion) => {
-          const log = new RoomLog(50, { ...limits, room_bytes: 1e9 }, timings);
+          const log = new RoomLog(50, { ...limits, room_bytes: 1e9 }, timings, new Budget());
           for (const size of sizes) log.append(draft({ ciphertext: 'A'.repeat(size * 4) }), 1);
           const parts: Buffer[] = [];
           let cursor = 0;
@@ -108,7 +108,7 @@ describe('the log of a room', () => {
   });
 
   it('MSG-16: a nonce outlives its message, and is forgotten after dedup_ms', () => {
-    const log = new RoomLog(1, limits, timings);
+    const log = new RoomLog(1, limits, timings, new Budget());
     const dying = draft({ ttlMs: 5 });
     const { seq } = log.append(dying, 0);
     log.sweep(10);

@@ -20,6 +20,7 @@ export const PROBLEMS = {
   'bad-signature': { status: 401, title: 'No registered identity matches the signature', definite: true },
   'not-found': { status: 404, title: 'There is nothing at this path', definite: true },
   'unknown-room': { status: 404, title: 'The room does not exist', definite: true },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time', definite: true },
   'nonce-reused': {
     status: 409,
     title: 'This nonce carried another ciphertext in this room',

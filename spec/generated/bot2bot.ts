@@ -26,6 +26,9 @@ export const LIMITS = {
   "ext_chars": 1024,
   "buffer_messages": 2000,
   "room_bytes": 67108864,
+  "relay_bytes": 1073741824,
+  "rooms": 100000,
+  "room_listeners": 256,
   "page_messages": 500,
   "body_bytes": 196608,
   "frame_bytes": 262144,
@@ -36,7 +39,8 @@ export const LIMITS = {
   "address_streams": 256,
   "address_waiters": 256,
   "room_waiters": 256,
-  "subscriber_bytes": 1048576
+  "connections": 20000,
+  "subscriber_bytes": 65536
 } as const;
 
 /** Milliseconds that hold where a relay declares none. */
@@ -49,6 +53,9 @@ export const TIMINGS = {
   "listening_ms": 60000,
   "keepalive_ms": 15000,
   "presence_ms": 1000,
+  "stalled_ms": 60000,
+  "header_ms": 10000,
+  "request_ms": 30000,
   "wait_default_ms": 30000,
   "wait_min_ms": 1000,
   "wait_max_ms": 90000
@@ -67,6 +74,7 @@ export const DEFINITE = [
   "bad-signature",
   "not-found",
   "unknown-room",
+  "request-timeout",
   "nonce-reused",
   "too-large",
   "unsupported-media-type",

@@ -1,4 +1,4 @@
-import type { Draft, RoomLog } from '../log.ts';
+import type { Budget, Draft, RoomLog } from '../log.ts';
 
 /** What became of a post. */
 export type Appended =
@@ -10,6 +10,8 @@ export type Appended =
  * hub feeds every transport.
  */
 export interface Engine {
+  /** What all logs that it opened hold. */
+  readonly budget: Budget;
   /** Begin a lifetime of a room. @see READ-11 MSG-13 */
   open(): RoomLog;
   /** Give the draft its place, or recognise its nonce. @see MSG-12 MSG-14 MSG-15 */

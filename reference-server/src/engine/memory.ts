@@ -1,6 +1,6 @@
 import type { Limits, Timings } from '@bot2bot/schemas';
 import type { Clock } from '../clock.ts';
-import { RoomLog, type Draft } from '../log.ts';
+import { Budget, RoomLog, type Draft } from '../log.ts';
 import type { Appended, Engine } from './engine.ts';
 
 /** Seqs begin here per millisecond of Unix time, above what older lifetimes can have reached. @see MSG-13 */
@@ -11,6 +11,7 @@ export class MemoryEngine implements Engine {
   readonly #limits: Limits;
   readonly #timings: Timings;
   readonly #clock: Clock;
+  readonly budget = new Budget();
   #highest = 0;
 
   constructor(limits: Limits, timings: Timings, clock: Clock) {
@@ -21,7 +22,7 @@ export class MemoryEngine implements Engine {
 
   open(): RoomLog {
     const first = Math.max(SEQS_PER_MS * this.#clock.wall(), this.#highest + 1);
-    return new RoomLog(first, this.#limits, this.#timings);
+    return new RoomLog(first, this.#limits, this.#timings, this.budget);
   }
 
   append(log: RoomLog, draft: Draft): Appended {

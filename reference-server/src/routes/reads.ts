@@ -1,7 +1,6 @@
 import { queryNumber, ROUTES, TRANSCRIPT_LIMIT } from '@bot2bot/schemas';
 import type { FastifyInstance } from 'fastify';
 import { RequestProblem, ROOM_HEADERS } from '../problem.ts';
-import { addressKey } from '../rate-limit.ts';
 import { pageBody, positionOf, type Relay } from '../relay.ts';
 import type { Room, Waiter } from '../room.ts';
 import { fastifyPath, queryOf, type RoomRequest } from './paths.ts';
@@ -40,7 +39,7 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
       max: timings.wait_max_ms / 1000,
       fallback: timings.wait_default_ms / 1000,
     });
-    const release = relay.waiters.take(addressKey(request.socket.remoteAddress));
+    const release = relay.waiters.take(relay.clientOf(request.raw));
     reply.hijack();
     park(room, position, seconds * 1000, reply.raw, release);
     return reply;

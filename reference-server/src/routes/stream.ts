@@ -6,7 +6,6 @@ import type { FastifyInstance } from 'fastify';
 import { Compile } from 'typebox/compile';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { rawAnswer, RequestProblem, ROOM_HEADERS } from '../problem.ts';
-import { addressKey } from '../rate-limit.ts';
 import { positionOf, type Relay } from '../relay.ts';
 import type { Subscriber } from '../room.ts';
 import { echoableNonce, parseObject } from '../validate.ts';
@@ -39,7 +38,7 @@ interface Place {
 
 /** SSE and WebSocket. @see STREAM-1 STREAM-9 */
 export function streamRoutes(app: FastifyInstance, relay: Relay): void {
-  const { hub, clock, config, rate, bodies } = relay;
+  const { hub, clock, config, rate } = relay;
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -52,7 +51,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     place: Place,
     format: Subscriber['format'],
     socket: Socket,
-    end: Subscriber['end'],
+    act: Pick<Subscriber, 'end' | 'hold'>,
   ): Subscriber {
     const room = hub.enter(place.id);
     const resumed = EVENT_ID.exec(place.lastEventId ?? '');
@@ -70,19 +69,20 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       cursor: Math.max(position.after, room.log.oldestSeq - 1),
       joining: { reset: position.reset, gap: room.log.gap(position.after) },
       blocked: false,
+      blockedAt: 0,
       owesPresence: false,
       name: name !== null && isName.Check(name) ? name : undefined,
       boxPub: boxPub !== null && isBoxPub.Check(boxPub) ? boxPub : undefined,
       seenAt: now,
       writtenAt: now,
       own: [],
-      end,
+      ...act,
     };
   }
 
   app.get<RoomRequest>(fastifyPath(ROUTES.streamEvents.path), (request, reply) => {
     const id = relay.checkRoomId(request.params.room);
-    const release = relay.streams.take(addressKey(request.socket.remoteAddress));
+    const release = relay.streams.take(relay.clientOf(request.raw));
     reply.hijack();
     const { socket } = request.raw;
     socket.setNoDelay(true);
@@ -92,7 +92,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       query: queryOf(request.url),
       lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
     };
-    const sub = subscriber(place, 'sse', socket, () => socket.end());
+    const sub = subscriber(place, 'sse', socket, { end: () => socket.end(), hold: () => undefined });
     socket.on('close', () => {
       release();
       hub.leave(sub);
@@ -117,11 +117,12 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       const id = relay.checkRoomId(match[1]);
       if (request.headers.upgrade?.toLowerCase() !== 'websocket')
         throw new RequestProblem('upgrade-required');
-      release = relay.streams.take(addressKey(request.socket.remoteAddress));
+      const client = relay.clientOf(request);
+      release = relay.streams.take(client);
       const taken = release;
       socket.on('close', taken);
       sockets.handleUpgrade(request, socket, head, (ws) =>
-        accept(ws, request.socket, { id, query: queryOf(url) }),
+        accept(ws, request.socket, client, { id, query: queryOf(url) }),
       );
     } catch (error) {
       release?.();
@@ -130,31 +131,37 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     }
   });
 
-  function accept(ws: WebSocket, socket: Socket, place: Place): void {
+  function accept(ws: WebSocket, socket: Socket, client: string, place: Place): void {
     socket.setNoDelay(true);
-    const sub = subscriber(place, 'ws', socket, (code) => ws.close(code));
+    const sub = subscriber(place, 'ws', socket, {
+      end: (code) => ws.close(code),
+      hold: (held) => (held ? ws.pause() : ws.resume()),
+    });
     ws.on('error', () => undefined);
     ws.on('close', () => hub.leave(sub));
     ws.on('message', (data, isBinary) => {
       sub.seenAt = clock.mono();
-      void receive(sub, place.id, isBinary ? '' : Buffer.from(data as Buffer).toString());
+      void receive(sub, client, isBinary ? '' : Buffer.from(data as Buffer).toString());
     });
     hub.join(sub);
   }
 
   /** One text frame of a client. @see STREAM-14 STREAM-18 */
-  async function receive(sub: Subscriber, id: string, text: string): Promise<void> {
+  async function receive(sub: Subscriber, client: string, text: string): Promise<void> {
+    const { id } = sub.room;
     let body: Record<string, unknown> | undefined;
     try {
       body = parseObject(text);
-      if (body['type'] === 'hello') hello(sub, body);
-      if (Object.hasOwn(body, 'type')) return;
-      rate.admit(id, addressKey(sub.socket.remoteAddress));
-      const draft = bodies.draftOf(body);
-      const { kind, ...place } = await relay.post(id, draft);
+      const given = body;
+      if (given['type'] === 'hello') {
+        rate.admit(id, client);
+        hello(sub, given);
+      }
+      if (Object.hasOwn(given, 'type')) return;
+      const { kind, ...place } = await relay.post(id, client, () => given);
       hub.tell(sub, {
         type: 'sent',
-        nonce: draft.nonce,
+        nonce: given['nonce'],
         ...place,
         ...(kind === 'duplicate' ? { duplicate: true } : {}),
       });

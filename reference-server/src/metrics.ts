@@ -1,0 +1,73 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { Relay } from './relay.ts';
+
+/** Numbers alone, read off when they are asked for: no room, no label, no address. */
+export function metricsOf(relay: Relay): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const { hub, engine, limits, counts } = relay;
+  const rooms = () => [...hub.rooms.values()];
+  const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+  const streams = (format: string) =>
+    rooms()
+      .flatMap((room) => [...room.subscribers])
+      .filter((sub) => sub.format === format).length;
+  type Rows = Readonly<Record<string, number>>;
+
+  /** One figure; or one for each value of a label. */
+  function add(
+    kind: typeof Gauge | typeof Counter,
+    name: string,
+    help: string,
+    read: () => number | Rows,
+    label?: string,
+  ): void {
+    const metric = new kind({
+      name: `bot2bot_${name}`,
+      help,
+      registers: [registry],
+      labelNames: label === undefined ? [] : [label],
+      collect: () => {
+        metric.reset();
+        const now = read();
+        if (typeof now === 'number') metric.inc(now);
+        else for (const [value, figure] of Object.entries(now)) metric.inc({ [label ?? '']: value }, figure);
+      },
+    });
+  }
+  add(Gauge, 'rooms', 'Rooms that exist', () => hub.rooms.size);
+  add(Gauge, 'waiters', 'Parked requests', () => sum(rooms().map((room) => room.waiters.size)));
+  add(Gauge, 'streams', 'Open streams', () => ({ sse: streams('sse'), ws: streams('ws') }), 'transport');
+  add(Gauge, 'buffered_bytes', 'Held for the messages of all rooms', () => engine.budget.bytes);
+  add(Gauge, 'buffered_bytes_limit', 'relay_bytes', () => limits.relay_bytes);
+  add(Counter, 'posts_total', 'Posts over HTTP and WebSocket', () => counts.posts, 'outcome');
+  add(Counter, 'http_answers_total', 'Answers to HTTP requests', () => counts.answers, 'class');
+  add(Counter, 'streams_cut_total', 'Streams cut for being too slow', () => hub.counts.cut);
+  add(Counter, 'messages_evicted_total', 'Evicted to stay inside relay_bytes', () => hub.counts.evicted);
+  return registry;
+}
+
+/** Serve the metrics on a port of their own, on 127.0.0.1: they are no client's business. */
+export async function serveMetrics(
+  registry: Registry,
+  port: number,
+): Promise<{ url: string; server: Server }> {
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    void registry.metrics().then((text) => {
+      response
+        .writeHead(200, { 'Content-Type': registry.contentType, 'Cache-Control': 'no-store' })
+        .end(text);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`, server };
+}
