@@ -132,7 +132,9 @@ console.log('done'); room.close();`,
     const opened = lines.filter((line) => /\b(?:openat|open|creat)\(/.test(line) && !line.includes('ENOENT'));
     expect(opened.length).toBeGreaterThan(0);
     const changing = lines.filter((line) =>
-      /^\d+ +(?:open\w*\(.*O_(?:WRONLY|RDWR|CREAT)|creat|mkdir|rename|unlink|link|symlink|f?chmod|f?truncate)/.test(line),
+      /^\d+ +(?:open\w*\(.*O_(?:WRONLY|RDWR|CREAT)|creat|mkdir|rename|unlink|link|symlink|f?chmod|f?truncate)/.test(
+        line,
+      ),
     );
     expect(changing.filter((line) => !/"\/(?:dev|proc)\//.test(line))).toEqual([]);
     expect(opened.filter((line) => line.includes(home))).toEqual([]);

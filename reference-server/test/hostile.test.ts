@@ -6,7 +6,7 @@ import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { COMPONENTS, pathOf, PostBody, ROUTES } from '@bot2bot/schemas';
+import { pathOf, PostBody, ROUTES } from '@bot2bot/schemas';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -181,9 +181,7 @@ const httpCase = fc.record({
 
 /** What node's client sends as it is; the rest percent-encoded. */
 function escaped(path: string): string {
-  return [...path]
-    .map((char) => (/[!-~]/.test(char) ? char : encodeURIComponent(char.isWellFormed() ? char : '?')))
-    .join('');
+  return path.replaceAll(/[^!-~]/gu, (char) => encodeURIComponent(Buffer.from(char).toString()));
 }
 
 /** Whether a text frame is answered: not when it names a type, for then it is a frame of another kind. */
@@ -504,6 +502,5 @@ describe('what the relay keeps to itself', () => {
     const { out, err } = relay.said();
     expect(err).not.toBe('');
     for (const secret of secrets) expect(out + err).not.toContain(secret);
-    expect(Object.keys(COMPONENTS).length).toBeGreaterThan(0);
   });
 });

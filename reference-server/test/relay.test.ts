@@ -2,38 +2,20 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { openapiDocument } from '@bot2bot/schemas';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { bin, start as startProcess, type Started } from './process.ts';
 
-const bin = join(import.meta.dirname, '../bin/bot2bot-relay.mjs');
 const children: ChildProcess[] = [];
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-interface Started {
-  readonly url: string;
-  readonly child: ChildProcess;
-  readonly said: () => { out: string; err: string };
-}
-
-/** Start the relay as a process and wait for its line. */
 async function start(...flags: string[]): Promise<Started> {
-  const child = spawn('node', [bin, '--port', '0', ...flags]);
-  children.push(child);
-  const said = { out: '', err: '' };
-  child.stderr.on('data', (text: Buffer) => (said.err += text.toString()));
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.on('data', (text: Buffer) => {
-      said.out += text.toString();
-      if (said.out.includes('\n')) resolve();
-    });
-    child.once('exit', (code) => reject(new Error(`the relay ended (${code}): ${said.err}`)));
-  });
-  const url = /http:\S+/.exec(said.out)?.[0] ?? '';
-  return { url, child, said: () => said };
+  const relay = await startProcess(flags);
+  children.push(relay.child);
+  return relay;
 }
 
 async function run(
