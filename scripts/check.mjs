@@ -9,6 +9,7 @@ const GENERATED = [
   'schemas/src/requirements.gen.ts',
   'conformance/src/kills.gen.ts',
   'reference-sdk/src/wire.gen.ts',
+  'reference-sdk/src/signing.gen.ts',
   'spec/vectors',
 ];
 

@@ -54,7 +54,7 @@ export function bodyChecks(limits: Limits, timings: Timings) {
     const valid = check(body);
     const inRange = typeof ttl === 'number' && ttl >= timings.ttl_min_ms && ttl <= timings.ttl_max_ms;
     if (ttl !== 0 && !(inRange && Number.isInteger(ttl))) throw new RequestProblem('bad-ttl');
-    if (valid.sender_handle !== undefined) throw new RequestProblem('bad-signature');
+    if (valid.sender_handle !== undefined) throw new RequestProblem('signature-invalid');
     if (valid.signed_only === true) throw new RequestProblem('signature-required');
     return {
       sender: valid.sender ?? ANONYMOUS,

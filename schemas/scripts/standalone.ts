@@ -4,7 +4,7 @@
  */
 import * as Legacy from '@sinclair/typebox';
 import { ModelToTypeScript } from '@sinclair/typebox-codegen';
-import { COMPONENTS } from '../src/envelopes.ts';
+import { COMPONENTS } from '../src/components.ts';
 import { LIMITS, TIMINGS, type Bound } from '../src/limits.ts';
 import { standalone } from '../src/openapi.ts';
 import { PROBLEM_BASE, PROBLEMS } from '../src/problems.ts';

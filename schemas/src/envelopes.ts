@@ -1,9 +1,12 @@
-import { Type, type Static, type TObject, type TSchema } from 'typebox';
+import { Type, type Static, type TSchema } from 'typebox';
+import { PROFILES } from './limits.ts';
 import {
   BoxPub,
   Ciphertext,
+  component,
   Epoch,
   Ext,
+  Handle,
   MessageId,
   Name,
   Nonce,
@@ -11,6 +14,8 @@ import {
   RoomId,
   SenderLabel,
   Seq,
+  Signature,
+  SigningNonce,
   TtlMs,
   UnixMs,
 } from './scalars.ts';
@@ -23,28 +28,23 @@ const sealed = {
   nonce: 'oY0tq3l1cT5f7mQzX9a2bL4kW8dVrE6s',
 } as const;
 
-/**
- * A named component: an object that accepts fields it does not know (CORE-5, CORE-17).
- * `hardened` lists the optional fields that a relay at that level always sends.
- */
-function component<T extends TObject>(
-  id: string,
-  schema: T,
-  about: { description: string; example: Static<T>; hardened?: readonly (keyof Static<T> & string)[] },
-) {
-  return Object.assign(schema, {
-    $id: id,
-    description: about.description,
-    examples: [about.example],
-    ...(about.hardened === undefined ? {} : { 'x-hardened': about.hardened }),
-  }) as T & { $id: string };
-}
-
 export const Gap = component('Gap', Type.Object({ from: Seq, to: Seq }), {
   description: 'Seqs, both included, that were evicted before they could be delivered.',
   example: { from: seq - 4, to: seq - 1 },
 });
 export type Gap = Static<typeof Gap>;
+
+/** What a signed message carries, in a post and wherever it is delivered. @see SIGN-1 SIGN-5 */
+const signed = {
+  signed_only: optional(
+    Type.Boolean({ description: 'Lock the room to signed messages; needs a signature.' }),
+  ),
+  sender_handle: optional(Handle),
+  sender_ts: optional(UnixMs),
+  sender_nonce: optional(SigningNonce),
+  sender_sig: optional(Signature),
+  sender_sig2: optional(Signature),
+};
 
 /** What a client posts. @see MSG-1 */
 export const PostBody = component(
@@ -56,10 +56,7 @@ export const PostBody = component(
     ttl_ms: optional(TtlMs),
     reply_to: optional(MessageId),
     ext: optional(Ext),
-    signed_only: optional(
-      Type.Boolean({ description: 'Lock the room to signed messages; needs a signature.' }),
-    ),
-    sender_handle: optional(Type.String({ description: 'Handle that signs this message.' })),
+    ...signed,
   }),
   { description: 'A sealed message.', example: { sender: 'claude-opus', ...sealed } },
 );
@@ -85,8 +82,9 @@ const message = {
   ttl_ms: optional(Type.Integer({ minimum: 1, description: 'Milliseconds after `ts` at which it expires.' })),
   reply_to: optional(MessageId),
   ext: optional(Ext),
+  ...signed,
 };
-const exampleMessage = {
+export const exampleMessage = {
   seq,
   id: 'm_8f3kQ2aVxw0',
   sender: 'claude-opus',
@@ -368,8 +366,6 @@ export const RelayStatusAnswer = component(
 export const PROTOCOL = 'bot2bot/1';
 export const SPEC_VERSION = '1.0';
 export type Level = 'compat' | 'hardened';
-export const PROFILES = ['rooms', 'claims', 'identity', 'dm', 'directory'] as const;
-export type Profile = (typeof PROFILES)[number];
 
 /** @see CORE-11 */
 export const Discovery = component(
@@ -389,7 +385,7 @@ export const Discovery = component(
       protocol: PROTOCOL,
       spec_version: SPEC_VERSION,
       level: 'hardened',
-      profiles: ['rooms'],
+      profiles: [...PROFILES],
       limits: { ciphertext_chars: 131_072, buffer_messages: 2_000 },
       timings: { ttl_min_ms: 30_000, room_idle_ms: 30_000 },
       implementation: { name: 'my-relay', version: '0.3.0' },
@@ -418,36 +414,6 @@ export const ProblemBody = component(
     },
     hardened: ['type', 'title', 'status'],
   },
-);
-
-/** Every component, by the name under which others refer to it. */
-export const COMPONENTS: Readonly<Record<string, TSchema & { $id: string }>> = Object.fromEntries(
-  [
-    Gap,
-    PostBody,
-    PostAnswer,
-    Message,
-    MessageFrame,
-    Participant,
-    ReadyFrame,
-    PresenceFrame,
-    RenameFrame,
-    LockedFrame,
-    ErrorFrame,
-    SentFrame,
-    HelloFrame,
-    HeartbeatFrame,
-    ListeningBody,
-    Ok,
-    WaitAnswer,
-    TranscriptAnswer,
-    StatusAnswer,
-    NoRoom,
-    HealthAnswer,
-    RelayStatusAnswer,
-    Discovery,
-    ProblemBody,
-  ].map((schema) => [schema.$id, schema]),
 );
 
 /** The frames that a relay sends, by their `type`. */

@@ -1,3 +1,6 @@
+export * from './agents.ts';
+export * from './claims.ts';
+export * from './components.ts';
 export * from './envelopes.ts';
 export * from './limits.ts';
 export * from './openapi.ts';
@@ -5,3 +8,4 @@ export * from './problems.ts';
 export * from './requirements.gen.ts';
 export * from './routes.ts';
 export * from './scalars.ts';
+export * from './signing.ts';

@@ -1,3 +1,17 @@
+/** What a relay may serve; `rooms` is chapters 00 to 04. @see CORE-11 */
+export const PROFILES = ['rooms', 'claims', 'identity', 'dm', 'directory'] as const;
+export type Profile = (typeof PROFILES)[number];
+
+/** The profile that the rules of a family belong to; `rooms` for those not named. */
+export const PROFILE_OF_FAMILY: Readonly<Record<string, Profile>> = {
+  CLAIM: 'claims',
+  ID: 'identity',
+  REQ: 'identity',
+  SIGN: 'identity',
+  DM: 'dm',
+  DIR: 'directory',
+};
+
 /** A number that the protocol fixes, that an operator may set, and that `/.well-known/bot2bot` declares. */
 export interface Bound {
   readonly default: number;
@@ -6,6 +20,8 @@ export interface Bound {
   readonly max: number;
   readonly unit: string;
   readonly about: string;
+  /** Relays that do not serve it declare no value. */
+  readonly profile: Profile;
 }
 
 const SECOND = 1_000;
@@ -14,8 +30,19 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
-function bound(value: number, min: number, max: number, unit: string, about: string): Bound {
-  return { default: value, min, max, unit, about };
+function bound(
+  value: number,
+  min: number,
+  max: number,
+  unit: string,
+  about: string,
+  profile: Profile = 'rooms',
+): Bound {
+  return { default: value, min, max, unit, about, profile };
+}
+
+function fixed(value: number, unit: string, about: string, profile: Profile): Bound {
+  return bound(value, value, value, unit, about, profile);
 }
 
 /** Sizes and counts. @see CORE-11 */
@@ -52,6 +79,24 @@ export const LIMITS = {
     'bytes',
     'unsent to one subscriber before it is fed by cursor',
   ),
+  exclude_senders: fixed(256, 'labels', 'that one claim excludes', 'claims'),
+  room_handles: bound(1_024, 64, UNBOUNDED, 'handles', 'with a cursor in a room', 'claims'),
+  identities: bound(200_000, 1_000, UNBOUNDED, 'handles', 'registered', 'identity'),
+  address_registrations: bound(
+    1_000,
+    100,
+    UNBOUNDED,
+    'handles/h',
+    'newly registered from one address',
+    'identity',
+  ),
+  replay_entries: bound(500_000, 10_000, UNBOUNDED, 'signatures', 'remembered against replay', 'identity'),
+  inbox_messages: fixed(256, 'messages', 'in an inbox', 'dm'),
+  inbox_unsigned: fixed(32, 'messages', 'in an inbox that nobody signed', 'dm'),
+  inbox_page: fixed(50, 'messages', 'in one answer of an inbox', 'dm'),
+  dm_bytes: bound(256 << 20, 16 << 20, UNBOUNDED, 'bytes', 'in all inboxes; unsigned ones a quarter', 'dm'),
+  profile_bytes: fixed(8_192, 'bytes', 'of a profile as canonical JSON', 'directory'),
+  agents_page: fixed(100, 'agents', 'in one answer of the directory', 'directory'),
 } as const satisfies Record<string, Bound>;
 
 /** Durations in milliseconds. @see CORE-11 */
@@ -76,6 +121,16 @@ export const TIMINGS = {
   wait_default_ms: bound(30 * SECOND, 30 * SECOND, 30 * SECOND, 'ms', 'wait without timeout'),
   wait_min_ms: bound(1 * SECOND, 1 * SECOND, 1 * SECOND, 'ms', 'shortest wait'),
   wait_max_ms: bound(90 * SECOND, 90 * SECOND, 90 * SECOND, 'ms', 'longest wait'),
+  lease_default_ms: fixed(MINUTE, 'ms', 'lease of a claim that names none', 'claims'),
+  lease_min_ms: fixed(SECOND, 'ms', 'shortest lease_ms', 'claims'),
+  lease_max_ms: fixed(10 * MINUTE, 'ms', 'longest lease_ms', 'claims'),
+  claim_ttl_min_ms: fixed(MINUTE, 'ms', 'least that the ttl_ms of a claim is clamped to', 'claims'),
+  claim_ttl_max_ms: fixed(5 * MINUTE, 'ms', 'most that the ttl_ms of a claim is clamped to', 'claims'),
+  clock_tolerance_ms: fixed(MINUTE, 'ms', 'between the clocks of signer and relay', 'identity'),
+  inbox_retention_ms: fixed(7 * DAY, 'ms', 'age at which a message leaves an inbox', 'dm'),
+  profile_tolerance_ms: fixed(5 * MINUTE, 'ms', 'between updated_at and the relay', 'directory'),
+  profile_min_ms: fixed(MINUTE, 'ms', 'least that expires_at lies ahead', 'directory'),
+  profile_max_ms: fixed(7 * DAY, 'ms', 'most that expires_at lies ahead', 'directory'),
 } as const satisfies Record<string, Bound>;
 
 export type LimitName = keyof typeof LIMITS;
@@ -88,6 +143,9 @@ export const ROOM_GONE_MS = 60 * SECOND;
 
 /** Page size of a transcript without `limit`. @see READ-4 */
 export const TRANSCRIPT_LIMIT = 100;
+
+/** Agents in an answer of the directory without `limit`. @see DIR-7 */
+export const AGENTS_LIMIT = 50;
 
 function values<K extends string>(table: Readonly<Record<K, Bound>>): Record<K, number> {
   return Object.fromEntries(Object.entries<Bound>(table).map(([name, b]) => [name, b.default])) as Record<

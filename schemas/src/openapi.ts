@@ -1,15 +1,20 @@
 import type { TSchema } from 'typebox';
-import { COMPONENTS, ProblemBody, SPEC_VERSION } from './envelopes.ts';
+import { COMPONENTS, type Component } from './components.ts';
+import { ProblemBody, SPEC_VERSION } from './envelopes.ts';
 import { PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, type ProblemSlug } from './problems.ts';
-import { RoomParams, ROUTES, type Route } from './routes.ts';
+import { paramsOf, PATH_PARAMS, ROUTES, type Route } from './routes.ts';
+import { AUTH_SCHEME } from './signing.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-type Component = TSchema & { $id: string };
 
 const TAGS = {
   messages: 'Post sealed messages. The relay sees ciphertext only.',
   streams: 'Receive as it happens, over SSE or WebSocket, and be present.',
   reads: 'Receive by request: long-poll, transcript, status.',
+  claims: 'One message at a time for a handle, granted again until it is acked.',
+  identity: 'Handles and the public keys that they stand for.',
+  dm: 'Sealed messages for one handle.',
+  directory: 'Public profiles of agents.',
   meta: 'What the relay is and how it can be used.',
 } as const;
 
@@ -73,7 +78,7 @@ function parameters(route: Route): Json[] {
       const { description, ...rest } = plain(schema, inDocument);
       return { name, in: place, required, description: description ?? name, schema: rest };
     };
-  const path = route.path.includes('{room}') ? Object.entries(RoomParams.properties) : [];
+  const path = paramsOf(route.path).map((name): [string, TSchema] => [name, PATH_PARAMS[name]]);
   return [
     ...path.map(describe('path', true)),
     ...Object.entries(route.query ?? {}).map(describe('query', false)),
@@ -109,7 +114,7 @@ function success(route: Route): { [status: string]: Json } {
           description: `Text frames, one JSON object each. The client sends ${names(route.accepts)}; the rest is the relay's.`,
           content: {
             'application/json': {
-              schema: oneOf([...route.replies, ...(route.accepts ?? [])]),
+              schema: { anyOf: [...route.replies, ...(route.accepts ?? [])].map(refTo) },
               example: first === undefined ? null : example(first),
             },
           },
@@ -130,7 +135,12 @@ function success(route: Route): { [status: string]: Json } {
       );
       const shown: { [key: string]: Json } =
         first === undefined ? { example: { openapi: '3.1.1' } } : { examples };
-      return { 200: { description: 'Success.', content: { 'application/json': { schema, ...shown } } } };
+      return {
+        [route.status ?? 200]: {
+          description: 'Success.',
+          content: { 'application/json': { schema, ...shown } },
+        },
+      };
     }
   }
 }
@@ -180,6 +190,7 @@ function operation(operationId: string, route: Route): Json {
     tags: [route.tag],
     summary: route.summary,
     description: `Rules: ${route.rules.join(', ')}.`,
+    ...(route.signed === undefined ? {} : { security: [{ requestSignature: [] }] }),
     ...(given.length === 0 ? {} : { parameters: given }),
     ...(route.body === undefined
       ? {}
@@ -218,6 +229,16 @@ export function openapiDocument(): { [key: string]: Json } {
     security: [],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths: paths as Json,
-    components: { schemas: Object.fromEntries(schemas) },
+    components: {
+      schemas: Object.fromEntries(schemas),
+      securitySchemes: {
+        requestSignature: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'Authorization',
+          description: `\`${AUTH_SCHEME} v=2,ts=<Unix ms>,n=<nonce>,sig=<base64>\`: an Ed25519 signature of the handle, as chapter 06 says.`,
+        },
+      },
+    },
   };
 }

@@ -1,4 +1,4 @@
-import { Type, type Static, type TSchema } from 'typebox';
+import { Type, type Static, type TObject, type TSchema } from 'typebox';
 import { LIMITS, TIMINGS } from './limits.ts';
 
 /** Four base64 characters at a time, then a canonical last group: re-encoding gives the same text. */
@@ -74,6 +74,55 @@ export const Ext = Type.String({
   pattern: `^[A-Za-z0-9_-]{1,${LIMITS.ext_chars.default}}$`,
   description: 'Opaque extension, base64url characters.',
 });
+
+/** A registered name, without its `@`. @see ID-2 */
+export const Handle = Type.String({
+  pattern: '^[a-z0-9][a-z0-9_-]{1,31}$',
+  description: 'Handle, without its @.',
+});
+
+/** 32 bytes, base64 in either alphabet, padded and canonical. */
+const key = (description: string) =>
+  Type.String({
+    pattern: '^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$',
+    description,
+  });
+/** @see ID-1 */
+export const BoxPubKey = key('X25519 public key, base64.');
+/** @see ID-1 ID-7 */
+export const SignPubKey = key('Ed25519 public key, base64.');
+
+/** 64 bytes, base64 in either alphabet, padded and canonical. */
+export const Signature = Type.String({
+  pattern: '^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$',
+  description: 'Ed25519 signature, base64.',
+});
+
+/** Drawn afresh for every signature. @see REQ-4 SIGN-3 */
+export const SigningNonce = Type.String({
+  pattern: '^[A-Za-z0-9+/=_-]{16,64}$',
+  description: 'Fresh for every signature.',
+});
+
+/** Opaque name of one grant. @see CLAIM-8 */
+export const ClaimId = Type.String({ pattern: '^[A-Za-z0-9_-]{8,64}$', description: 'Name of the grant.' });
+
+/**
+ * A named component: an object that accepts fields it does not know (CORE-5, CORE-17).
+ * `hardened` lists the optional fields that a relay at that level always sends.
+ */
+export function component<T extends TObject>(
+  id: string,
+  schema: T,
+  about: { description: string; example: Static<T>; hardened?: readonly (keyof Static<T> & string)[] },
+) {
+  return Object.assign(schema, {
+    $id: id,
+    description: about.description,
+    examples: [about.example],
+    ...(about.hardened === undefined ? {} : { 'x-hardened': about.hardened }),
+  }) as T & { $id: string };
+}
 
 /** Refer to a component by its `$id` and keep its static type. */
 export function ref<T extends TSchema & { $id: string }>(schema: T) {

@@ -12,6 +12,23 @@ export const PATHS = {
   "readTranscript": "/api/rooms/{room}/transcript",
   "probeRoom": "/api/rooms/{room}/status",
   "announceListening": "/api/rooms/{room}/listening",
+  "claimMessage": "/api/rooms/{room}/claim",
+  "ackMessage": "/api/rooms/{room}/ack",
+  "renewClaim": "/api/rooms/{room}/claim/renew",
+  "releaseClaim": "/api/rooms/{room}/claim/release",
+  "registerIdentity": "/api/identity/register",
+  "lookUpIdentity": "/api/identity/{handle}",
+  "sendDm": "/api/dm/{handle}",
+  "waitForDms": "/api/dm/{handle}/inbox/wait",
+  "deleteDm": "/api/dm/{handle}/inbox/{id}",
+  "searchAgents": "/api/agents",
+  "matchAgents": "/api/agents/matches",
+  "getAgent": "/api/agents/{handle}",
+  "publishProfile": "/api/agents/{handle}/profile",
+  "deleteProfile": "/api/agents/{handle}/profile",
+  "agentHeartbeat": "/api/agents/{handle}/heartbeat",
+  "listAgents": "/agents.json",
+  "discoverDirectory": "/.well-known/bot2bot-agents",
   "health": "/api/health",
   "relayStatus": "/api/status",
   "openapi": "/api/openapi.json",
@@ -40,7 +57,18 @@ export const LIMITS = {
   "address_waiters": 256,
   "room_waiters": 256,
   "connections": 20000,
-  "subscriber_bytes": 65536
+  "subscriber_bytes": 65536,
+  "exclude_senders": 256,
+  "room_handles": 1024,
+  "identities": 200000,
+  "address_registrations": 1000,
+  "replay_entries": 500000,
+  "inbox_messages": 256,
+  "inbox_unsigned": 32,
+  "inbox_page": 50,
+  "dm_bytes": 268435456,
+  "profile_bytes": 8192,
+  "agents_page": 100
 } as const;
 
 /** Milliseconds that hold where a relay declares none. */
@@ -58,7 +86,17 @@ export const TIMINGS = {
   "request_ms": 30000,
   "wait_default_ms": 30000,
   "wait_min_ms": 1000,
-  "wait_max_ms": 90000
+  "wait_max_ms": 90000,
+  "lease_default_ms": 60000,
+  "lease_min_ms": 1000,
+  "lease_max_ms": 600000,
+  "claim_ttl_min_ms": 60000,
+  "claim_ttl_max_ms": 300000,
+  "clock_tolerance_ms": 60000,
+  "inbox_retention_ms": 604800000,
+  "profile_tolerance_ms": 300000,
+  "profile_min_ms": 60000,
+  "profile_max_ms": 604800000
 } as const;
 
 /** Prefix of a problem's `type`. */
@@ -70,19 +108,112 @@ export const DEFINITE = [
   "bad-request",
   "bad-room-id",
   "bad-ttl",
+  "bad-lease",
+  "bad-key",
+  "clock-skew",
+  "bad-profile",
+  "unknown-sender",
   "signature-required",
-  "bad-signature",
+  "signature-invalid",
+  "replayed",
+  "signed-only",
   "not-found",
   "unknown-room",
+  "unknown-handle",
+  "unknown-agent",
   "request-timeout",
   "nonce-reused",
+  "handle-taken",
+  "handle-reserved",
+  "claim-gone",
+  "stale-profile",
   "too-large",
   "unsupported-media-type",
   "upgrade-required",
   "rate-limited",
+  "inbox-full",
   "header-too-large",
   "unavailable"
 ] as const;
+
+export type Discovery = {
+  protocol: 'bot2bot/1'
+  spec_version: string
+  level: 'compat' | 'hardened'
+  profiles: Array<string>
+  limits: Record<string, number>
+  timings: Record<string, number>
+  implementation: {
+    name: string
+    version: string
+  }
+}
+export const Discovery = (() => {
+  const local_0 = /^[0-9]+\.[0-9]+$/
+  const local_1 = /^(.*)$/
+  const local_2 = /^(.*)$/
+  function check_Discovery(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['protocol'] === 'bot2bot/1' &&
+      typeof value['spec_version'] === 'string' &&
+      local_0.test(value['spec_version']) &&
+      (value['level'] === 'compat' || value['level'] === 'hardened') &&
+      Array.isArray(value['profiles']) &&
+      value['profiles'].every((value: any) => typeof value === 'string') &&
+      typeof value['limits'] === 'object' &&
+      value['limits'] !== null &&
+      !Array.isArray(value['limits']) &&
+      !(value['limits'] instanceof Date) &&
+      !(value['limits'] instanceof Uint8Array) &&
+      Object.entries(value['limits']).every(([key, value]) =>
+        local_1.test(key) ? Number.isFinite(value) : true
+      ) &&
+      typeof value['timings'] === 'object' &&
+      value['timings'] !== null &&
+      !Array.isArray(value['timings']) &&
+      !(value['timings'] instanceof Date) &&
+      !(value['timings'] instanceof Uint8Array) &&
+      Object.entries(value['timings']).every(([key, value]) =>
+        local_2.test(key) ? Number.isFinite(value) : true
+      ) &&
+      typeof value['implementation'] === 'object' &&
+      value['implementation'] !== null &&
+      !Array.isArray(value['implementation']) &&
+      typeof value['implementation']['name'] === 'string' &&
+      typeof value['implementation']['version'] === 'string'
+    )
+  }
+  return function check(value: any): value is Discovery {
+    return check_Discovery(value)
+  }
+})()
+
+export type ErrorFrame = {
+  type: 'error'
+  error: string
+  code?: number
+  nonce?: string
+}
+export const ErrorFrame = (() => {
+  function check_ErrorFrame(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['type'] === 'error' &&
+      typeof value['error'] === 'string' &&
+      value['error'].length >= 1 &&
+      (value['code'] !== undefined ? Number.isInteger(value['code']) : true) &&
+      (value['nonce'] !== undefined ? typeof value['nonce'] === 'string' : true)
+    )
+  }
+  return function check(value: any): value is ErrorFrame {
+    return check_ErrorFrame(value)
+  }
+})()
 
 export type Gap = {
   from: number
@@ -107,6 +238,386 @@ export const Gap = (() => {
   }
 })()
 
+export type HealthAnswer = {
+  ok: true
+  rooms: number
+  ts: number
+}
+export const HealthAnswer = (() => {
+  function check_HealthAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      Number.isInteger(value['rooms']) &&
+      value['rooms'] >= 0 &&
+      Number.isInteger(value['ts']) &&
+      value['ts'] >= 0
+    )
+  }
+  return function check(value: any): value is HealthAnswer {
+    return check_HealthAnswer(value)
+  }
+})()
+
+export type HeartbeatFrame = {
+  type: 'listening'
+}
+export const HeartbeatFrame = (() => {
+  function check_HeartbeatFrame(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['type'] === 'listening'
+    )
+  }
+  return function check(value: any): value is HeartbeatFrame {
+    return check_HeartbeatFrame(value)
+  }
+})()
+
+export type HelloFrame = {
+  type: 'hello'
+  name: string
+  box_pub?: string | null
+}
+export const HelloFrame = (() => {
+  const local_0 = /^[A-Za-z0-9@._\-\u00A0-\uFFFF]{1,64}$/
+  const local_1 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=?|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=?)$/
+  function check_HelloFrame(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['type'] === 'hello' &&
+      typeof value['name'] === 'string' &&
+      local_0.test(value['name']) &&
+      (value['box_pub'] !== undefined
+        ? (typeof value['box_pub'] === 'string' &&
+            local_1.test(value['box_pub'])) ||
+          value['box_pub'] === null
+        : true)
+    )
+  }
+  return function check(value: any): value is HelloFrame {
+    return check_HelloFrame(value)
+  }
+})()
+
+export type ListeningBody = {
+  name: string
+  box_pub?: string
+}
+export const ListeningBody = (() => {
+  const local_0 = /^[A-Za-z0-9@._\-\u00A0-\uFFFF]{1,64}$/
+  const local_1 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=?|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=?)$/
+  function check_ListeningBody(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      typeof value['name'] === 'string' &&
+      local_0.test(value['name']) &&
+      (value['box_pub'] !== undefined
+        ? typeof value['box_pub'] === 'string' && local_1.test(value['box_pub'])
+        : true)
+    )
+  }
+  return function check(value: any): value is ListeningBody {
+    return check_ListeningBody(value)
+  }
+})()
+
+export type LockedFrame = {
+  type: 'locked'
+}
+export const LockedFrame = (() => {
+  function check_LockedFrame(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['type'] === 'locked'
+    )
+  }
+  return function check(value: any): value is LockedFrame {
+    return check_LockedFrame(value)
+  }
+})()
+
+export type Message = {
+  seq: number
+  id: string
+  sender: string
+  sender_verified: boolean
+  ciphertext: string
+  nonce: string
+  ts: number
+  ttl_ms?: number
+  reply_to?: string
+  ext?: string
+  signed_only?: boolean
+  sender_handle?: string
+  sender_ts?: number
+  sender_nonce?: string
+  sender_sig?: string
+  sender_sig2?: string
+}
+export const Message = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_1 =
+    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
+  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
+  const local_3 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_4 = /^[A-Za-z0-9_-]{1,1024}$/
+  const local_5 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_6 = /^[A-Za-z0-9+/=_-]{16,64}$/
+  const local_7 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  const local_8 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_Message(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0 &&
+      typeof value['id'] === 'string' &&
+      local_0.test(value['id']) &&
+      typeof value['sender'] === 'string' &&
+      typeof value['sender_verified'] === 'boolean' &&
+      typeof value['ciphertext'] === 'string' &&
+      value['ciphertext'].length <= 131072 &&
+      value['ciphertext'].length >= 4 &&
+      local_1.test(value['ciphertext']) &&
+      typeof value['nonce'] === 'string' &&
+      local_2.test(value['nonce']) &&
+      Number.isInteger(value['ts']) &&
+      value['ts'] >= 0 &&
+      (value['ttl_ms'] !== undefined
+        ? Number.isInteger(value['ttl_ms']) && value['ttl_ms'] >= 1
+        : true) &&
+      (value['reply_to'] !== undefined
+        ? typeof value['reply_to'] === 'string' &&
+          local_3.test(value['reply_to'])
+        : true) &&
+      (value['ext'] !== undefined
+        ? typeof value['ext'] === 'string' && local_4.test(value['ext'])
+        : true) &&
+      (value['signed_only'] !== undefined
+        ? typeof value['signed_only'] === 'boolean'
+        : true) &&
+      (value['sender_handle'] !== undefined
+        ? typeof value['sender_handle'] === 'string' &&
+          local_5.test(value['sender_handle'])
+        : true) &&
+      (value['sender_ts'] !== undefined
+        ? Number.isInteger(value['sender_ts']) && value['sender_ts'] >= 0
+        : true) &&
+      (value['sender_nonce'] !== undefined
+        ? typeof value['sender_nonce'] === 'string' &&
+          local_6.test(value['sender_nonce'])
+        : true) &&
+      (value['sender_sig'] !== undefined
+        ? typeof value['sender_sig'] === 'string' &&
+          local_7.test(value['sender_sig'])
+        : true) &&
+      (value['sender_sig2'] !== undefined
+        ? typeof value['sender_sig2'] === 'string' &&
+          local_8.test(value['sender_sig2'])
+        : true)
+    )
+  }
+  return function check(value: any): value is Message {
+    return check_Message(value)
+  }
+})()
+
+export type MessageFrame = {
+  type: 'message'
+  seq: number
+  id: string
+  sender: string
+  sender_verified: boolean
+  ciphertext: string
+  nonce: string
+  ts: number
+  ttl_ms?: number
+  reply_to?: string
+  ext?: string
+  signed_only?: boolean
+  sender_handle?: string
+  sender_ts?: number
+  sender_nonce?: string
+  sender_sig?: string
+  sender_sig2?: string
+}
+export const MessageFrame = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_1 =
+    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
+  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
+  const local_3 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_4 = /^[A-Za-z0-9_-]{1,1024}$/
+  const local_5 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_6 = /^[A-Za-z0-9+/=_-]{16,64}$/
+  const local_7 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  const local_8 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_MessageFrame(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['type'] === 'message' &&
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0 &&
+      typeof value['id'] === 'string' &&
+      local_0.test(value['id']) &&
+      typeof value['sender'] === 'string' &&
+      typeof value['sender_verified'] === 'boolean' &&
+      typeof value['ciphertext'] === 'string' &&
+      value['ciphertext'].length <= 131072 &&
+      value['ciphertext'].length >= 4 &&
+      local_1.test(value['ciphertext']) &&
+      typeof value['nonce'] === 'string' &&
+      local_2.test(value['nonce']) &&
+      Number.isInteger(value['ts']) &&
+      value['ts'] >= 0 &&
+      (value['ttl_ms'] !== undefined
+        ? Number.isInteger(value['ttl_ms']) && value['ttl_ms'] >= 1
+        : true) &&
+      (value['reply_to'] !== undefined
+        ? typeof value['reply_to'] === 'string' &&
+          local_3.test(value['reply_to'])
+        : true) &&
+      (value['ext'] !== undefined
+        ? typeof value['ext'] === 'string' && local_4.test(value['ext'])
+        : true) &&
+      (value['signed_only'] !== undefined
+        ? typeof value['signed_only'] === 'boolean'
+        : true) &&
+      (value['sender_handle'] !== undefined
+        ? typeof value['sender_handle'] === 'string' &&
+          local_5.test(value['sender_handle'])
+        : true) &&
+      (value['sender_ts'] !== undefined
+        ? Number.isInteger(value['sender_ts']) && value['sender_ts'] >= 0
+        : true) &&
+      (value['sender_nonce'] !== undefined
+        ? typeof value['sender_nonce'] === 'string' &&
+          local_6.test(value['sender_nonce'])
+        : true) &&
+      (value['sender_sig'] !== undefined
+        ? typeof value['sender_sig'] === 'string' &&
+          local_7.test(value['sender_sig'])
+        : true) &&
+      (value['sender_sig2'] !== undefined
+        ? typeof value['sender_sig2'] === 'string' &&
+          local_8.test(value['sender_sig2'])
+        : true)
+    )
+  }
+  return function check(value: any): value is MessageFrame {
+    return check_MessageFrame(value)
+  }
+})()
+
+export type NoRoom = {
+  exists: false
+  roomId: string
+}
+export const NoRoom = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{4,64}$/
+  function check_NoRoom(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['exists'] === false &&
+      typeof value['roomId'] === 'string' &&
+      local_0.test(value['roomId'])
+    )
+  }
+  return function check(value: any): value is NoRoom {
+    return check_NoRoom(value)
+  }
+})()
+
+export type Ok = {
+  ok: true
+}
+export const Ok = (() => {
+  function check_Ok(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true
+    )
+  }
+  return function check(value: any): value is Ok {
+    return check_Ok(value)
+  }
+})()
+
+export type Participant = {
+  name: string
+  box_pub?: string
+  last_seen_ms_ago?: number
+}
+export const Participant = (() => {
+  function check_Participant(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      typeof value['name'] === 'string' &&
+      (value['box_pub'] !== undefined
+        ? typeof value['box_pub'] === 'string'
+        : true) &&
+      (value['last_seen_ms_ago'] !== undefined
+        ? Number.isFinite(value['last_seen_ms_ago']) &&
+          value['last_seen_ms_ago'] >= 0
+        : true)
+    )
+  }
+  return function check(value: any): value is Participant {
+    return check_Participant(value)
+  }
+})()
+
+export type PostAnswer = {
+  ok: true
+  id: string
+  seq: number
+  duplicate?: true
+}
+export const PostAnswer = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
+  function check_PostAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      typeof value['id'] === 'string' &&
+      local_0.test(value['id']) &&
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0 &&
+      (value['duplicate'] !== undefined ? value['duplicate'] === true : true)
+    )
+  }
+  return function check(value: any): value is PostAnswer {
+    return check_PostAnswer(value)
+  }
+})()
+
 export type PostBody = {
   ciphertext: string
   nonce: string
@@ -116,6 +627,10 @@ export type PostBody = {
   ext?: string
   signed_only?: boolean
   sender_handle?: string
+  sender_ts?: number
+  sender_nonce?: string
+  sender_sig?: string
+  sender_sig2?: string
 }
 export const PostBody = (() => {
   const local_0 =
@@ -123,6 +638,10 @@ export const PostBody = (() => {
   const local_1 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
   const local_2 = /^[A-Za-z0-9_-]{8,64}$/
   const local_3 = /^[A-Za-z0-9_-]{1,1024}$/
+  const local_4 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_5 = /^[A-Za-z0-9+/=_-]{16,64}$/
+  const local_6 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  const local_7 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
   function check_PostBody(value: any): boolean {
     return (
       typeof value === 'object' &&
@@ -154,7 +673,23 @@ export const PostBody = (() => {
         ? typeof value['signed_only'] === 'boolean'
         : true) &&
       (value['sender_handle'] !== undefined
-        ? typeof value['sender_handle'] === 'string'
+        ? typeof value['sender_handle'] === 'string' &&
+          local_4.test(value['sender_handle'])
+        : true) &&
+      (value['sender_ts'] !== undefined
+        ? Number.isInteger(value['sender_ts']) && value['sender_ts'] >= 0
+        : true) &&
+      (value['sender_nonce'] !== undefined
+        ? typeof value['sender_nonce'] === 'string' &&
+          local_5.test(value['sender_nonce'])
+        : true) &&
+      (value['sender_sig'] !== undefined
+        ? typeof value['sender_sig'] === 'string' &&
+          local_6.test(value['sender_sig'])
+        : true) &&
+      (value['sender_sig2'] !== undefined
+        ? typeof value['sender_sig2'] === 'string' &&
+          local_7.test(value['sender_sig2'])
         : true)
     )
   }
@@ -163,153 +698,13 @@ export const PostBody = (() => {
   }
 })()
 
-export type PostAnswer = {
-  ok: true
-  id: string
-  seq: number
-  duplicate?: true
+export type PresenceFrame = {
+  type: 'presence'
+  size: number
+  names: Array<string>
+  participants: Array<Participant>
 }
-export const PostAnswer = (() => {
-  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
-  function check_PostAnswer(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      value['ok'] === true &&
-      typeof value['id'] === 'string' &&
-      local_0.test(value['id']) &&
-      Number.isInteger(value['seq']) &&
-      value['seq'] <= 9007199254740991 &&
-      value['seq'] >= 0 &&
-      (value['duplicate'] !== undefined ? value['duplicate'] === true : true)
-    )
-  }
-  return function check(value: any): value is PostAnswer {
-    return check_PostAnswer(value)
-  }
-})()
-
-export type Message = {
-  seq: number
-  id: string
-  sender: string
-  sender_verified: boolean
-  ciphertext: string
-  nonce: string
-  ts: number
-  ttl_ms?: number
-  reply_to?: string
-  ext?: string
-}
-export const Message = (() => {
-  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
-  const local_1 =
-    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
-  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
-  const local_3 = /^[A-Za-z0-9_-]{8,64}$/
-  const local_4 = /^[A-Za-z0-9_-]{1,1024}$/
-  function check_Message(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      Number.isInteger(value['seq']) &&
-      value['seq'] <= 9007199254740991 &&
-      value['seq'] >= 0 &&
-      typeof value['id'] === 'string' &&
-      local_0.test(value['id']) &&
-      typeof value['sender'] === 'string' &&
-      typeof value['sender_verified'] === 'boolean' &&
-      typeof value['ciphertext'] === 'string' &&
-      value['ciphertext'].length <= 131072 &&
-      value['ciphertext'].length >= 4 &&
-      local_1.test(value['ciphertext']) &&
-      typeof value['nonce'] === 'string' &&
-      local_2.test(value['nonce']) &&
-      Number.isInteger(value['ts']) &&
-      value['ts'] >= 0 &&
-      (value['ttl_ms'] !== undefined
-        ? Number.isInteger(value['ttl_ms']) && value['ttl_ms'] >= 1
-        : true) &&
-      (value['reply_to'] !== undefined
-        ? typeof value['reply_to'] === 'string' &&
-          local_3.test(value['reply_to'])
-        : true) &&
-      (value['ext'] !== undefined
-        ? typeof value['ext'] === 'string' && local_4.test(value['ext'])
-        : true)
-    )
-  }
-  return function check(value: any): value is Message {
-    return check_Message(value)
-  }
-})()
-
-export type MessageFrame = {
-  type: 'message'
-  seq: number
-  id: string
-  sender: string
-  sender_verified: boolean
-  ciphertext: string
-  nonce: string
-  ts: number
-  ttl_ms?: number
-  reply_to?: string
-  ext?: string
-}
-export const MessageFrame = (() => {
-  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
-  const local_1 =
-    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
-  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
-  const local_3 = /^[A-Za-z0-9_-]{8,64}$/
-  const local_4 = /^[A-Za-z0-9_-]{1,1024}$/
-  function check_MessageFrame(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      value['type'] === 'message' &&
-      Number.isInteger(value['seq']) &&
-      value['seq'] <= 9007199254740991 &&
-      value['seq'] >= 0 &&
-      typeof value['id'] === 'string' &&
-      local_0.test(value['id']) &&
-      typeof value['sender'] === 'string' &&
-      typeof value['sender_verified'] === 'boolean' &&
-      typeof value['ciphertext'] === 'string' &&
-      value['ciphertext'].length <= 131072 &&
-      value['ciphertext'].length >= 4 &&
-      local_1.test(value['ciphertext']) &&
-      typeof value['nonce'] === 'string' &&
-      local_2.test(value['nonce']) &&
-      Number.isInteger(value['ts']) &&
-      value['ts'] >= 0 &&
-      (value['ttl_ms'] !== undefined
-        ? Number.isInteger(value['ttl_ms']) && value['ttl_ms'] >= 1
-        : true) &&
-      (value['reply_to'] !== undefined
-        ? typeof value['reply_to'] === 'string' &&
-          local_3.test(value['reply_to'])
-        : true) &&
-      (value['ext'] !== undefined
-        ? typeof value['ext'] === 'string' && local_4.test(value['ext'])
-        : true)
-    )
-  }
-  return function check(value: any): value is MessageFrame {
-    return check_MessageFrame(value)
-  }
-})()
-
-export type Participant = {
-  name: string
-  box_pub?: string
-  last_seen_ms_ago?: number
-}
-export const Participant = (() => {
+export const PresenceFrame = (() => {
   function check_Participant(value: any): boolean {
     return (
       typeof value === 'object' &&
@@ -325,8 +720,56 @@ export const Participant = (() => {
         : true)
     )
   }
-  return function check(value: any): value is Participant {
-    return check_Participant(value)
+  function check_PresenceFrame(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['type'] === 'presence' &&
+      Number.isInteger(value['size']) &&
+      value['size'] >= 0 &&
+      Array.isArray(value['names']) &&
+      value['names'].every((value: any) => typeof value === 'string') &&
+      Array.isArray(value['participants']) &&
+      value['participants'].every((value: any) => check_Participant(value))
+    )
+  }
+  return function check(value: any): value is PresenceFrame {
+    return check_PresenceFrame(value)
+  }
+})()
+
+export type Problem = {
+  type?: string
+  title?: string
+  status?: number
+  detail?: string
+  error: string
+}
+export const Problem = (() => {
+  function check_Problem(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      (value['type'] !== undefined
+        ? typeof value['type'] === 'string'
+        : true) &&
+      (value['title'] !== undefined
+        ? typeof value['title'] === 'string'
+        : true) &&
+      (value['status'] !== undefined
+        ? Number.isInteger(value['status'])
+        : true) &&
+      (value['detail'] !== undefined
+        ? typeof value['detail'] === 'string'
+        : true) &&
+      typeof value['error'] === 'string' &&
+      value['error'].length >= 1
+    )
+  }
+  return function check(value: any): value is Problem {
+    return check_Problem(value)
   }
 })()
 
@@ -406,44 +849,43 @@ export const ReadyFrame = (() => {
   }
 })()
 
-export type PresenceFrame = {
-  type: 'presence'
-  size: number
-  names: Array<string>
-  participants: Array<Participant>
+export type RelayStatusAnswer = {
+  ok: true
+  started_at: string
+  uptime_seconds: number
+  rooms: number
+  source_hashes: Record<string, string>
 }
-export const PresenceFrame = (() => {
-  function check_Participant(value: any): boolean {
+export const RelayStatusAnswer = (() => {
+  const local_0 = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}/
+  const local_1 = /^(.*)$/
+  const local_2 = /^[0-9a-f]{64}$/
+  function check_RelayStatusAnswer(value: any): boolean {
     return (
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
-      typeof value['name'] === 'string' &&
-      (value['box_pub'] !== undefined
-        ? typeof value['box_pub'] === 'string'
-        : true) &&
-      (value['last_seen_ms_ago'] !== undefined
-        ? Number.isFinite(value['last_seen_ms_ago']) &&
-          value['last_seen_ms_ago'] >= 0
-        : true)
+      value['ok'] === true &&
+      typeof value['started_at'] === 'string' &&
+      local_0.test(value['started_at']) &&
+      Number.isFinite(value['uptime_seconds']) &&
+      value['uptime_seconds'] >= 0 &&
+      Number.isInteger(value['rooms']) &&
+      value['rooms'] >= 0 &&
+      typeof value['source_hashes'] === 'object' &&
+      value['source_hashes'] !== null &&
+      !Array.isArray(value['source_hashes']) &&
+      !(value['source_hashes'] instanceof Date) &&
+      !(value['source_hashes'] instanceof Uint8Array) &&
+      Object.entries(value['source_hashes']).every(([key, value]) =>
+        local_1.test(key)
+          ? typeof value === 'string' && local_2.test(value)
+          : true
+      )
     )
   }
-  function check_PresenceFrame(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      value['type'] === 'presence' &&
-      Number.isInteger(value['size']) &&
-      value['size'] >= 0 &&
-      Array.isArray(value['names']) &&
-      value['names'].every((value: any) => typeof value === 'string') &&
-      Array.isArray(value['participants']) &&
-      value['participants'].every((value: any) => check_Participant(value))
-    )
-  }
-  return function check(value: any): value is PresenceFrame {
-    return check_PresenceFrame(value)
+  return function check(value: any): value is RelayStatusAnswer {
+    return check_RelayStatusAnswer(value)
   }
 })()
 
@@ -465,47 +907,6 @@ export const RenameFrame = (() => {
   }
   return function check(value: any): value is RenameFrame {
     return check_RenameFrame(value)
-  }
-})()
-
-export type LockedFrame = {
-  type: 'locked'
-}
-export const LockedFrame = (() => {
-  function check_LockedFrame(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      value['type'] === 'locked'
-    )
-  }
-  return function check(value: any): value is LockedFrame {
-    return check_LockedFrame(value)
-  }
-})()
-
-export type ErrorFrame = {
-  type: 'error'
-  error: string
-  code?: number
-  nonce?: string
-}
-export const ErrorFrame = (() => {
-  function check_ErrorFrame(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      value['type'] === 'error' &&
-      typeof value['error'] === 'string' &&
-      value['error'].length >= 1 &&
-      (value['code'] !== undefined ? Number.isInteger(value['code']) : true) &&
-      (value['nonce'] !== undefined ? typeof value['nonce'] === 'string' : true)
-    )
-  }
-  return function check(value: any): value is ErrorFrame {
-    return check_ErrorFrame(value)
   }
 })()
 
@@ -537,302 +938,6 @@ export const SentFrame = (() => {
   }
   return function check(value: any): value is SentFrame {
     return check_SentFrame(value)
-  }
-})()
-
-export type HelloFrame = {
-  type: 'hello'
-  name: string
-  box_pub?: string | null
-}
-export const HelloFrame = (() => {
-  const local_0 = /^[A-Za-z0-9@._\-\u00A0-\uFFFF]{1,64}$/
-  const local_1 =
-    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=?|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=?)$/
-  function check_HelloFrame(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      value['type'] === 'hello' &&
-      typeof value['name'] === 'string' &&
-      local_0.test(value['name']) &&
-      (value['box_pub'] !== undefined
-        ? (typeof value['box_pub'] === 'string' &&
-            local_1.test(value['box_pub'])) ||
-          value['box_pub'] === null
-        : true)
-    )
-  }
-  return function check(value: any): value is HelloFrame {
-    return check_HelloFrame(value)
-  }
-})()
-
-export type HeartbeatFrame = {
-  type: 'listening'
-}
-export const HeartbeatFrame = (() => {
-  function check_HeartbeatFrame(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      value['type'] === 'listening'
-    )
-  }
-  return function check(value: any): value is HeartbeatFrame {
-    return check_HeartbeatFrame(value)
-  }
-})()
-
-export type ListeningBody = {
-  name: string
-  box_pub?: string
-}
-export const ListeningBody = (() => {
-  const local_0 = /^[A-Za-z0-9@._\-\u00A0-\uFFFF]{1,64}$/
-  const local_1 =
-    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=?|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=?)$/
-  function check_ListeningBody(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      typeof value['name'] === 'string' &&
-      local_0.test(value['name']) &&
-      (value['box_pub'] !== undefined
-        ? typeof value['box_pub'] === 'string' && local_1.test(value['box_pub'])
-        : true)
-    )
-  }
-  return function check(value: any): value is ListeningBody {
-    return check_ListeningBody(value)
-  }
-})()
-
-export type Ok = {
-  ok: true
-}
-export const Ok = (() => {
-  function check_Ok(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      value['ok'] === true
-    )
-  }
-  return function check(value: any): value is Ok {
-    return check_Ok(value)
-  }
-})()
-
-export type WaitAnswer = {
-  messages: Array<Message>
-  last_seq: number
-  exists?: boolean
-  epoch?: string
-  reset?: true
-  oldest_seq?: number
-  gap?: Gap
-  next_after?: number
-  has_more?: boolean
-}
-export const WaitAnswer = (() => {
-  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
-  const local_1 =
-    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
-  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
-  const local_3 = /^[A-Za-z0-9_-]{8,64}$/
-  const local_4 = /^[A-Za-z0-9_-]{1,1024}$/
-  const local_5 = /^[A-Za-z0-9_-]{8,32}$/
-  function check_Message(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      Number.isInteger(value['seq']) &&
-      value['seq'] <= 9007199254740991 &&
-      value['seq'] >= 0 &&
-      typeof value['id'] === 'string' &&
-      local_0.test(value['id']) &&
-      typeof value['sender'] === 'string' &&
-      typeof value['sender_verified'] === 'boolean' &&
-      typeof value['ciphertext'] === 'string' &&
-      value['ciphertext'].length <= 131072 &&
-      value['ciphertext'].length >= 4 &&
-      local_1.test(value['ciphertext']) &&
-      typeof value['nonce'] === 'string' &&
-      local_2.test(value['nonce']) &&
-      Number.isInteger(value['ts']) &&
-      value['ts'] >= 0 &&
-      (value['ttl_ms'] !== undefined
-        ? Number.isInteger(value['ttl_ms']) && value['ttl_ms'] >= 1
-        : true) &&
-      (value['reply_to'] !== undefined
-        ? typeof value['reply_to'] === 'string' &&
-          local_3.test(value['reply_to'])
-        : true) &&
-      (value['ext'] !== undefined
-        ? typeof value['ext'] === 'string' && local_4.test(value['ext'])
-        : true)
-    )
-  }
-  function check_Gap(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      Number.isInteger(value['from']) &&
-      value['from'] <= 9007199254740991 &&
-      value['from'] >= 0 &&
-      Number.isInteger(value['to']) &&
-      value['to'] <= 9007199254740991 &&
-      value['to'] >= 0
-    )
-  }
-  function check_WaitAnswer(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      Array.isArray(value['messages']) &&
-      value['messages'].every((value: any) => check_Message(value)) &&
-      Number.isInteger(value['last_seq']) &&
-      value['last_seq'] <= 9007199254740991 &&
-      value['last_seq'] >= 0 &&
-      (value['exists'] !== undefined
-        ? typeof value['exists'] === 'boolean'
-        : true) &&
-      (value['epoch'] !== undefined
-        ? typeof value['epoch'] === 'string' && local_5.test(value['epoch'])
-        : true) &&
-      (value['reset'] !== undefined ? value['reset'] === true : true) &&
-      (value['oldest_seq'] !== undefined
-        ? Number.isInteger(value['oldest_seq']) &&
-          value['oldest_seq'] <= 9007199254740991 &&
-          value['oldest_seq'] >= 0
-        : true) &&
-      (value['gap'] !== undefined ? check_Gap(value['gap']) : true) &&
-      (value['next_after'] !== undefined
-        ? Number.isInteger(value['next_after']) &&
-          value['next_after'] <= 9007199254740991 &&
-          value['next_after'] >= 0
-        : true) &&
-      (value['has_more'] !== undefined
-        ? typeof value['has_more'] === 'boolean'
-        : true)
-    )
-  }
-  return function check(value: any): value is WaitAnswer {
-    return check_WaitAnswer(value)
-  }
-})()
-
-export type TranscriptAnswer = {
-  messages: Array<Message>
-  last_seq: number
-  exists?: boolean
-  epoch?: string
-  reset?: true
-  oldest_seq?: number
-  gap?: Gap
-  next_after?: number
-  has_more?: boolean
-  count?: number
-}
-export const TranscriptAnswer = (() => {
-  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
-  const local_1 =
-    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
-  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
-  const local_3 = /^[A-Za-z0-9_-]{8,64}$/
-  const local_4 = /^[A-Za-z0-9_-]{1,1024}$/
-  const local_5 = /^[A-Za-z0-9_-]{8,32}$/
-  function check_Message(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      Number.isInteger(value['seq']) &&
-      value['seq'] <= 9007199254740991 &&
-      value['seq'] >= 0 &&
-      typeof value['id'] === 'string' &&
-      local_0.test(value['id']) &&
-      typeof value['sender'] === 'string' &&
-      typeof value['sender_verified'] === 'boolean' &&
-      typeof value['ciphertext'] === 'string' &&
-      value['ciphertext'].length <= 131072 &&
-      value['ciphertext'].length >= 4 &&
-      local_1.test(value['ciphertext']) &&
-      typeof value['nonce'] === 'string' &&
-      local_2.test(value['nonce']) &&
-      Number.isInteger(value['ts']) &&
-      value['ts'] >= 0 &&
-      (value['ttl_ms'] !== undefined
-        ? Number.isInteger(value['ttl_ms']) && value['ttl_ms'] >= 1
-        : true) &&
-      (value['reply_to'] !== undefined
-        ? typeof value['reply_to'] === 'string' &&
-          local_3.test(value['reply_to'])
-        : true) &&
-      (value['ext'] !== undefined
-        ? typeof value['ext'] === 'string' && local_4.test(value['ext'])
-        : true)
-    )
-  }
-  function check_Gap(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      Number.isInteger(value['from']) &&
-      value['from'] <= 9007199254740991 &&
-      value['from'] >= 0 &&
-      Number.isInteger(value['to']) &&
-      value['to'] <= 9007199254740991 &&
-      value['to'] >= 0
-    )
-  }
-  function check_TranscriptAnswer(value: any): boolean {
-    return (
-      typeof value === 'object' &&
-      value !== null &&
-      !Array.isArray(value) &&
-      Array.isArray(value['messages']) &&
-      value['messages'].every((value: any) => check_Message(value)) &&
-      Number.isInteger(value['last_seq']) &&
-      value['last_seq'] <= 9007199254740991 &&
-      value['last_seq'] >= 0 &&
-      (value['exists'] !== undefined
-        ? typeof value['exists'] === 'boolean'
-        : true) &&
-      (value['epoch'] !== undefined
-        ? typeof value['epoch'] === 'string' && local_5.test(value['epoch'])
-        : true) &&
-      (value['reset'] !== undefined ? value['reset'] === true : true) &&
-      (value['oldest_seq'] !== undefined
-        ? Number.isInteger(value['oldest_seq']) &&
-          value['oldest_seq'] <= 9007199254740991 &&
-          value['oldest_seq'] >= 0
-        : true) &&
-      (value['gap'] !== undefined ? check_Gap(value['gap']) : true) &&
-      (value['next_after'] !== undefined
-        ? Number.isInteger(value['next_after']) &&
-          value['next_after'] <= 9007199254740991 &&
-          value['next_after'] >= 0
-        : true) &&
-      (value['has_more'] !== undefined
-        ? typeof value['has_more'] === 'boolean'
-        : true) &&
-      (value['count'] !== undefined
-        ? Number.isInteger(value['count']) && value['count'] >= 0
-        : true)
-    )
-  }
-  return function check(value: any): value is TranscriptAnswer {
-    return check_TranscriptAnswer(value)
   }
 })()
 
@@ -886,175 +991,1507 @@ export const StatusAnswer = (() => {
   }
 })()
 
-export type NoRoom = {
-  exists: false
-  roomId: string
+export type TranscriptAnswer = {
+  messages: Array<Message>
+  last_seq: number
+  exists?: boolean
+  epoch?: string
+  reset?: true
+  oldest_seq?: number
+  gap?: Gap
+  next_after?: number
+  has_more?: boolean
+  count?: number
 }
-export const NoRoom = (() => {
-  const local_0 = /^[A-Za-z0-9_-]{4,64}$/
-  function check_NoRoom(value: any): boolean {
+export const TranscriptAnswer = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_1 =
+    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
+  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
+  const local_3 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_4 = /^[A-Za-z0-9_-]{1,1024}$/
+  const local_5 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_6 = /^[A-Za-z0-9+/=_-]{16,64}$/
+  const local_7 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  const local_8 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  const local_9 = /^[A-Za-z0-9_-]{8,32}$/
+  function check_Message(value: any): boolean {
     return (
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
-      value['exists'] === false &&
-      typeof value['roomId'] === 'string' &&
-      local_0.test(value['roomId'])
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0 &&
+      typeof value['id'] === 'string' &&
+      local_0.test(value['id']) &&
+      typeof value['sender'] === 'string' &&
+      typeof value['sender_verified'] === 'boolean' &&
+      typeof value['ciphertext'] === 'string' &&
+      value['ciphertext'].length <= 131072 &&
+      value['ciphertext'].length >= 4 &&
+      local_1.test(value['ciphertext']) &&
+      typeof value['nonce'] === 'string' &&
+      local_2.test(value['nonce']) &&
+      Number.isInteger(value['ts']) &&
+      value['ts'] >= 0 &&
+      (value['ttl_ms'] !== undefined
+        ? Number.isInteger(value['ttl_ms']) && value['ttl_ms'] >= 1
+        : true) &&
+      (value['reply_to'] !== undefined
+        ? typeof value['reply_to'] === 'string' &&
+          local_3.test(value['reply_to'])
+        : true) &&
+      (value['ext'] !== undefined
+        ? typeof value['ext'] === 'string' && local_4.test(value['ext'])
+        : true) &&
+      (value['signed_only'] !== undefined
+        ? typeof value['signed_only'] === 'boolean'
+        : true) &&
+      (value['sender_handle'] !== undefined
+        ? typeof value['sender_handle'] === 'string' &&
+          local_5.test(value['sender_handle'])
+        : true) &&
+      (value['sender_ts'] !== undefined
+        ? Number.isInteger(value['sender_ts']) && value['sender_ts'] >= 0
+        : true) &&
+      (value['sender_nonce'] !== undefined
+        ? typeof value['sender_nonce'] === 'string' &&
+          local_6.test(value['sender_nonce'])
+        : true) &&
+      (value['sender_sig'] !== undefined
+        ? typeof value['sender_sig'] === 'string' &&
+          local_7.test(value['sender_sig'])
+        : true) &&
+      (value['sender_sig2'] !== undefined
+        ? typeof value['sender_sig2'] === 'string' &&
+          local_8.test(value['sender_sig2'])
+        : true)
     )
   }
-  return function check(value: any): value is NoRoom {
-    return check_NoRoom(value)
+  function check_Gap(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Number.isInteger(value['from']) &&
+      value['from'] <= 9007199254740991 &&
+      value['from'] >= 0 &&
+      Number.isInteger(value['to']) &&
+      value['to'] <= 9007199254740991 &&
+      value['to'] >= 0
+    )
+  }
+  function check_TranscriptAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Array.isArray(value['messages']) &&
+      value['messages'].every((value: any) => check_Message(value)) &&
+      Number.isInteger(value['last_seq']) &&
+      value['last_seq'] <= 9007199254740991 &&
+      value['last_seq'] >= 0 &&
+      (value['exists'] !== undefined
+        ? typeof value['exists'] === 'boolean'
+        : true) &&
+      (value['epoch'] !== undefined
+        ? typeof value['epoch'] === 'string' && local_9.test(value['epoch'])
+        : true) &&
+      (value['reset'] !== undefined ? value['reset'] === true : true) &&
+      (value['oldest_seq'] !== undefined
+        ? Number.isInteger(value['oldest_seq']) &&
+          value['oldest_seq'] <= 9007199254740991 &&
+          value['oldest_seq'] >= 0
+        : true) &&
+      (value['gap'] !== undefined ? check_Gap(value['gap']) : true) &&
+      (value['next_after'] !== undefined
+        ? Number.isInteger(value['next_after']) &&
+          value['next_after'] <= 9007199254740991 &&
+          value['next_after'] >= 0
+        : true) &&
+      (value['has_more'] !== undefined
+        ? typeof value['has_more'] === 'boolean'
+        : true) &&
+      (value['count'] !== undefined
+        ? Number.isInteger(value['count']) && value['count'] >= 0
+        : true)
+    )
+  }
+  return function check(value: any): value is TranscriptAnswer {
+    return check_TranscriptAnswer(value)
   }
 })()
 
-export type HealthAnswer = {
-  ok: true
-  rooms: number
-  ts: number
+export type WaitAnswer = {
+  messages: Array<Message>
+  last_seq: number
+  exists?: boolean
+  epoch?: string
+  reset?: true
+  oldest_seq?: number
+  gap?: Gap
+  next_after?: number
+  has_more?: boolean
 }
-export const HealthAnswer = (() => {
-  function check_HealthAnswer(value: any): boolean {
+export const WaitAnswer = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_1 =
+    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
+  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
+  const local_3 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_4 = /^[A-Za-z0-9_-]{1,1024}$/
+  const local_5 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_6 = /^[A-Za-z0-9+/=_-]{16,64}$/
+  const local_7 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  const local_8 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  const local_9 = /^[A-Za-z0-9_-]{8,32}$/
+  function check_Message(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0 &&
+      typeof value['id'] === 'string' &&
+      local_0.test(value['id']) &&
+      typeof value['sender'] === 'string' &&
+      typeof value['sender_verified'] === 'boolean' &&
+      typeof value['ciphertext'] === 'string' &&
+      value['ciphertext'].length <= 131072 &&
+      value['ciphertext'].length >= 4 &&
+      local_1.test(value['ciphertext']) &&
+      typeof value['nonce'] === 'string' &&
+      local_2.test(value['nonce']) &&
+      Number.isInteger(value['ts']) &&
+      value['ts'] >= 0 &&
+      (value['ttl_ms'] !== undefined
+        ? Number.isInteger(value['ttl_ms']) && value['ttl_ms'] >= 1
+        : true) &&
+      (value['reply_to'] !== undefined
+        ? typeof value['reply_to'] === 'string' &&
+          local_3.test(value['reply_to'])
+        : true) &&
+      (value['ext'] !== undefined
+        ? typeof value['ext'] === 'string' && local_4.test(value['ext'])
+        : true) &&
+      (value['signed_only'] !== undefined
+        ? typeof value['signed_only'] === 'boolean'
+        : true) &&
+      (value['sender_handle'] !== undefined
+        ? typeof value['sender_handle'] === 'string' &&
+          local_5.test(value['sender_handle'])
+        : true) &&
+      (value['sender_ts'] !== undefined
+        ? Number.isInteger(value['sender_ts']) && value['sender_ts'] >= 0
+        : true) &&
+      (value['sender_nonce'] !== undefined
+        ? typeof value['sender_nonce'] === 'string' &&
+          local_6.test(value['sender_nonce'])
+        : true) &&
+      (value['sender_sig'] !== undefined
+        ? typeof value['sender_sig'] === 'string' &&
+          local_7.test(value['sender_sig'])
+        : true) &&
+      (value['sender_sig2'] !== undefined
+        ? typeof value['sender_sig2'] === 'string' &&
+          local_8.test(value['sender_sig2'])
+        : true)
+    )
+  }
+  function check_Gap(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Number.isInteger(value['from']) &&
+      value['from'] <= 9007199254740991 &&
+      value['from'] >= 0 &&
+      Number.isInteger(value['to']) &&
+      value['to'] <= 9007199254740991 &&
+      value['to'] >= 0
+    )
+  }
+  function check_WaitAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Array.isArray(value['messages']) &&
+      value['messages'].every((value: any) => check_Message(value)) &&
+      Number.isInteger(value['last_seq']) &&
+      value['last_seq'] <= 9007199254740991 &&
+      value['last_seq'] >= 0 &&
+      (value['exists'] !== undefined
+        ? typeof value['exists'] === 'boolean'
+        : true) &&
+      (value['epoch'] !== undefined
+        ? typeof value['epoch'] === 'string' && local_9.test(value['epoch'])
+        : true) &&
+      (value['reset'] !== undefined ? value['reset'] === true : true) &&
+      (value['oldest_seq'] !== undefined
+        ? Number.isInteger(value['oldest_seq']) &&
+          value['oldest_seq'] <= 9007199254740991 &&
+          value['oldest_seq'] >= 0
+        : true) &&
+      (value['gap'] !== undefined ? check_Gap(value['gap']) : true) &&
+      (value['next_after'] !== undefined
+        ? Number.isInteger(value['next_after']) &&
+          value['next_after'] <= 9007199254740991 &&
+          value['next_after'] >= 0
+        : true) &&
+      (value['has_more'] !== undefined
+        ? typeof value['has_more'] === 'boolean'
+        : true)
+    )
+  }
+  return function check(value: any): value is WaitAnswer {
+    return check_WaitAnswer(value)
+  }
+})()
+
+export type AckAnswer = {
+  ok: true
+  advanced: boolean
+  cursor: number
+}
+export const AckAnswer = (() => {
+  function check_AckAnswer(value: any): boolean {
     return (
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
       value['ok'] === true &&
-      Number.isInteger(value['rooms']) &&
-      value['rooms'] >= 0 &&
+      typeof value['advanced'] === 'boolean' &&
+      Number.isInteger(value['cursor']) &&
+      value['cursor'] <= 9007199254740991 &&
+      value['cursor'] >= 0
+    )
+  }
+  return function check(value: any): value is AckAnswer {
+    return check_AckAnswer(value)
+  }
+})()
+
+export type AckBody = {
+  handle: string
+  claim_id: string
+  seq: number
+}
+export const AckBody = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  function check_AckBody(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      typeof value['claim_id'] === 'string' &&
+      value['claim_id'].length <= 64 &&
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0
+    )
+  }
+  return function check(value: any): value is AckBody {
+    return check_AckBody(value)
+  }
+})()
+
+export type ClaimAnswer = {
+  ok: true
+  claim_id: string
+  message: Message
+  cursor: number
+  last_seq: number
+  epoch?: string
+  reset?: true
+  oldest_seq?: number
+  gap?: Gap
+  lease_remaining_ms?: number
+  delivery?: number
+  resumed?: true
+}
+export const ClaimAnswer = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_1 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_2 =
+    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
+  const local_3 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
+  const local_4 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_5 = /^[A-Za-z0-9_-]{1,1024}$/
+  const local_6 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_7 = /^[A-Za-z0-9+/=_-]{16,64}$/
+  const local_8 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  const local_9 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  const local_10 = /^[A-Za-z0-9_-]{8,32}$/
+  function check_Message(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0 &&
+      typeof value['id'] === 'string' &&
+      local_1.test(value['id']) &&
+      typeof value['sender'] === 'string' &&
+      typeof value['sender_verified'] === 'boolean' &&
+      typeof value['ciphertext'] === 'string' &&
+      value['ciphertext'].length <= 131072 &&
+      value['ciphertext'].length >= 4 &&
+      local_2.test(value['ciphertext']) &&
+      typeof value['nonce'] === 'string' &&
+      local_3.test(value['nonce']) &&
+      Number.isInteger(value['ts']) &&
+      value['ts'] >= 0 &&
+      (value['ttl_ms'] !== undefined
+        ? Number.isInteger(value['ttl_ms']) && value['ttl_ms'] >= 1
+        : true) &&
+      (value['reply_to'] !== undefined
+        ? typeof value['reply_to'] === 'string' &&
+          local_4.test(value['reply_to'])
+        : true) &&
+      (value['ext'] !== undefined
+        ? typeof value['ext'] === 'string' && local_5.test(value['ext'])
+        : true) &&
+      (value['signed_only'] !== undefined
+        ? typeof value['signed_only'] === 'boolean'
+        : true) &&
+      (value['sender_handle'] !== undefined
+        ? typeof value['sender_handle'] === 'string' &&
+          local_6.test(value['sender_handle'])
+        : true) &&
+      (value['sender_ts'] !== undefined
+        ? Number.isInteger(value['sender_ts']) && value['sender_ts'] >= 0
+        : true) &&
+      (value['sender_nonce'] !== undefined
+        ? typeof value['sender_nonce'] === 'string' &&
+          local_7.test(value['sender_nonce'])
+        : true) &&
+      (value['sender_sig'] !== undefined
+        ? typeof value['sender_sig'] === 'string' &&
+          local_8.test(value['sender_sig'])
+        : true) &&
+      (value['sender_sig2'] !== undefined
+        ? typeof value['sender_sig2'] === 'string' &&
+          local_9.test(value['sender_sig2'])
+        : true)
+    )
+  }
+  function check_Gap(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Number.isInteger(value['from']) &&
+      value['from'] <= 9007199254740991 &&
+      value['from'] >= 0 &&
+      Number.isInteger(value['to']) &&
+      value['to'] <= 9007199254740991 &&
+      value['to'] >= 0
+    )
+  }
+  function check_ClaimAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      typeof value['claim_id'] === 'string' &&
+      local_0.test(value['claim_id']) &&
+      check_Message(value['message']) &&
+      Number.isInteger(value['cursor']) &&
+      value['cursor'] <= 9007199254740991 &&
+      value['cursor'] >= 0 &&
+      Number.isInteger(value['last_seq']) &&
+      value['last_seq'] <= 9007199254740991 &&
+      value['last_seq'] >= 0 &&
+      (value['epoch'] !== undefined
+        ? typeof value['epoch'] === 'string' && local_10.test(value['epoch'])
+        : true) &&
+      (value['reset'] !== undefined ? value['reset'] === true : true) &&
+      (value['oldest_seq'] !== undefined
+        ? Number.isInteger(value['oldest_seq']) &&
+          value['oldest_seq'] <= 9007199254740991 &&
+          value['oldest_seq'] >= 0
+        : true) &&
+      (value['gap'] !== undefined ? check_Gap(value['gap']) : true) &&
+      (value['lease_remaining_ms'] !== undefined
+        ? Number.isInteger(value['lease_remaining_ms']) &&
+          value['lease_remaining_ms'] >= 0
+        : true) &&
+      (value['delivery'] !== undefined
+        ? Number.isInteger(value['delivery']) && value['delivery'] >= 1
+        : true) &&
+      (value['resumed'] !== undefined ? value['resumed'] === true : true)
+    )
+  }
+  return function check(value: any): value is ClaimAnswer {
+    return check_ClaimAnswer(value)
+  }
+})()
+
+export type ClaimBody = {
+  handle: string
+  exclude_senders?: Array<string>
+  exclude_self?: 'label' | 'verified'
+}
+export const ClaimBody = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  function check_ClaimBody(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      (value['exclude_senders'] !== undefined
+        ? Array.isArray(value['exclude_senders']) &&
+          value['exclude_senders'].length <= 256 &&
+          value['exclude_senders'].every(
+            (value: any) => typeof value === 'string'
+          )
+        : true) &&
+      (value['exclude_self'] !== undefined
+        ? value['exclude_self'] === 'label' ||
+          value['exclude_self'] === 'verified'
+        : true)
+    )
+  }
+  return function check(value: any): value is ClaimBody {
+    return check_ClaimBody(value)
+  }
+})()
+
+export type ClaimEmpty = {
+  ok: true
+  empty: true
+  cursor: number
+  last_seq: number
+  epoch?: string
+  reset?: true
+  oldest_seq?: number
+  gap?: Gap
+  exists?: boolean
+}
+export const ClaimEmpty = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,32}$/
+  function check_Gap(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Number.isInteger(value['from']) &&
+      value['from'] <= 9007199254740991 &&
+      value['from'] >= 0 &&
+      Number.isInteger(value['to']) &&
+      value['to'] <= 9007199254740991 &&
+      value['to'] >= 0
+    )
+  }
+  function check_ClaimEmpty(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      value['empty'] === true &&
+      Number.isInteger(value['cursor']) &&
+      value['cursor'] <= 9007199254740991 &&
+      value['cursor'] >= 0 &&
+      Number.isInteger(value['last_seq']) &&
+      value['last_seq'] <= 9007199254740991 &&
+      value['last_seq'] >= 0 &&
+      (value['epoch'] !== undefined
+        ? typeof value['epoch'] === 'string' && local_0.test(value['epoch'])
+        : true) &&
+      (value['reset'] !== undefined ? value['reset'] === true : true) &&
+      (value['oldest_seq'] !== undefined
+        ? Number.isInteger(value['oldest_seq']) &&
+          value['oldest_seq'] <= 9007199254740991 &&
+          value['oldest_seq'] >= 0
+        : true) &&
+      (value['gap'] !== undefined ? check_Gap(value['gap']) : true) &&
+      (value['exists'] !== undefined
+        ? typeof value['exists'] === 'boolean'
+        : true)
+    )
+  }
+  return function check(value: any): value is ClaimEmpty {
+    return check_ClaimEmpty(value)
+  }
+})()
+
+export type ClaimRef = {
+  handle: string
+  claim_id: string
+}
+export const ClaimRef = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  function check_ClaimRef(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      typeof value['claim_id'] === 'string' &&
+      value['claim_id'].length <= 64
+    )
+  }
+  return function check(value: any): value is ClaimRef {
+    return check_ClaimRef(value)
+  }
+})()
+
+export type ReleaseAnswer = {
+  ok: true
+  released: boolean
+}
+export const ReleaseAnswer = (() => {
+  function check_ReleaseAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      typeof value['released'] === 'boolean'
+    )
+  }
+  return function check(value: any): value is ReleaseAnswer {
+    return check_ReleaseAnswer(value)
+  }
+})()
+
+export type RenewAnswer = {
+  ok: true
+  lease_remaining_ms: number
+}
+export const RenewAnswer = (() => {
+  function check_RenewAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      Number.isInteger(value['lease_remaining_ms']) &&
+      value['lease_remaining_ms'] >= 0
+    )
+  }
+  return function check(value: any): value is RenewAnswer {
+    return check_RenewAnswer(value)
+  }
+})()
+
+export type Agent = {
+  schema: 'bot2bot.agent_profile.v1'
+  handle: string
+  display_name?: string
+  framework?: string
+  framework_version?: string
+  summary?: string
+  capabilities?: Array<string>
+  topics?: Array<string>
+  languages?: Array<string>
+  contact_policy: 'signed_dm_first'
+  homepage_url?: string
+  updated_at: number
+  expires_at: number
+  box_pub: string
+  sign_pub: string
+  profile_sig: string
+  last_seen_at: number | null
+  score?: number
+}
+export const Agent = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_1 = /^[a-z0-9._:+-]{1,40}$/
+  const local_2 = /^[a-z0-9._:+-]{1,40}$/
+  const local_3 = /^[a-z0-9._:+-]{1,40}$/
+  const local_4 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_5 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_6 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_Agent(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['schema'] === 'bot2bot.agent_profile.v1' &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      (value['display_name'] !== undefined
+        ? typeof value['display_name'] === 'string' &&
+          value['display_name'].length <= 80
+        : true) &&
+      (value['framework'] !== undefined
+        ? typeof value['framework'] === 'string' &&
+          value['framework'].length <= 32
+        : true) &&
+      (value['framework_version'] !== undefined
+        ? typeof value['framework_version'] === 'string' &&
+          value['framework_version'].length <= 64
+        : true) &&
+      (value['summary'] !== undefined
+        ? typeof value['summary'] === 'string' && value['summary'].length <= 600
+        : true) &&
+      (value['capabilities'] !== undefined
+        ? Array.isArray(value['capabilities']) &&
+          value['capabilities'].length <= 32 &&
+          value['capabilities'].every(
+            (value: any) => typeof value === 'string' && local_1.test(value)
+          )
+        : true) &&
+      (value['topics'] !== undefined
+        ? Array.isArray(value['topics']) &&
+          value['topics'].length <= 32 &&
+          value['topics'].every(
+            (value: any) => typeof value === 'string' && local_2.test(value)
+          )
+        : true) &&
+      (value['languages'] !== undefined
+        ? Array.isArray(value['languages']) &&
+          value['languages'].length <= 32 &&
+          value['languages'].every(
+            (value: any) => typeof value === 'string' && local_3.test(value)
+          )
+        : true) &&
+      value['contact_policy'] === 'signed_dm_first' &&
+      (value['homepage_url'] !== undefined
+        ? typeof value['homepage_url'] === 'string'
+        : true) &&
+      Number.isInteger(value['updated_at']) &&
+      value['updated_at'] >= 0 &&
+      Number.isInteger(value['expires_at']) &&
+      value['expires_at'] >= 0 &&
+      typeof value['box_pub'] === 'string' &&
+      local_4.test(value['box_pub']) &&
+      typeof value['sign_pub'] === 'string' &&
+      local_5.test(value['sign_pub']) &&
+      typeof value['profile_sig'] === 'string' &&
+      local_6.test(value['profile_sig']) &&
+      ((Number.isInteger(value['last_seen_at']) &&
+        value['last_seen_at'] >= 0) ||
+        value['last_seen_at'] === null) &&
+      (value['score'] !== undefined
+        ? Number.isInteger(value['score']) && value['score'] >= 1
+        : true)
+    )
+  }
+  return function check(value: any): value is Agent {
+    return check_Agent(value)
+  }
+})()
+
+export type AgentAnswer = {
+  agent: Agent
+}
+export const AgentAnswer = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_1 = /^[a-z0-9._:+-]{1,40}$/
+  const local_2 = /^[a-z0-9._:+-]{1,40}$/
+  const local_3 = /^[a-z0-9._:+-]{1,40}$/
+  const local_4 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_5 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_6 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_Agent(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['schema'] === 'bot2bot.agent_profile.v1' &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      (value['display_name'] !== undefined
+        ? typeof value['display_name'] === 'string' &&
+          value['display_name'].length <= 80
+        : true) &&
+      (value['framework'] !== undefined
+        ? typeof value['framework'] === 'string' &&
+          value['framework'].length <= 32
+        : true) &&
+      (value['framework_version'] !== undefined
+        ? typeof value['framework_version'] === 'string' &&
+          value['framework_version'].length <= 64
+        : true) &&
+      (value['summary'] !== undefined
+        ? typeof value['summary'] === 'string' && value['summary'].length <= 600
+        : true) &&
+      (value['capabilities'] !== undefined
+        ? Array.isArray(value['capabilities']) &&
+          value['capabilities'].length <= 32 &&
+          value['capabilities'].every(
+            (value: any) => typeof value === 'string' && local_1.test(value)
+          )
+        : true) &&
+      (value['topics'] !== undefined
+        ? Array.isArray(value['topics']) &&
+          value['topics'].length <= 32 &&
+          value['topics'].every(
+            (value: any) => typeof value === 'string' && local_2.test(value)
+          )
+        : true) &&
+      (value['languages'] !== undefined
+        ? Array.isArray(value['languages']) &&
+          value['languages'].length <= 32 &&
+          value['languages'].every(
+            (value: any) => typeof value === 'string' && local_3.test(value)
+          )
+        : true) &&
+      value['contact_policy'] === 'signed_dm_first' &&
+      (value['homepage_url'] !== undefined
+        ? typeof value['homepage_url'] === 'string'
+        : true) &&
+      Number.isInteger(value['updated_at']) &&
+      value['updated_at'] >= 0 &&
+      Number.isInteger(value['expires_at']) &&
+      value['expires_at'] >= 0 &&
+      typeof value['box_pub'] === 'string' &&
+      local_4.test(value['box_pub']) &&
+      typeof value['sign_pub'] === 'string' &&
+      local_5.test(value['sign_pub']) &&
+      typeof value['profile_sig'] === 'string' &&
+      local_6.test(value['profile_sig']) &&
+      ((Number.isInteger(value['last_seen_at']) &&
+        value['last_seen_at'] >= 0) ||
+        value['last_seen_at'] === null) &&
+      (value['score'] !== undefined
+        ? Number.isInteger(value['score']) && value['score'] >= 1
+        : true)
+    )
+  }
+  function check_AgentAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      check_Agent(value['agent'])
+    )
+  }
+  return function check(value: any): value is AgentAnswer {
+    return check_AgentAnswer(value)
+  }
+})()
+
+export type AgentProfile = {
+  schema: 'bot2bot.agent_profile.v1'
+  handle: string
+  display_name?: string
+  framework?: string
+  framework_version?: string
+  summary?: string
+  capabilities?: Array<string>
+  topics?: Array<string>
+  languages?: Array<string>
+  contact_policy: 'signed_dm_first'
+  homepage_url?: string
+  updated_at: number
+  expires_at: number
+}
+export const AgentProfile = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_1 = /^[a-z0-9._:+-]{1,40}$/
+  const local_2 = /^[a-z0-9._:+-]{1,40}$/
+  const local_3 = /^[a-z0-9._:+-]{1,40}$/
+  function check_AgentProfile(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['schema'] === 'bot2bot.agent_profile.v1' &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      (value['display_name'] !== undefined
+        ? typeof value['display_name'] === 'string' &&
+          value['display_name'].length <= 80
+        : true) &&
+      (value['framework'] !== undefined
+        ? typeof value['framework'] === 'string' &&
+          value['framework'].length <= 32
+        : true) &&
+      (value['framework_version'] !== undefined
+        ? typeof value['framework_version'] === 'string' &&
+          value['framework_version'].length <= 64
+        : true) &&
+      (value['summary'] !== undefined
+        ? typeof value['summary'] === 'string' && value['summary'].length <= 600
+        : true) &&
+      (value['capabilities'] !== undefined
+        ? Array.isArray(value['capabilities']) &&
+          value['capabilities'].length <= 32 &&
+          value['capabilities'].every(
+            (value: any) => typeof value === 'string' && local_1.test(value)
+          )
+        : true) &&
+      (value['topics'] !== undefined
+        ? Array.isArray(value['topics']) &&
+          value['topics'].length <= 32 &&
+          value['topics'].every(
+            (value: any) => typeof value === 'string' && local_2.test(value)
+          )
+        : true) &&
+      (value['languages'] !== undefined
+        ? Array.isArray(value['languages']) &&
+          value['languages'].length <= 32 &&
+          value['languages'].every(
+            (value: any) => typeof value === 'string' && local_3.test(value)
+          )
+        : true) &&
+      value['contact_policy'] === 'signed_dm_first' &&
+      (value['homepage_url'] !== undefined
+        ? typeof value['homepage_url'] === 'string'
+        : true) &&
+      Number.isInteger(value['updated_at']) &&
+      value['updated_at'] >= 0 &&
+      Number.isInteger(value['expires_at']) &&
+      value['expires_at'] >= 0
+    )
+  }
+  return function check(value: any): value is AgentProfile {
+    return check_AgentProfile(value)
+  }
+})()
+
+export type AgentsAnswer = {
+  agents: Array<Agent>
+  count: number
+  next_cursor: string | null
+}
+export const AgentsAnswer = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_1 = /^[a-z0-9._:+-]{1,40}$/
+  const local_2 = /^[a-z0-9._:+-]{1,40}$/
+  const local_3 = /^[a-z0-9._:+-]{1,40}$/
+  const local_4 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_5 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_6 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_Agent(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['schema'] === 'bot2bot.agent_profile.v1' &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      (value['display_name'] !== undefined
+        ? typeof value['display_name'] === 'string' &&
+          value['display_name'].length <= 80
+        : true) &&
+      (value['framework'] !== undefined
+        ? typeof value['framework'] === 'string' &&
+          value['framework'].length <= 32
+        : true) &&
+      (value['framework_version'] !== undefined
+        ? typeof value['framework_version'] === 'string' &&
+          value['framework_version'].length <= 64
+        : true) &&
+      (value['summary'] !== undefined
+        ? typeof value['summary'] === 'string' && value['summary'].length <= 600
+        : true) &&
+      (value['capabilities'] !== undefined
+        ? Array.isArray(value['capabilities']) &&
+          value['capabilities'].length <= 32 &&
+          value['capabilities'].every(
+            (value: any) => typeof value === 'string' && local_1.test(value)
+          )
+        : true) &&
+      (value['topics'] !== undefined
+        ? Array.isArray(value['topics']) &&
+          value['topics'].length <= 32 &&
+          value['topics'].every(
+            (value: any) => typeof value === 'string' && local_2.test(value)
+          )
+        : true) &&
+      (value['languages'] !== undefined
+        ? Array.isArray(value['languages']) &&
+          value['languages'].length <= 32 &&
+          value['languages'].every(
+            (value: any) => typeof value === 'string' && local_3.test(value)
+          )
+        : true) &&
+      value['contact_policy'] === 'signed_dm_first' &&
+      (value['homepage_url'] !== undefined
+        ? typeof value['homepage_url'] === 'string'
+        : true) &&
+      Number.isInteger(value['updated_at']) &&
+      value['updated_at'] >= 0 &&
+      Number.isInteger(value['expires_at']) &&
+      value['expires_at'] >= 0 &&
+      typeof value['box_pub'] === 'string' &&
+      local_4.test(value['box_pub']) &&
+      typeof value['sign_pub'] === 'string' &&
+      local_5.test(value['sign_pub']) &&
+      typeof value['profile_sig'] === 'string' &&
+      local_6.test(value['profile_sig']) &&
+      ((Number.isInteger(value['last_seen_at']) &&
+        value['last_seen_at'] >= 0) ||
+        value['last_seen_at'] === null) &&
+      (value['score'] !== undefined
+        ? Number.isInteger(value['score']) && value['score'] >= 1
+        : true)
+    )
+  }
+  function check_AgentsAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Array.isArray(value['agents']) &&
+      value['agents'].every((value: any) => check_Agent(value)) &&
+      Number.isInteger(value['count']) &&
+      value['count'] >= 0 &&
+      (typeof value['next_cursor'] === 'string' ||
+        value['next_cursor'] === null)
+    )
+  }
+  return function check(value: any): value is AgentsAnswer {
+    return check_AgentsAnswer(value)
+  }
+})()
+
+export type DirectoryAnswer = {
+  protocol: string
+  search: string
+  agent: string
+  matches: string
+  profile_schema: string
+  agents: number
+}
+export const DirectoryAnswer = (() => {
+  function check_DirectoryAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      typeof value['protocol'] === 'string' &&
+      typeof value['search'] === 'string' &&
+      typeof value['agent'] === 'string' &&
+      typeof value['matches'] === 'string' &&
+      typeof value['profile_schema'] === 'string' &&
+      Number.isInteger(value['agents']) &&
+      value['agents'] >= 0
+    )
+  }
+  return function check(value: any): value is DirectoryAnswer {
+    return check_DirectoryAnswer(value)
+  }
+})()
+
+export type DmAnswer = {
+  ok: true
+  id: string
+  seq: number
+}
+export const DmAnswer = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
+  function check_DmAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      typeof value['id'] === 'string' &&
+      local_0.test(value['id']) &&
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0
+    )
+  }
+  return function check(value: any): value is DmAnswer {
+    return check_DmAnswer(value)
+  }
+})()
+
+export type DmBody = {
+  ciphertext: string
+  nonce: string
+  sender_eph_pub: string
+  from_handle?: string
+  from_ts?: number
+  from_sig?: string
+}
+export const DmBody = (() => {
+  const local_0 =
+    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
+  const local_1 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
+  const local_2 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_3 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_4 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_DmBody(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      typeof value['ciphertext'] === 'string' &&
+      value['ciphertext'].length <= 131072 &&
+      value['ciphertext'].length >= 4 &&
+      local_0.test(value['ciphertext']) &&
+      typeof value['nonce'] === 'string' &&
+      local_1.test(value['nonce']) &&
+      typeof value['sender_eph_pub'] === 'string' &&
+      local_2.test(value['sender_eph_pub']) &&
+      (value['from_handle'] !== undefined
+        ? typeof value['from_handle'] === 'string' &&
+          local_3.test(value['from_handle'])
+        : true) &&
+      (value['from_ts'] !== undefined
+        ? Number.isInteger(value['from_ts']) && value['from_ts'] >= 0
+        : true) &&
+      (value['from_sig'] !== undefined
+        ? typeof value['from_sig'] === 'string' &&
+          local_4.test(value['from_sig'])
+        : true)
+    )
+  }
+  return function check(value: any): value is DmBody {
+    return check_DmBody(value)
+  }
+})()
+
+export type DmMessage = {
+  seq: number
+  id: string
+  ciphertext: string
+  nonce: string
+  sender_eph_pub: string
+  from_handle: string | null
+  from_verified: boolean
+  from_ts?: number
+  from_sig?: string
+  ts: number
+}
+export const DmMessage = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_1 =
+    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
+  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
+  const local_3 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_4 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_5 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_DmMessage(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0 &&
+      typeof value['id'] === 'string' &&
+      local_0.test(value['id']) &&
+      typeof value['ciphertext'] === 'string' &&
+      value['ciphertext'].length <= 131072 &&
+      value['ciphertext'].length >= 4 &&
+      local_1.test(value['ciphertext']) &&
+      typeof value['nonce'] === 'string' &&
+      local_2.test(value['nonce']) &&
+      typeof value['sender_eph_pub'] === 'string' &&
+      local_3.test(value['sender_eph_pub']) &&
+      ((typeof value['from_handle'] === 'string' &&
+        local_4.test(value['from_handle'])) ||
+        value['from_handle'] === null) &&
+      typeof value['from_verified'] === 'boolean' &&
+      (value['from_ts'] !== undefined
+        ? Number.isInteger(value['from_ts']) && value['from_ts'] >= 0
+        : true) &&
+      (value['from_sig'] !== undefined
+        ? typeof value['from_sig'] === 'string' &&
+          local_5.test(value['from_sig'])
+        : true) &&
       Number.isInteger(value['ts']) &&
       value['ts'] >= 0
     )
   }
-  return function check(value: any): value is HealthAnswer {
-    return check_HealthAnswer(value)
+  return function check(value: any): value is DmMessage {
+    return check_DmMessage(value)
   }
 })()
 
-export type RelayStatusAnswer = {
+export type HeartbeatAnswer = {
   ok: true
-  started_at: string
-  uptime_seconds: number
-  rooms: number
-  source_hashes: Record<string, string>
+  last_seen_at: number
 }
-export const RelayStatusAnswer = (() => {
-  const local_0 = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}/
-  const local_1 = /^(.*)$/
-  const local_2 = /^[0-9a-f]{64}$/
-  function check_RelayStatusAnswer(value: any): boolean {
+export const HeartbeatAnswer = (() => {
+  function check_HeartbeatAnswer(value: any): boolean {
     return (
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
       value['ok'] === true &&
-      typeof value['started_at'] === 'string' &&
-      local_0.test(value['started_at']) &&
-      Number.isFinite(value['uptime_seconds']) &&
-      value['uptime_seconds'] >= 0 &&
-      Number.isInteger(value['rooms']) &&
-      value['rooms'] >= 0 &&
-      typeof value['source_hashes'] === 'object' &&
-      value['source_hashes'] !== null &&
-      !Array.isArray(value['source_hashes']) &&
-      !(value['source_hashes'] instanceof Date) &&
-      !(value['source_hashes'] instanceof Uint8Array) &&
-      Object.entries(value['source_hashes']).every(([key, value]) =>
-        local_1.test(key)
-          ? typeof value === 'string' && local_2.test(value)
-          : true
-      )
+      Number.isInteger(value['last_seen_at']) &&
+      value['last_seen_at'] >= 0
     )
   }
-  return function check(value: any): value is RelayStatusAnswer {
-    return check_RelayStatusAnswer(value)
+  return function check(value: any): value is HeartbeatAnswer {
+    return check_HeartbeatAnswer(value)
   }
 })()
 
-export type Discovery = {
-  protocol: 'bot2bot/1'
-  spec_version: string
-  level: 'compat' | 'hardened'
-  profiles: Array<string>
-  limits: Record<string, number>
-  timings: Record<string, number>
-  implementation: {
-    name: string
-    version: string
+export type IdentityAnswer = {
+  handle: string
+  box_pub: string
+  sign_pub: string
+  registered_at: number
+  meta: {
+    bio?: string
   }
 }
-export const Discovery = (() => {
-  const local_0 = /^[0-9]+\.[0-9]+$/
-  const local_1 = /^(.*)$/
-  const local_2 = /^(.*)$/
-  function check_Discovery(value: any): boolean {
+export const IdentityAnswer = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_1 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_2 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  function check_IdentityAnswer(value: any): boolean {
     return (
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
-      value['protocol'] === 'bot2bot/1' &&
-      typeof value['spec_version'] === 'string' &&
-      local_0.test(value['spec_version']) &&
-      (value['level'] === 'compat' || value['level'] === 'hardened') &&
-      Array.isArray(value['profiles']) &&
-      value['profiles'].every((value: any) => typeof value === 'string') &&
-      typeof value['limits'] === 'object' &&
-      value['limits'] !== null &&
-      !Array.isArray(value['limits']) &&
-      !(value['limits'] instanceof Date) &&
-      !(value['limits'] instanceof Uint8Array) &&
-      Object.entries(value['limits']).every(([key, value]) =>
-        local_1.test(key) ? Number.isFinite(value) : true
-      ) &&
-      typeof value['timings'] === 'object' &&
-      value['timings'] !== null &&
-      !Array.isArray(value['timings']) &&
-      !(value['timings'] instanceof Date) &&
-      !(value['timings'] instanceof Uint8Array) &&
-      Object.entries(value['timings']).every(([key, value]) =>
-        local_2.test(key) ? Number.isFinite(value) : true
-      ) &&
-      typeof value['implementation'] === 'object' &&
-      value['implementation'] !== null &&
-      !Array.isArray(value['implementation']) &&
-      typeof value['implementation']['name'] === 'string' &&
-      typeof value['implementation']['version'] === 'string'
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      typeof value['box_pub'] === 'string' &&
+      local_1.test(value['box_pub']) &&
+      typeof value['sign_pub'] === 'string' &&
+      local_2.test(value['sign_pub']) &&
+      Number.isInteger(value['registered_at']) &&
+      value['registered_at'] >= 0 &&
+      typeof value['meta'] === 'object' &&
+      value['meta'] !== null &&
+      !Array.isArray(value['meta']) &&
+      (value['meta']['bio'] !== undefined
+        ? typeof value['meta']['bio'] === 'string' &&
+          value['meta']['bio'].length <= 280
+        : true)
     )
   }
-  return function check(value: any): value is Discovery {
-    return check_Discovery(value)
+  return function check(value: any): value is IdentityAnswer {
+    return check_IdentityAnswer(value)
   }
 })()
 
-export type Problem = {
-  type?: string
-  title?: string
-  status?: number
-  detail?: string
-  error: string
+export type InboxAnswer = {
+  messages: Array<DmMessage>
+  last_seq: number
+  has_more?: boolean
 }
-export const Problem = (() => {
-  function check_Problem(value: any): boolean {
+export const InboxAnswer = (() => {
+  const local_0 = /^[A-Za-z0-9_-]{8,64}$/
+  const local_1 =
+    /^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$/
+  const local_2 = /^(?:[A-Za-z0-9+/]{32}|[A-Za-z0-9_-]{32})$/
+  const local_3 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_4 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_5 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_DmMessage(value: any): boolean {
     return (
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
-      (value['type'] !== undefined
-        ? typeof value['type'] === 'string'
+      Number.isInteger(value['seq']) &&
+      value['seq'] <= 9007199254740991 &&
+      value['seq'] >= 0 &&
+      typeof value['id'] === 'string' &&
+      local_0.test(value['id']) &&
+      typeof value['ciphertext'] === 'string' &&
+      value['ciphertext'].length <= 131072 &&
+      value['ciphertext'].length >= 4 &&
+      local_1.test(value['ciphertext']) &&
+      typeof value['nonce'] === 'string' &&
+      local_2.test(value['nonce']) &&
+      typeof value['sender_eph_pub'] === 'string' &&
+      local_3.test(value['sender_eph_pub']) &&
+      ((typeof value['from_handle'] === 'string' &&
+        local_4.test(value['from_handle'])) ||
+        value['from_handle'] === null) &&
+      typeof value['from_verified'] === 'boolean' &&
+      (value['from_ts'] !== undefined
+        ? Number.isInteger(value['from_ts']) && value['from_ts'] >= 0
         : true) &&
-      (value['title'] !== undefined
-        ? typeof value['title'] === 'string'
+      (value['from_sig'] !== undefined
+        ? typeof value['from_sig'] === 'string' &&
+          local_5.test(value['from_sig'])
         : true) &&
-      (value['status'] !== undefined
-        ? Number.isInteger(value['status'])
-        : true) &&
-      (value['detail'] !== undefined
-        ? typeof value['detail'] === 'string'
-        : true) &&
-      typeof value['error'] === 'string' &&
-      value['error'].length >= 1
+      Number.isInteger(value['ts']) &&
+      value['ts'] >= 0
     )
   }
-  return function check(value: any): value is Problem {
-    return check_Problem(value)
+  function check_InboxAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Array.isArray(value['messages']) &&
+      value['messages'].every((value: any) => check_DmMessage(value)) &&
+      Number.isInteger(value['last_seq']) &&
+      value['last_seq'] <= 9007199254740991 &&
+      value['last_seq'] >= 0 &&
+      (value['has_more'] !== undefined
+        ? typeof value['has_more'] === 'boolean'
+        : true)
+    )
+  }
+  return function check(value: any): value is InboxAnswer {
+    return check_InboxAnswer(value)
+  }
+})()
+
+export type PublishAnswer = {
+  ok: true
+  handle: string
+  profile: AgentProfile
+}
+export const PublishAnswer = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_1 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_2 = /^[a-z0-9._:+-]{1,40}$/
+  const local_3 = /^[a-z0-9._:+-]{1,40}$/
+  const local_4 = /^[a-z0-9._:+-]{1,40}$/
+  function check_AgentProfile(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['schema'] === 'bot2bot.agent_profile.v1' &&
+      typeof value['handle'] === 'string' &&
+      local_1.test(value['handle']) &&
+      (value['display_name'] !== undefined
+        ? typeof value['display_name'] === 'string' &&
+          value['display_name'].length <= 80
+        : true) &&
+      (value['framework'] !== undefined
+        ? typeof value['framework'] === 'string' &&
+          value['framework'].length <= 32
+        : true) &&
+      (value['framework_version'] !== undefined
+        ? typeof value['framework_version'] === 'string' &&
+          value['framework_version'].length <= 64
+        : true) &&
+      (value['summary'] !== undefined
+        ? typeof value['summary'] === 'string' && value['summary'].length <= 600
+        : true) &&
+      (value['capabilities'] !== undefined
+        ? Array.isArray(value['capabilities']) &&
+          value['capabilities'].length <= 32 &&
+          value['capabilities'].every(
+            (value: any) => typeof value === 'string' && local_2.test(value)
+          )
+        : true) &&
+      (value['topics'] !== undefined
+        ? Array.isArray(value['topics']) &&
+          value['topics'].length <= 32 &&
+          value['topics'].every(
+            (value: any) => typeof value === 'string' && local_3.test(value)
+          )
+        : true) &&
+      (value['languages'] !== undefined
+        ? Array.isArray(value['languages']) &&
+          value['languages'].length <= 32 &&
+          value['languages'].every(
+            (value: any) => typeof value === 'string' && local_4.test(value)
+          )
+        : true) &&
+      value['contact_policy'] === 'signed_dm_first' &&
+      (value['homepage_url'] !== undefined
+        ? typeof value['homepage_url'] === 'string'
+        : true) &&
+      Number.isInteger(value['updated_at']) &&
+      value['updated_at'] >= 0 &&
+      Number.isInteger(value['expires_at']) &&
+      value['expires_at'] >= 0
+    )
+  }
+  function check_PublishAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      check_AgentProfile(value['profile'])
+    )
+  }
+  return function check(value: any): value is PublishAnswer {
+    return check_PublishAnswer(value)
+  }
+})()
+
+export type PublishBody = {
+  profile: AgentProfile
+  profile_sig: string
+}
+export const PublishBody = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_1 = /^[a-z0-9._:+-]{1,40}$/
+  const local_2 = /^[a-z0-9._:+-]{1,40}$/
+  const local_3 = /^[a-z0-9._:+-]{1,40}$/
+  const local_4 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_AgentProfile(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['schema'] === 'bot2bot.agent_profile.v1' &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      (value['display_name'] !== undefined
+        ? typeof value['display_name'] === 'string' &&
+          value['display_name'].length <= 80
+        : true) &&
+      (value['framework'] !== undefined
+        ? typeof value['framework'] === 'string' &&
+          value['framework'].length <= 32
+        : true) &&
+      (value['framework_version'] !== undefined
+        ? typeof value['framework_version'] === 'string' &&
+          value['framework_version'].length <= 64
+        : true) &&
+      (value['summary'] !== undefined
+        ? typeof value['summary'] === 'string' && value['summary'].length <= 600
+        : true) &&
+      (value['capabilities'] !== undefined
+        ? Array.isArray(value['capabilities']) &&
+          value['capabilities'].length <= 32 &&
+          value['capabilities'].every(
+            (value: any) => typeof value === 'string' && local_1.test(value)
+          )
+        : true) &&
+      (value['topics'] !== undefined
+        ? Array.isArray(value['topics']) &&
+          value['topics'].length <= 32 &&
+          value['topics'].every(
+            (value: any) => typeof value === 'string' && local_2.test(value)
+          )
+        : true) &&
+      (value['languages'] !== undefined
+        ? Array.isArray(value['languages']) &&
+          value['languages'].length <= 32 &&
+          value['languages'].every(
+            (value: any) => typeof value === 'string' && local_3.test(value)
+          )
+        : true) &&
+      value['contact_policy'] === 'signed_dm_first' &&
+      (value['homepage_url'] !== undefined
+        ? typeof value['homepage_url'] === 'string'
+        : true) &&
+      Number.isInteger(value['updated_at']) &&
+      value['updated_at'] >= 0 &&
+      Number.isInteger(value['expires_at']) &&
+      value['expires_at'] >= 0
+    )
+  }
+  function check_PublishBody(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      check_AgentProfile(value['profile']) &&
+      typeof value['profile_sig'] === 'string' &&
+      local_4.test(value['profile_sig'])
+    )
+  }
+  return function check(value: any): value is PublishBody {
+    return check_PublishBody(value)
+  }
+})()
+
+export type RegisterAnswer = {
+  ok: true
+  handle: string
+  registered_at: number
+}
+export const RegisterAnswer = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  function check_RegisterAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      Number.isInteger(value['registered_at']) &&
+      value['registered_at'] >= 0
+    )
+  }
+  return function check(value: any): value is RegisterAnswer {
+    return check_RegisterAnswer(value)
+  }
+})()
+
+export type RegisterBody = {
+  handle: string
+  box_pub: string
+  sign_pub: string
+  register_ts: number
+  register_sig: string
+  meta?: {
+    bio?: string
+  }
+}
+export const RegisterBody = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_1 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_2 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_3 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_RegisterBody(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      typeof value['handle'] === 'string' &&
+      local_0.test(value['handle']) &&
+      typeof value['box_pub'] === 'string' &&
+      local_1.test(value['box_pub']) &&
+      typeof value['sign_pub'] === 'string' &&
+      local_2.test(value['sign_pub']) &&
+      Number.isInteger(value['register_ts']) &&
+      value['register_ts'] >= 0 &&
+      typeof value['register_sig'] === 'string' &&
+      local_3.test(value['register_sig']) &&
+      (value['meta'] !== undefined
+        ? typeof value['meta'] === 'object' &&
+          value['meta'] !== null &&
+          !Array.isArray(value['meta']) &&
+          (value['meta']['bio'] !== undefined
+            ? typeof value['meta']['bio'] === 'string' &&
+              value['meta']['bio'].length <= 280
+            : true)
+        : true)
+    )
+  }
+  return function check(value: any): value is RegisterBody {
+    return check_RegisterBody(value)
+  }
+})()
+
+export type RemovedAnswer = {
+  ok: true
+  removed: boolean
+}
+export const RemovedAnswer = (() => {
+  function check_RemovedAnswer(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['ok'] === true &&
+      typeof value['removed'] === 'boolean'
+    )
+  }
+  return function check(value: any): value is RemovedAnswer {
+    return check_RemovedAnswer(value)
   }
 })()
