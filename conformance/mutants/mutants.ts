@@ -38,8 +38,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'CORE-1/no-error',
     file: 'problem.ts',
-    from: 'return problemBody(this.slug, this.detail);',
-    to: 'return { ...problemBody(this.slug, this.detail), error: undefined };',
+    from: 'return problemBody(this.slug, this.detail, this.fields);',
+    to: 'return { ...problemBody(this.slug, this.detail, this.fields), error: undefined };',
   },
   {
     id: 'CORE-2/plain-json',
@@ -50,8 +50,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'CORE-2/wrong-status',
     file: 'problem.ts',
-    from: 'return problemBody(this.slug, this.detail);',
-    to: 'return { ...problemBody(this.slug, this.detail), status: 200 };',
+    from: 'return problemBody(this.slug, this.detail, this.fields);',
+    to: 'return { ...problemBody(this.slug, this.detail, this.fields), status: 200 };',
   },
   {
     id: 'CORE-3/no-retry-after',
@@ -80,8 +80,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'CORE-5/strict',
     file: 'validate.ts',
-    from: 'Type.Object({\n      ...properties,',
-    to: 'Type.Object({\n      x_unknown: Type.Optional(Type.Null()),\n      ...properties,',
+    from: 'Type.Object({\n      nonce,',
+    to: 'Type.Object({\n      x_unknown: Type.Optional(Type.Null()),\n      nonce,',
   },
   {
     id: 'CORE-6/refused',
@@ -209,17 +209,22 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'ROOM-6/streams-do-not-count',
     file: 'room.ts',
-    from: 'return this.subscribers.size > 0 || this.waiters',
-    to: 'return this.waiters',
+    from: 'this.subscribers.size > 0 ||\n      this.waiters',
+    to: 'this.waiters',
   },
   {
     id: 'ROOM-6/waits-do-not-count',
     file: 'room.ts',
-    from: '|| this.waiters.size > 0 ||',
-    to: '||',
+    from: '      this.waiters.size > 0 ||\n',
+    to: '',
     flags: ['--room-idle-ms', '800'],
   },
-  { id: 'ROOM-7/never', file: 'hub.ts', from: 'this.rooms.delete(room.id);', to: ';' },
+  {
+    id: 'ROOM-7/never',
+    file: 'hub.ts',
+    from: 'room.log.close();\n      this.rooms.delete(room.id);',
+    to: ';',
+  },
   {
     id: 'ROOM-8/looking-keeps',
     file: 'routes/reads.ts',
@@ -266,8 +271,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-5/unpadded',
     file: 'validate.ts',
-    from: 'ciphertext: { ...ciphertext, maxLength: limits.ciphertext_chars },',
-    to: "ciphertext: Type.String({ pattern: '^[A-Za-z0-9+/_-]+={0,2}$' }),",
+    from: 'const ciphertextHere = { ...ciphertext, maxLength: limits.ciphertext_chars };',
+    to: "const ciphertextHere = Type.String({ pattern: '^[A-Za-z0-9+/_-]+={0,2}$' });",
   },
   {
     id: 'MSG-5/short-nonce',
@@ -369,8 +374,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-18/dropped',
     file: 'log.ts',
-    from: '(ext === undefined ? \'}\' : `,"ext":"${ext}"}`)',
-    to: "'}'",
+    from: '(ext === undefined ? \'\' : `,"ext":"${ext}"`)',
+    to: "''",
   },
   {
     id: 'MSG-18/any',
@@ -396,7 +401,12 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'const posted = await relay.post(',
     to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, 'x', () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
   },
-  { id: 'MSG-22/verified', file: 'log.ts', from: '"sender_verified":false,', to: '"sender_verified":true,' },
+  {
+    id: 'MSG-22/verified',
+    file: 'log.ts',
+    from: '"sender_verified":${signature !== undefined},',
+    to: '"sender_verified":true,',
+  },
   // Chapter 04, streams
   {
     id: 'STREAM-1/type',

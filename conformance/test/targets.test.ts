@@ -114,8 +114,8 @@ const BENIGN: Record<string, { file: string; from: string; to: string }[]> = {
   'with extra fields everywhere': [
     {
       file: 'log.ts',
-      from: '"sender_verified":false,',
-      to: '"sender_verified":false,"_bytes":7,"x":{"seq":1},',
+      from: '"sender_verified":${signature !== undefined},',
+      to: '"sender_verified":${signature !== undefined},"_bytes":7,"x":{"seq":1},',
     },
     {
       file: 'routes/messages.ts',

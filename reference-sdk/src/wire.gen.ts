@@ -67,6 +67,7 @@ export const LIMITS = {
   "inbox_unsigned": 32,
   "inbox_page": 50,
   "dm_bytes": 268435456,
+  "profiles": 20000,
   "profile_bytes": 8192,
   "agents_page": 100
 } as const;

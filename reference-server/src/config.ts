@@ -18,6 +18,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** Where Prometheus finds the metrics; null: nowhere. */
   readonly metricsPort: number | null;
+  /** Where identities and profiles survive a restart; null: nowhere. */
+  readonly dataDir: string | null;
   readonly limits: Limits;
   readonly timings: Timings;
 }
@@ -39,6 +41,7 @@ export const DEFAULT_CONFIG: Config = {
   logLevel: 'warn',
   trustedProxies: [],
   metricsPort: null,
+  dataDir: null,
   limits: DEFAULT_LIMITS,
   timings: DEFAULT_TIMINGS,
 };
@@ -82,6 +85,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
         'log-level': { type: 'string' },
         'trusted-proxies': { type: 'string' },
         'metrics-port': { type: 'string' },
+        'data-dir': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -103,6 +107,12 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (!LOG_LEVELS.includes(logLevel)) throw new UsageError(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
   const timings: Timings = numbers(TIMINGS, values);
   if (timings.ttl_min_ms > timings.ttl_max_ms) throw new UsageError('--ttl-min-ms is above --ttl-max-ms');
+  if (timings.lease_min_ms > timings.lease_max_ms)
+    throw new UsageError('--lease-min-ms is above --lease-max-ms');
+  if (timings.claim_ttl_min_ms > timings.claim_ttl_max_ms)
+    throw new UsageError('--claim-ttl-min-ms is above --claim-ttl-max-ms');
+  if (timings.profile_min_ms > timings.profile_max_ms)
+    throw new UsageError('--profile-min-ms is above --profile-max-ms');
   if (timings.wait_min_ms > timings.wait_max_ms) throw new UsageError('--wait-min-ms is above --wait-max-ms');
   return {
     host: textOf(values, 'host') ?? (env['HOST'] || DEFAULT_CONFIG.host),
@@ -110,6 +120,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
     logLevel,
     trustedProxies,
     metricsPort: metrics === undefined ? null : portOf('metrics-port', metrics),
+    dataDir: textOf(values, 'data-dir') ?? null,
     limits: numbers(LIMITS, values),
     timings,
   };
@@ -129,12 +140,14 @@ Examples:
   bot2bot-relay                                  on http://127.0.0.1:3000
   bot2bot-relay --host 0.0.0.0 --port 8080       for other machines
   PORT=8080 bot2bot-relay --room-burst 1000      with another limit
+  bot2bot-relay --data-dir /var/lib/bot2bot      handles outlive the process
 
   --host                 address to listen on (${DEFAULT_CONFIG.host}; or HOST)
   --port                 port, 0 for any free one (${DEFAULT_CONFIG.port}; or PORT)
   --log-level            ${LOG_LEVELS.join(', ')} (${DEFAULT_CONFIG.logLevel}; to stderr)
   --trusted-proxies      whose X-Forwarded-For is believed, such as loopback,10.0.0.0/8 (none)
   --metrics-port         Prometheus metrics on 127.0.0.1 at /metrics, 0 for any free port (none)
+  --data-dir             folder in which identities and profiles, nothing else, survive a restart (none)
   --help, --version
 
 Limits:

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import type { Engine } from './engine/engine.ts';
 import { textFrame, type Format } from './log.ts';
 import { RequestProblem } from './problem.ts';
-import { Room, type Subscriber, type Waiter } from './room.ts';
+import { Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
 
 const KEEPALIVE = Buffer.from(':\n\n');
 /** Bytes taken from the log at a time for a subscriber that does not keep up with the others. */
@@ -34,22 +34,28 @@ export class Hub {
   readonly #bySocket = new WeakMap<object, Subscriber>();
   readonly #dirty = new Set<Room>();
   readonly #page: (room: Room, after: number, reset: boolean) => Buffer;
+  readonly #offer: (room: Room, claimant: Claimant, last: boolean) => void;
   #scheduled = false;
   readonly #onDrain: (this: object) => void;
 
-  /** @param page the answer of a wait at this position. */
+  /**
+   * @param page the answer of a wait at this position.
+   * @param offer answers a parked claim if there is something for it; if this is its last chance, in any case.
+   */
   constructor(given: {
     limits: Limits;
     timings: Timings;
     clock: Clock;
     engine: Engine;
     page: (room: Room, after: number, reset: boolean) => Buffer;
+    offer: (room: Room, claimant: Claimant, last: boolean) => void;
   }) {
     this.#limits = given.limits;
     this.#timings = given.timings;
     this.#clock = given.clock;
     this.#engine = given.engine;
     this.#page = given.page;
+    this.#offer = given.offer;
     const drained = (socket: object) => {
       const sub = this.#bySocket.get(socket);
       if (sub === undefined) return;
@@ -71,6 +77,13 @@ export class Hub {
       this.rooms.set(id, room);
     }
     return room;
+  }
+
+  /** Take back a room that was entered for nothing. @see ROOM-2 */
+  leaveEmpty(room: Room): void {
+    if (room.inUse || room.log.lastAssigned >= room.log.firstSeq) return;
+    room.log.close();
+    this.rooms.delete(room.id);
   }
 
   /** A room that exists. @throws {RequestProblem} unknown-room. @see ROOM-3 */
@@ -155,10 +168,12 @@ export class Hub {
     room.waiters.add(waiter);
   }
 
-  unpark(room: Room, waiter: Waiter): void {
-    if (!room.waiters.delete(waiter)) return;
-    waiter.release();
+  /** Let a parked request go. @returns whether it was still parked. */
+  unpark(room: Room, parked: Waiter | Claimant): boolean {
+    if (!room.waiters.delete(parked as Waiter) && !room.claimants.delete(parked as Claimant)) return false;
+    parked.release();
     this.touch(room);
+    return true;
   }
 
   #write(sub: Subscriber, data: Buffer): void {
@@ -263,6 +278,7 @@ export class Hub {
       }
     }
     if (room.waiters.size > 0) this.#answerWaiters(room, now);
+    if (upTo !== from) for (const claimant of room.claimants) this.#offer(room, claimant, false);
   }
 
   /** Renames, and presence if it is time. @see STREAM-22 STREAM-23 */
@@ -308,6 +324,7 @@ export class Hub {
       for (const waiter of room.waiters) {
         if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
       }
+      for (const claimant of room.claimants) if (mono >= claimant.deadline) this.#offer(room, claimant, true);
       for (const sub of room.subscribers) {
         if (sub.blocked && (mono - sub.blockedAt > this.#timings.stalled_ms || this.#overtaken(sub)))
           this.#cut(sub);
@@ -321,6 +338,7 @@ export class Hub {
       }
       if (room.presenceDirty) this.markDirty(room);
       room.log.sweep(this.#clock.wall());
+      if (this.#engine.leased(room.log)) this.touch(room);
       if (room.inUse || mono - room.activeAt < this.#timings.room_idle_ms) continue;
       room.log.close();
       this.rooms.delete(room.id);
@@ -334,6 +352,7 @@ export class Hub {
       this.#flush(room);
       for (const waiter of room.waiters)
         this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
+      for (const claimant of room.claimants) this.#offer(room, claimant, true);
       for (const sub of room.subscribers) sub.end(RESTARTING);
     }
   }

@@ -1,9 +1,21 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Limits, Timings } from '@bot2bot/schemas';
 
+/** What makes a message signed, as posted. @see SIGN-5 */
+export interface MessageSignature {
+  readonly handle: string;
+  readonly ts: number;
+  readonly nonce: string;
+  readonly sig: string;
+  readonly sig2: string | undefined;
+}
+
 /** What a client posted, validated. */
 export interface Draft {
+  /** The label; of a signed message, the handle with its `@`. */
   readonly sender: string;
+  readonly signature: MessageSignature | undefined;
+  readonly signedOnly: boolean;
   readonly ciphertext: string;
   readonly nonce: string;
   /** 0: does not expire. */
@@ -24,9 +36,12 @@ const NONCE_BYTES = 250;
 /** How a frame reaches a subscriber. */
 export type Format = 'sse' | 'ws';
 
-interface Entry {
+export interface Entry {
   readonly seq: number;
   readonly id: string;
+  readonly sender: string;
+  /** Handle that signed it. */
+  readonly handle: string | undefined;
   readonly ts: number;
   readonly expiresAt: number;
   readonly nonce: string;
@@ -80,6 +95,8 @@ export class RoomLog {
   #live = 0;
   #nextSeq: number;
   #nextExpiry = Infinity;
+  /** Signed messages alone from now on. @see SIGN-7 */
+  locked = false;
   readonly #nonces = new Map<string, Remembered>();
 
   /** @param budget of the relay, of which this log takes its part. */
@@ -145,16 +162,19 @@ export class RoomLog {
   append(draft: Draft, now: number): { id: string; seq: number } {
     const seq = this.#nextSeq++;
     const id = `m_${randomBytes(9).toString('base64url')}`;
-    const { sender, ciphertext, nonce, ttlMs, replyTo, ext } = draft;
+    const { sender, signature, signedOnly, ciphertext, nonce, ttlMs, replyTo, ext } = draft;
     const json = Buffer.from(
-      `{"seq":${seq},"id":"${id}","sender":${JSON.stringify(sender)},"sender_verified":false,` +
+      `{"seq":${seq},"id":"${id}","sender":${JSON.stringify(sender)},"sender_verified":${signature !== undefined},` +
         `"ciphertext":"${ciphertext}","nonce":"${nonce}","ts":${now}` +
         (ttlMs === 0 ? '' : `,"ttl_ms":${ttlMs}`) +
         (replyTo === undefined ? '' : `,"reply_to":"${replyTo}"`) +
-        (ext === undefined ? '}' : `,"ext":"${ext}"}`),
+        (ext === undefined ? '' : `,"ext":"${ext}"`) +
+        (signature === undefined ? '}' : signatureFields(signature, signedOnly)),
     );
     const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;
-    this.#entries.push({ seq, id, ts: now, expiresAt, nonce, json, sse: null, ws: null });
+    const handle = signature?.handle;
+    this.#entries.push({ seq, id, sender, handle, ts: now, expiresAt, nonce, json, sse: null, ws: null });
+    if (signedOnly) this.locked = true;
     this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
     this.#nonces.set(nonce, { seq, id, at: now, digest: '' });
     this.#budget.bytes += NONCE_BYTES;
@@ -277,6 +297,23 @@ export class RoomLog {
     };
   }
 
+  /** The oldest deliverable message above `after` that satisfies `admits`. @see CLAIM-6 */
+  next(after: number, admits: (entry: Entry) => boolean, now: number): Entry | undefined {
+    this.#trim(now);
+    this.expire(now);
+    for (let i = this.#placeAfter(after); i < this.#entries.length; i++) {
+      const entry = this.#entries[i];
+      if (entry !== undefined && entry.json !== null && admits(entry)) return entry;
+    }
+    return undefined;
+  }
+
+  /** The JSON of a message that can be delivered still; null when it has expired or was evicted. @see CLAIM-26 */
+  jsonOf(seq: number, now: number): Buffer | null {
+    this.expire(now);
+    return seq < this.oldestSeq ? null : (this.#at(seq)?.json ?? null);
+  }
+
   /** What was evicted above `after`; null for `after` 0. @see READ-10 */
   gap(after: number): Gap | null {
     const to = this.oldestSeq - 1;
@@ -316,6 +353,15 @@ export class RoomLog {
     entry[format] = slice;
     return slice;
   }
+}
+
+/** The end of a signed message's JSON. The texts have been checked: none needs escaping. @see SIGN-5 */
+function signatureFields({ handle, ts, nonce, sig, sig2 }: MessageSignature, signedOnly: boolean): string {
+  return (
+    `,"sender_handle":"${handle}","sender_ts":${ts},"sender_nonce":"${nonce}","sender_sig":"${sig}"` +
+    (sig2 === undefined ? '' : `,"sender_sig2":"${sig2}"`) +
+    (signedOnly ? ',"signed_only":true}' : '}')
+  );
 }
 
 function ciphertextOf(json: Buffer): string {

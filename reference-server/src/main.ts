@@ -1,6 +1,7 @@
 import { HELP, readConfig, UsageError, type Config } from './config.ts';
 import { NAME, VERSION } from './routes/meta.ts';
 import { createRelay } from './server.ts';
+import { StoreError } from './store.ts';
 
 /** Clients get this long to take their goodbye. */
 const DRAIN_MS = 1_500;
@@ -36,6 +37,7 @@ try {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
 } catch (error) {
+  if (error instanceof StoreError) fail(error.message, 1);
   const code = error instanceof Error && 'code' in error ? error.code : '';
   if (code === 'EADDRINUSE') fail(`${config.host}:${config.port} is in use; choose another with --port`, 1);
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL')

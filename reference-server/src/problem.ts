@@ -6,12 +6,18 @@ export class RequestProblem extends Error {
   readonly detail: string | undefined;
   /** Whole seconds for `Retry-After`. @see CORE-3 */
   readonly retryAfter: number | undefined;
+  /** Fields that the operation adds. @see CLAIM-5 */
+  readonly fields: Readonly<Record<string, number>>;
 
-  constructor(slug: ProblemSlug, more: { detail?: string; retryAfter?: number } = {}) {
+  constructor(
+    slug: ProblemSlug,
+    more: { detail?: string; retryAfter?: number; fields?: Readonly<Record<string, number>> } = {},
+  ) {
     super(PROBLEMS[slug].title);
     this.slug = slug;
     this.detail = more.detail;
     this.retryAfter = more.retryAfter;
+    this.fields = more.fields ?? {};
   }
 
   get status(): number {
@@ -19,7 +25,7 @@ export class RequestProblem extends Error {
   }
 
   get body() {
-    return problemBody(this.slug, this.detail);
+    return problemBody(this.slug, this.detail, this.fields);
   }
 
   get headers(): Record<string, string> {

@@ -48,31 +48,46 @@ export class RateLimit {
   readonly #clock: Clock;
   readonly #rooms: Buckets;
   readonly #addresses: Buckets;
+  readonly #registrations: Buckets;
 
   constructor(limits: Limits, clock: Clock) {
     this.#clock = clock;
     this.#rooms = new Buckets(limits.room_rate, limits.room_burst);
     this.#addresses = new Buckets(limits.address_rate, limits.address_burst);
+    const { address_registrations: anHour } = limits;
+    this.#registrations = new Buckets(anHour / 3_600, anHour);
   }
 
-  /** @throws {RequestProblem} rate-limited, when one of the buckets is empty; then neither loses a token. */
-  admit(room: string, address: string): void {
+  /**
+   * Admit a write.
+   * @param room null for one that no room takes: it draws from the address's bucket alone.
+   * @throws {RequestProblem} rate-limited, when one of the buckets is empty; then neither loses a token.
+   */
+  admit(room: string | null, address: string): void {
+    if (room === null) this.#draw([this.#addresses, address]);
+    else this.#draw([this.#rooms, `${room} ${address}`], [this.#addresses, address]);
+  }
+
+  /** Admit a handle that is new. @throws {RequestProblem} rate-limited. */
+  admitRegistration(address: string): void {
+    this.#draw([this.#registrations, address]);
+  }
+
+  #draw(...wanted: readonly (readonly [Buckets, string])[]): void {
     const now = this.#clock.mono();
-    const key = `${room} ${address}`;
-    const left = [
-      this.#rooms.level(key, now) < 1 ? this.#rooms.secondsLeft(key, now) : 0,
-      this.#addresses.level(address, now) < 1 ? this.#addresses.secondsLeft(address, now) : 0,
-    ];
+    const left = wanted.map(([buckets, key]) =>
+      buckets.level(key, now) < 1 ? buckets.secondsLeft(key, now) : 0,
+    );
     const retryAfter = Math.max(...left);
     if (retryAfter > 0) throw new RequestProblem('rate-limited', { retryAfter });
-    this.#rooms.take(key, now);
-    this.#addresses.take(address, now);
+    for (const [buckets, key] of wanted) buckets.take(key, now);
   }
 
   sweep(): void {
     const now = this.#clock.mono();
     this.#rooms.forgetFull(now);
     this.#addresses.forgetFull(now);
+    this.#registrations.forgetFull(now);
   }
 }
 

@@ -1,15 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 import { RoomId, type Limits } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
+import { Auth } from './auth.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Appended, Engine } from './engine/engine.ts';
 import { MemoryEngine } from './engine/memory.ts';
+import { Dms } from './dms.ts';
+import { Directory } from './directory.ts';
+import { Claims } from './claims.ts';
 import { Hub } from './hub.ts';
+import { Identities } from './identities.ts';
 import type { Draft, Page } from './log.ts';
 import { RequestProblem } from './problem.ts';
 import { Cap, clientKeys, RateLimit } from './rate-limit.ts';
+import { Replays } from './replay.ts';
 import type { Room } from './room.ts';
+import type { Stores } from './store.ts';
 import { bodyChecks } from './validate.ts';
 
 const roomId = Compile(RoomId);
@@ -34,6 +41,11 @@ export class Relay {
   readonly streams: Cap;
   readonly waiters: Cap;
   readonly bodies: ReturnType<typeof bodyChecks>;
+  readonly identities: Identities;
+  readonly auth: Auth;
+  readonly claims: Claims;
+  readonly dms: Dms;
+  readonly directory: Directory;
   readonly startedAt: number;
   /** Since the start: what became of posts, and answers to requests by the class of their status. */
   readonly counts = {
@@ -43,7 +55,7 @@ export class Relay {
   /** Who sent a request, for limits and caps. */
   readonly clientOf: (request: IncomingMessage) => string;
 
-  constructor(config: Config, clock: Clock) {
+  constructor(config: Config, clock: Clock, stores: Stores) {
     const { limits, timings } = config;
     this.config = config;
     this.clock = clock;
@@ -54,11 +66,18 @@ export class Relay {
       clock,
       engine: this.engine,
       page: (room, after, reset) => pageBody(room, { after, reset }, limits.page_messages, clock.wall()),
+      offer: (room, claimant, last) => void this.claims.offer(room, claimant, last),
     });
     this.rate = new RateLimit(limits, clock);
     this.streams = new Cap(limits.address_streams);
     this.waiters = new Cap(limits.address_waiters);
     this.bodies = bodyChecks(limits, timings);
+    const { identities, profiles, held } = stores;
+    this.identities = new Identities({ limits, clock, store: identities, held: held.identities });
+    this.auth = new Auth(this.identities, new Replays(limits, timings.clock_tolerance_ms, clock));
+    this.claims = new Claims(this.hub, this.engine, clock);
+    this.dms = new Dms(limits, timings, clock);
+    this.directory = new Directory({ limits, timings, clock, store: profiles, held: held.profiles });
     this.startedAt = clock.wall();
     this.clientOf = clientKeys(config.trustedProxies);
   }
@@ -81,7 +100,9 @@ export class Relay {
   async post(id: string, client: string, read: () => Record<string, unknown>): Promise<Posted> {
     try {
       this.rate.admit(id, client);
-      const posted = await this.#append(id, this.bodies.draftOf(read()));
+      const draft = this.bodies.draftOf(read());
+      this.auth.verifyMessage(id, draft);
+      const posted = await this.#append(id, draft);
       this.counts.posts[posted.kind]++;
       return posted;
     } catch (error) {
@@ -91,20 +112,32 @@ export class Relay {
   }
 
   async #append(id: string, draft: Draft): Promise<Posted> {
+    const isNew = !this.hub.rooms.has(id);
     const room = this.hub.enter(id);
-    const appended = await this.engine.append(room.log, draft);
-    if (appended.kind === 'nonce-reused') throw new RequestProblem('nonce-reused');
-    if (appended.kind === 'accepted') {
-      this.hub.touch(room);
-      this.hub.markDirty(room);
-      this.hub.relieve();
+    const { log } = room;
+    const wasLocked = log.locked;
+    try {
+      const appended = await this.engine.append(log, draft, () => this.auth.admitMessage(draft, log.locked));
+      if (appended.kind === 'nonce-reused') throw new RequestProblem('nonce-reused');
+      if (appended.kind === 'accepted') {
+        if (log.locked && !wasLocked) room.news.push(JSON.stringify({ type: 'locked' }));
+        this.hub.touch(room);
+        this.hub.markDirty(room);
+        this.hub.relieve();
+      }
+      return appended;
+    } catch (error) {
+      if (isNew) this.hub.leaveEmpty(room);
+      throw error;
     }
-    return appended;
   }
 
   sweep(): void {
     this.hub.sweep();
     this.rate.sweep();
+    this.auth.replays.sweep();
+    this.dms.sweep();
+    this.directory.sweep();
   }
 }
 

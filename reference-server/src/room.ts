@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ServerResponse } from 'node:http';
+import type { Wanted } from './leases.ts';
 import type { Format, Gap, RoomLog } from './log.ts';
 
 /** An open stream. Owns its socket; what it has been sent is a cursor into the room's log. */
@@ -39,6 +40,15 @@ export interface Waiter {
   readonly release: () => void;
 }
 
+/** A parked `claim`. */
+export interface Claimant {
+  readonly wanted: Wanted;
+  readonly reset: boolean;
+  readonly deadline: number;
+  readonly response: ServerResponse;
+  readonly release: () => void;
+}
+
 export interface Heartbeat {
   readonly boxPub: string | undefined;
   readonly at: number;
@@ -50,6 +60,7 @@ export class Room {
   readonly createdAt: number;
   readonly subscribers = new Set<Subscriber>();
   readonly waiters = new Set<Waiter>();
+  readonly claimants = new Set<Claimant>();
   readonly heartbeats = new Map<string, Heartbeat>();
   /** Seq up to which everyone who keeps up has been served. */
   flushed: number;
@@ -71,9 +82,19 @@ export class Room {
     return this.subscribers.size + this.heartbeats.size;
   }
 
-  /** @see ROOM-6 */
+  /** @see ROOM-6 CLAIM-28 */
   get inUse(): boolean {
-    return this.subscribers.size > 0 || this.waiters.size > 0 || this.heartbeats.size > 0;
+    return (
+      this.subscribers.size > 0 ||
+      this.waiters.size > 0 ||
+      this.heartbeats.size > 0 ||
+      this.claimants.size > 0
+    );
+  }
+
+  /** Requests that are parked. */
+  get parked(): number {
+    return this.waiters.size + this.claimants.size;
   }
 
   get names(): string[] {

@@ -5,10 +5,14 @@ import { DEFAULT_CONFIG, type Config } from './config.ts';
 import { CORS_HEADERS, rawAnswer, RequestProblem, ROOM_HEADERS } from './problem.ts';
 import { metricsOf, serveMetrics } from './metrics.ts';
 import { Relay } from './relay.ts';
+import { agentRoutes } from './routes/agents.ts';
+import { claimRoutes } from './routes/claims.ts';
+import { dmRoutes } from './routes/dms.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { metaRoutes } from './routes/meta.ts';
 import { readRoutes } from './routes/reads.ts';
 import { streamRoutes } from './routes/stream.ts';
+import { openStores } from './store.ts';
 
 const SWEEP_MS = 250;
 /** What the HTTP parser gives up on. */
@@ -17,7 +21,7 @@ const PARSER_PROBLEMS: Readonly<Record<string, ProblemSlug>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
 };
 const PREFLIGHT = {
-  'Access-Control-Allow-Methods': 'GET, POST, OPTIONS',
+  'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE, OPTIONS',
   'Access-Control-Allow-Headers': 'Content-Type, Authorization, Last-Event-ID',
   'Access-Control-Max-Age': '86400',
 };
@@ -79,7 +83,7 @@ function build(relay: Relay): FastifyInstance {
   });
   app.addHook('onRequest', (request, reply, done) => {
     if (request.url.startsWith('/api/')) {
-      reply.headers(request.url.startsWith('/api/rooms/') ? ROOM_HEADERS : CORS_HEADERS);
+      reply.headers(/^\/api\/(?:rooms|dm)\//.test(request.url) ? ROOM_HEADERS : CORS_HEADERS);
     }
     done();
   });
@@ -105,6 +109,9 @@ function build(relay: Relay): FastifyInstance {
   messageRoutes(app, relay);
   readRoutes(app, relay);
   streamRoutes(app, relay);
+  claimRoutes(app, relay);
+  agentRoutes(app, relay);
+  dmRoutes(app, relay);
   metaRoutes(app, relay);
   return app;
 }
@@ -112,11 +119,13 @@ function build(relay: Relay): FastifyInstance {
 /**
  * Start a relay.
  * @param given what differs from the defaults of the specification.
- * @throws the system's error when the address cannot be listened on.
+ * @throws the system's error when the address cannot be listened on; {StoreError}.
  */
 export async function createRelay(given: Partial<Config> & { clock?: Clock } = {}): Promise<RunningRelay> {
   const { clock = systemClock, ...config } = given;
-  const relay = new Relay({ ...DEFAULT_CONFIG, ...config }, clock);
+  const full = { ...DEFAULT_CONFIG, ...config };
+  const stores = await openStores(full.dataDir);
+  const relay = new Relay(full, clock, stores);
   const app = build(relay);
   const { host, port, metricsPort } = relay.config;
   const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
@@ -132,7 +141,9 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
       clearInterval(timer);
       metrics?.server.close();
       relay.hub.drain();
+      relay.dms.drain();
       await app.close();
+      await stores.close();
     },
   };
 }

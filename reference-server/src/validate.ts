@@ -1,7 +1,22 @@
-import { COMPONENTS, ListeningBody, PostBody, type Limits, type Timings } from '@bot2bot/schemas';
+import {
+  AckBody,
+  ClaimBody,
+  ClaimRef,
+  COMPONENTS,
+  DmBody,
+  Handle,
+  ListeningBody,
+  PostBody,
+  PublishBody,
+  RegisterBody,
+  Signature,
+  SigningNonce,
+  type Limits,
+  type Timings,
+} from '@bot2bot/schemas';
 import { Type, type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { Draft } from './log.ts';
+import type { Draft, MessageSignature } from './log.ts';
 import { RequestProblem } from './problem.ts';
 
 /** Label of a sender that gave none. */
@@ -17,6 +32,32 @@ function checker<T extends TSchema>(schema: T) {
     throw new RequestProblem('bad-request', { detail: `${where} ${error?.message ?? 'is not valid'}` });
   };
 }
+
+const signatureFields = Compile(
+  Type.Object({
+    sender_handle: Handle,
+    sender_ts: Type.Integer({ minimum: 0 }),
+    sender_nonce: SigningNonce,
+    sender_sig: Signature,
+    sender_sig2: Type.Optional(Signature),
+  }),
+);
+
+/** The signature of a message that has one. @throws {RequestProblem} signature-invalid, for half of one. @see SIGN-2 */
+function signatureOf(body: Record<string, unknown>): MessageSignature | undefined {
+  if (body['sender_handle'] === undefined) return undefined;
+  if (!signatureFields.Check(body)) throw new RequestProblem('signature-invalid');
+  return {
+    handle: body.sender_handle,
+    ts: body.sender_ts,
+    nonce: body.sender_nonce,
+    sig: body.sender_sig,
+    sig2: body.sender_sig2,
+  };
+}
+
+/** A signature that is no base64 is one that does not verify, and no fault of the body. @see ID-5 DM-4 DIR-4 */
+const anySignature = Type.String();
 
 /** Parse a body. @throws {RequestProblem} bad-json. @see CORE-7 */
 export function parseObject(text: string): Record<string, unknown> {
@@ -34,30 +75,42 @@ export function parseObject(text: string): Record<string, unknown> {
 /** Checks of bodies, under the limits of this relay. */
 export function bodyChecks(limits: Limits, timings: Timings) {
   // The TTL has a problem of its own; what the limits set is checked against the limits.
-  const { ttl_ms: _ttl, ciphertext, sender: _sender, ...properties } = PostBody.properties;
+  const { nonce, reply_to, ext, signed_only, ciphertext } = PostBody.properties;
+  const ciphertextHere = { ...ciphertext, maxLength: limits.ciphertext_chars };
   const check = checker(
     Type.Object({
-      ...properties,
-      ciphertext: { ...ciphertext, maxLength: limits.ciphertext_chars },
+      nonce,
+      reply_to,
+      ext,
+      signed_only,
+      ciphertext: ciphertextHere,
       sender: Type.Optional(Type.String({ maxLength: limits.sender_chars })),
     }),
   );
 
-  /** @see MSG-4 MSG-5 MSG-6 MSG-7 MSG-8 MSG-18 */
-  function draftOf(body: Record<string, unknown>): Draft {
-    const { ciphertext: text, ttl_ms: ttl = 0 } = body;
+  /** @throws {RequestProblem} too-large. @see MSG-4 */
+  function checkLength(text: unknown): void {
     if (typeof text === 'string' && text.length > limits.ciphertext_chars) {
       throw new RequestProblem('too-large', {
         detail: `ciphertext is longer than ${limits.ciphertext_chars} characters`,
       });
     }
+  }
+
+  /** @see MSG-4 MSG-5 MSG-6 MSG-7 MSG-8 MSG-18 */
+  function draftOf(body: Record<string, unknown>): Draft {
+    const { ciphertext: text, ttl_ms: ttl = 0 } = body;
+    checkLength(text);
     const valid = check(body);
     const inRange = typeof ttl === 'number' && ttl >= timings.ttl_min_ms && ttl <= timings.ttl_max_ms;
     if (ttl !== 0 && !(inRange && Number.isInteger(ttl))) throw new RequestProblem('bad-ttl');
-    if (valid.sender_handle !== undefined) throw new RequestProblem('signature-invalid');
-    if (valid.signed_only === true) throw new RequestProblem('signature-required');
+    const signature = signatureOf(body);
+    const signedOnly = valid.signed_only === true;
+    if (signedOnly && signature === undefined) throw new RequestProblem('signature-required');
     return {
-      sender: valid.sender ?? ANONYMOUS,
+      sender: signature === undefined ? (valid.sender ?? ANONYMOUS) : `@${signature.handle}`,
+      signature,
+      signedOnly,
       ciphertext: valid.ciphertext,
       nonce: valid.nonce,
       ttlMs: ttl as number,
@@ -66,7 +119,27 @@ export function bodyChecks(limits: Limits, timings: Timings) {
     };
   }
 
-  return { draftOf, listeningOf: checker(ListeningBody) };
+  const dmOf = checker(
+    Type.Object({
+      ...DmBody.properties,
+      ciphertext: ciphertextHere,
+      from_sig: Type.Optional(anySignature),
+    }),
+  );
+
+  return {
+    draftOf,
+    listeningOf: checker(ListeningBody),
+    claimOf: checker(ClaimBody),
+    ackOf: checker(AckBody),
+    claimRefOf: checker(ClaimRef),
+    registrationOf: checker(Type.Object({ ...RegisterBody.properties, register_sig: anySignature })),
+    dmOf: (body: Record<string, unknown>) => {
+      checkLength(body['ciphertext']);
+      return dmOf(body);
+    },
+    publicationOf: checker(Type.Object({ ...PublishBody.properties, profile_sig: anySignature })),
+  };
 }
 
 /** Whether a frame that was refused carried a nonce worth repeating. @see STREAM-17 */

@@ -14,6 +14,8 @@ function draft(over: Partial<Draft> = {}): Draft {
   nonce.writeUInt32BE(made++);
   return {
     sender: 's',
+    signature: undefined,
+    signedOnly: false,
     ciphertext: 'AAAA',
     nonce: nonce.toString('base64'),
     ttlMs: 0,
@@ -128,7 +130,7 @@ describe('the log of a room', () => {
     const engine = new MemoryEngine(limits, timings, { wall: () => wall, mono: () => 0 });
     const first = engine.open();
     expect(first.firstSeq).toBe(1000 * wall);
-    const answer = engine.append(first, draft());
+    const answer = engine.append(first, draft(), () => undefined);
     wall -= 60_000;
     const second = engine.open();
     expect(answer).toMatchObject({ kind: 'accepted' });

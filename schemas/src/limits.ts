@@ -95,6 +95,7 @@ export const LIMITS = {
   inbox_unsigned: fixed(32, 'messages', 'in an inbox that nobody signed', 'dm'),
   inbox_page: fixed(50, 'messages', 'in one answer of an inbox', 'dm'),
   dm_bytes: bound(256 << 20, 16 << 20, UNBOUNDED, 'bytes', 'in all inboxes; unsigned ones a quarter', 'dm'),
+  profiles: bound(20_000, 1_000, UNBOUNDED, 'profiles', 'published', 'directory'),
   profile_bytes: fixed(8_192, 'bytes', 'of a profile as canonical JSON', 'directory'),
   agents_page: fixed(100, 'agents', 'in one answer of the directory', 'directory'),
 } as const satisfies Record<string, Bound>;

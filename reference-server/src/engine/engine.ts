@@ -1,3 +1,4 @@
+import type { Acked, Grant, Wanted } from '../leases.ts';
 import type { Budget, Draft, RoomLog } from '../log.ts';
 
 /** What became of a post. */
@@ -14,6 +15,29 @@ export interface Engine {
   readonly budget: Budget;
   /** Begin a lifetime of a room. @see READ-11 MSG-13 */
   open(): RoomLog;
-  /** Give the draft its place, or recognise its nonce. @see MSG-12 MSG-14 MSG-15 */
-  append(log: RoomLog, draft: Draft): Appended | Promise<Appended>;
+  /**
+   * Give the draft its place, or recognise its nonce.
+   * @param admit called before a draft that is new gets its place; throws to refuse it.
+   * @see MSG-12 MSG-14 MSG-15 SIGN-4
+   */
+  append(log: RoomLog, draft: Draft, admit: () => void): Appended | Promise<Appended>;
+  /** Grant the next message to a handle; null when there is none for it. @see CLAIM-6 */
+  claim(log: RoomLog, wanted: Wanted): Grant | null | Promise<Grant | null>;
+  /** @see CLAIM-15 CLAIM-16 CLAIM-5 */
+  ack(log: RoomLog, handle: string, claimId: string, seq: number): Acked | Promise<Acked>;
+  /** @returns ms left; null when the claim is not live. @see CLAIM-21 */
+  renew(
+    log: RoomLog,
+    handle: string,
+    claimId: string,
+    leaseMs: number,
+  ): number | null | Promise<number | null>;
+  /** @returns whether the claim was live. @see CLAIM-22 */
+  release(log: RoomLog, handle: string, claimId: string): boolean | Promise<boolean>;
+  /** Last seq that the handle has acked, 0 before the first. @see CLAIM-12 */
+  cursor(log: RoomLog, handle: string): number | Promise<number>;
+  /** Whether another handle can have a cursor in this room. */
+  hasPlace(log: RoomLog, handle: string): boolean;
+  /** Whether any claim of the room is live. @see CLAIM-28 */
+  leased(log: RoomLog): boolean;
 }

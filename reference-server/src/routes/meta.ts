@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, sep } from 'node:path';
-import { openapiDocument, PROTOCOL, ROUTES, SPEC_VERSION } from '@bot2bot/schemas';
+import { openapiDocument, PROFILES, PROTOCOL, ROUTES, SPEC_VERSION } from '@bot2bot/schemas';
 import type { FastifyInstance } from 'fastify';
 import { CORS_HEADERS, RequestProblem } from '../problem.ts';
 import type { Relay } from '../relay.ts';
@@ -56,7 +56,7 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
       protocol: PROTOCOL,
       spec_version: SPEC_VERSION,
       level: 'hardened',
-      profiles: ['rooms'],
+      profiles: PROFILES,
       limits: config.limits,
       timings: config.timings,
       implementation: { name: NAME, version: VERSION },

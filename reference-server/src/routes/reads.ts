@@ -1,13 +1,9 @@
 import { queryNumber, ROUTES, TRANSCRIPT_LIMIT } from '@bot2bot/schemas';
 import type { FastifyInstance } from 'fastify';
-import { RequestProblem, ROOM_HEADERS } from '../problem.ts';
+import { RequestProblem } from '../problem.ts';
 import { pageBody, positionOf, type Relay } from '../relay.ts';
 import type { Room, Waiter } from '../room.ts';
-import { fastifyPath, queryOf, type RoomRequest } from './paths.ts';
-
-const JSON_TYPE = 'application/json; charset=utf-8';
-/** Parked waits are answered by the framework-free path, with the same headers as all others. */
-const WAIT_HEADERS = { ...ROOM_HEADERS, 'Content-Type': JSON_TYPE };
+import { fastifyPath, JSON_TYPE, PARKED_HEADERS, queryOf, waitMs, type RoomRequest } from './paths.ts';
 
 /** @see ROOM-3 READ-12 */
 function noRoom(reset: boolean) {
@@ -33,15 +29,10 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
     if (room.log.hasAbove(position.after, clock.wall())) {
       return reply.type(JSON_TYPE).send(pageBody(room, position, limits.page_messages, clock.wall()));
     }
-    if (room.waiters.size >= limits.room_waiters) throw new RequestProblem('rate-limited', { retryAfter: 5 });
-    const seconds = queryNumber(query.get('timeout'), {
-      min: timings.wait_min_ms / 1000,
-      max: timings.wait_max_ms / 1000,
-      fallback: timings.wait_default_ms / 1000,
-    });
+    if (room.parked >= limits.room_waiters) throw new RequestProblem('rate-limited', { retryAfter: 5 });
     const release = relay.waiters.take(relay.clientOf(request.raw));
     reply.hijack();
-    park(room, position, seconds * 1000, reply.raw, release);
+    park(room, position, waitMs(query, timings), reply.raw, release);
     return reply;
   });
 
@@ -52,7 +43,7 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
     response: Waiter['response'],
     release: () => void,
   ): void {
-    response.writeHead(200, WAIT_HEADERS);
+    response.writeHead(200, PARKED_HEADERS);
     const waiter: Waiter = { ...position, deadline: clock.mono() + ms, response, release };
     response.on('close', () => hub.unpark(room, waiter));
     hub.park(room, waiter);
@@ -83,7 +74,7 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
       last_seq: room.log.lastSeq(clock.wall()),
       age_seconds: Math.floor((now - room.createdAt) / 1000),
       idle_seconds: room.inUse ? 0 : Math.floor((now - room.activeAt) / 1000),
-      signed_only: false,
+      signed_only: room.log.locked,
       epoch: room.log.epoch,
       oldest_seq: room.log.oldestSeq,
     });

@@ -1,0 +1,81 @@
+import type { Clock } from './clock.ts';
+import type { Engine } from './engine/engine.ts';
+import type { Hub } from './hub.ts';
+import type { Grant, Wanted } from './leases.ts';
+import type { Claimant, Room } from './room.ts';
+
+/** Answers claims: at once, or parked until something comes or the time is over. */
+export class Claims {
+  readonly #hub: Hub;
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+
+  constructor(hub: Hub, engine: Engine, clock: Clock) {
+    this.#hub = hub;
+    this.#engine = engine;
+    this.#clock = clock;
+  }
+
+  /** @returns the answer; null when there is nothing to grant now. */
+  async now(room: Room, wanted: Wanted, reset: boolean): Promise<Buffer | null> {
+    const grant = await this.#engine.claim(room.log, wanted);
+    if (grant === null) return null;
+    this.#hub.touch(room);
+    return this.#granted(room, grant, reset);
+  }
+
+  park(
+    room: Room,
+    wanted: Wanted,
+    more: Pick<Claimant, 'reset' | 'deadline' | 'response' | 'release'>,
+  ): void {
+    const claimant: Claimant = { wanted, ...more };
+    claimant.response.on('close', () => this.#hub.unpark(room, claimant));
+    room.claimants.add(claimant);
+  }
+
+  /**
+   * Answer a parked claim if there is something for it.
+   * @param last answer it in any case: its time is over.
+   */
+  async offer(room: Room, claimant: Claimant, last: boolean): Promise<void> {
+    // Nobody would get it: the message stays for a claim that is still there.
+    if (claimant.response.destroyed) return;
+    const answer = await this.now(room, claimant.wanted, claimant.reset);
+    if (answer === null && !last) return;
+    const { handle } = claimant.wanted;
+    const body = answer ?? (await this.empty(room, handle, claimant.reset));
+    if (this.#hub.unpark(room, claimant)) claimant.response.end(body);
+  }
+
+  #standing({ log }: Room, cursor: number, reset: boolean): string {
+    const gap = log.gap(cursor);
+    return JSON.stringify({
+      cursor,
+      last_seq: log.lastSeq(this.#clock.wall()),
+      epoch: log.epoch,
+      oldest_seq: log.oldestSeq,
+      ...(gap === null ? {} : { gap }),
+      ...(reset ? { reset: true } : {}),
+    }).slice(1, -1);
+  }
+
+  /** @see CLAIM-8 CLAIM-19 CLAIM-20 CLAIM-24 */
+  #granted(room: Room, grant: Grant, reset: boolean): Buffer {
+    const { claimId, message, cursor, remainingMs, delivery, resumed } = grant;
+    return Buffer.concat([
+      Buffer.from(`{"ok":true,"claim_id":"${claimId}","message":`),
+      message,
+      Buffer.from(
+        `,${this.#standing(room, cursor, reset)},"lease_remaining_ms":${remainingMs},"delivery":${delivery}` +
+          (resumed ? ',"resumed":true}' : '}'),
+      ),
+    ]);
+  }
+
+  /** @see CLAIM-9 */
+  async empty(room: Room, handle: string, reset: boolean): Promise<Buffer> {
+    const cursor = await this.#engine.cursor(room.log, handle);
+    return Buffer.from(`{"ok":true,"empty":true,${this.#standing(room, cursor, reset)}}`);
+  }
+}

@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import type { Limits } from '@bot2bot/schemas';
+import type { Clock } from './clock.ts';
+import type { Entry, RoomLog } from './log.ts';
+
+/** What a claim asks for. */
+export interface Wanted {
+  readonly handle: string;
+  readonly leaseMs: number;
+  /** Labels to pass over. @see CLAIM-13 */
+  readonly exclude: ReadonlySet<string>;
+  /** Pass over what bears the handle's label, or only what it signed. @see CLAIM-14 */
+  readonly self: 'label' | 'verified';
+  /** Everything up to this seq is known to hold nothing for it: a parked claim is not searched for again. */
+  searched: number;
+}
+
+/** A message in the hands of a handle. */
+export interface Grant {
+  readonly claimId: string;
+  /** The message's JSON as reads return it. */
+  readonly message: Buffer;
+  readonly cursor: number;
+  readonly remainingMs: number;
+  /** How many grants of this message the handle has had. */
+  readonly delivery: number;
+  /** It was granted before. @see CLAIM-20 */
+  readonly resumed: boolean;
+}
+
+export type Acked =
+  | { readonly kind: 'acked'; readonly advanced: boolean; readonly cursor: number }
+  | { readonly kind: 'gone'; readonly cursor: number };
+
+interface Claim {
+  readonly id: string;
+  readonly seq: number;
+  /** On the monotonic clock. */
+  deadline: number;
+}
+
+/** One handle's place in a room. */
+interface Place {
+  cursor: number;
+  claim: Claim | null;
+  /** Grants of each message above the cursor, by seq. */
+  readonly deliveries: Map<number, number>;
+}
+
+/** Who stands where in one lifetime of a room, and what they hold. */
+export class Leases {
+  readonly #log: RoomLog;
+  readonly #limits: Limits;
+  readonly #clock: Clock;
+  readonly #places = new Map<string, Place>();
+
+  constructor(log: RoomLog, limits: Limits, clock: Clock) {
+    this.#log = log;
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  cursor(handle: string): number {
+    return this.#places.get(handle)?.cursor ?? 0;
+  }
+
+  hasPlace(handle: string): boolean {
+    return this.#places.has(handle) || this.#places.size < this.#limits.room_handles;
+  }
+
+  /** Whether any claim is live. @see CLAIM-28 */
+  get live(): boolean {
+    for (const place of this.#places.values()) if (this.#live(place) !== null) return true;
+    return false;
+  }
+
+  #live({ claim }: Place): Claim | null {
+    return claim !== null && this.#clock.mono() < claim.deadline ? claim : null;
+  }
+
+  /** @see CLAIM-3 CLAIM-4 CLAIM-6 CLAIM-26 */
+  claim(wanted: Wanted): Grant | null {
+    const { handle, leaseMs } = wanted;
+    const now = this.#clock.wall();
+    const known = this.#places.get(handle);
+    const held = known === undefined ? null : this.#live(known);
+    if (known !== undefined && held !== null) {
+      const message = this.#log.jsonOf(held.seq, now);
+      if (message !== null) return this.#grant(known, held, message, true);
+    }
+    const from = Math.max(known?.cursor ?? 0, wanted.searched);
+    const entry = this.#log.next(from, (candidate) => admits(wanted, candidate), now);
+    if (entry === undefined || entry.json === null) {
+      wanted.searched = this.#log.lastAssigned;
+      if (known !== undefined) known.claim = null;
+      return null;
+    }
+    const place = known ?? { cursor: 0, claim: null, deliveries: new Map<number, number>() };
+    this.#places.set(handle, place);
+    const { oldestSeq } = this.#log;
+    for (const seq of place.deliveries.keys()) if (seq < oldestSeq) place.deliveries.delete(seq);
+    place.deliveries.set(entry.seq, (place.deliveries.get(entry.seq) ?? 0) + 1);
+    const id = `c_${randomBytes(12).toString('base64url')}`;
+    place.claim = { id, seq: entry.seq, deadline: this.#clock.mono() + leaseMs };
+    return this.#grant(place, place.claim, entry.json, false);
+  }
+
+  #grant(place: Place, claim: Claim, message: Buffer, resumed: boolean): Grant {
+    return {
+      claimId: claim.id,
+      message,
+      cursor: place.cursor,
+      remainingMs: Math.max(0, Math.floor(claim.deadline - this.#clock.mono())),
+      delivery: place.deliveries.get(claim.seq) ?? 1,
+      resumed,
+    };
+  }
+
+  /** The live claim of the handle, if it is this one. */
+  #mine(handle: string, claimId: string): { place: Place; claim: Claim } | null {
+    const place = this.#places.get(handle);
+    const claim = place === undefined ? null : this.#live(place);
+    return place !== undefined && claim?.id === claimId ? { place, claim } : null;
+  }
+
+  /** @see CLAIM-5 CLAIM-15 CLAIM-16 CLAIM-25 */
+  ack(handle: string, claimId: string, seq: number): Acked {
+    const cursor = this.cursor(handle);
+    if (!this.#places.has(handle) || seq <= cursor) return { kind: 'acked', advanced: false, cursor };
+    const mine = this.#mine(handle, claimId);
+    if (mine === null || mine.claim.seq !== seq) return { kind: 'gone', cursor };
+    const { place } = mine;
+    place.cursor = seq;
+    place.claim = null;
+    for (const passed of place.deliveries.keys()) if (passed <= seq) place.deliveries.delete(passed);
+    return { kind: 'acked', advanced: true, cursor: seq };
+  }
+
+  /** @returns ms left of the lease; null when the claim is not live, which it then stays. @see CLAIM-21 */
+  renew(handle: string, claimId: string, leaseMs: number): number | null {
+    const mine = this.#mine(handle, claimId);
+    if (mine === null) return null;
+    mine.claim.deadline = this.#clock.mono() + leaseMs;
+    return leaseMs;
+  }
+
+  /** @returns whether the claim was live until now. @see CLAIM-22 */
+  release(handle: string, claimId: string): boolean {
+    const mine = this.#mine(handle, claimId);
+    if (mine !== null) mine.place.claim = null;
+    return mine !== null;
+  }
+}
+
+/** @see CLAIM-13 CLAIM-14 */
+function admits({ handle, exclude, self }: Wanted, { sender, handle: signer }: Entry): boolean {
+  const own = self === 'verified' ? signer === handle : sender === handle || sender === `@${handle}`;
+  return !own && !exclude.has(sender);
+}

@@ -1,0 +1,117 @@
+import {
+  normalProfile,
+  pathOf,
+  profileText,
+  PROFILE_SCHEMA,
+  PROTOCOL,
+  registerText,
+  ROUTES,
+} from '@bot2bot/schemas';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { bytesOf, isSoundKey, keyObject, sha256, verifies } from '../ed25519.ts';
+import { handleIn } from '../identities.ts';
+import { CORS_HEADERS, RequestProblem } from '../problem.ts';
+import type { Relay } from '../relay.ts';
+import { parseObject } from '../validate.ts';
+import { fastifyPath, queryOf, type HandleRequest } from './paths.ts';
+
+/** Identities and the directory. */
+export function agentRoutes(app: FastifyInstance, relay: Relay): void {
+  const { identities, directory, auth, rate, bodies } = relay;
+  const keysOf = (handle: string) => identities.get(handle);
+
+  /** @see ID-1 ID-3 ID-4 ID-5 ID-7 */
+  app.post<{ Body: string }>(fastifyPath(ROUTES.registerIdentity.path), async (request, reply) => {
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
+    const body = bodies.registrationOf(parseObject(request.body));
+    const { handle, box_pub, sign_pub, register_ts: ts, register_sig: sig } = body;
+    const key = bytesOf(sign_pub);
+    if (!isSoundKey(key)) throw new RequestProblem('bad-key');
+    if (!auth.replays.isTimely(ts)) throw new RequestProblem('clock-skew');
+    if (!verifies(registerText(handle, ts, box_pub, sign_pub), sig, keyObject(key)))
+      throw new RequestProblem('signature-invalid');
+    const { registered_at } = await identities.register(body, () => rate.admitRegistration(client));
+    return reply.code(ROUTES.registerIdentity.status).send({ ok: true, handle, registered_at });
+  });
+
+  app.get<HandleRequest>(fastifyPath(ROUTES.lookUpIdentity.path), (request, reply) => {
+    const identity = identities.get(handleIn(request.params.handle));
+    if (identity === undefined) throw new RequestProblem('unknown-handle');
+    return reply.send(identity);
+  });
+
+  /** @see DIR-1 DIR-3 DIR-4 DIR-5 */
+  app.put<HandleRequest>(fastifyPath(ROUTES.publishProfile.path), async (request, reply) => {
+    rate.admit(null, relay.clientOf(request.raw));
+    const handle = handleIn(request.params.handle);
+    const { profile: given, profile_sig: sig } = bodies.publicationOf(parseObject(request.body));
+    const identity = identities.get(handle);
+    if (identity === undefined) throw new RequestProblem('unknown-handle');
+    if (given.handle !== handle)
+      throw new RequestProblem('bad-profile', { detail: 'handle is not that of the path' });
+    const profile = canonical(given);
+    const text = JSON.stringify(profile);
+    directory.check(profile, text);
+    if (!verifies(profileText(handle, profile.updated_at, sha256(text)), sig, identities.key(identity)))
+      throw new RequestProblem('signature-invalid');
+    await directory.publish({ profile, sig });
+    return reply.code(ROUTES.publishProfile.status).send({ ok: true, handle, profile });
+  });
+
+  /** The handle of a path, whose signature the request bears. */
+  function signedBy(request: FastifyRequest<HandleRequest>): string {
+    rate.admit(null, relay.clientOf(request.raw));
+    const handle = handleIn(request.params.handle);
+    auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1 });
+    return handle;
+  }
+
+  app.delete<HandleRequest>(fastifyPath(ROUTES.deleteProfile.path), async (request, reply) =>
+    reply.send({ ok: true, removed: await directory.remove(signedBy(request)) }),
+  );
+
+  app.post<HandleRequest>(fastifyPath(ROUTES.agentHeartbeat.path), (request, reply) =>
+    reply.send({ ok: true, last_seen_at: directory.heartbeat(signedBy(request)) }),
+  );
+
+  app.get(fastifyPath(ROUTES.searchAgents.path), (request, reply) => {
+    rate.admit(null, relay.clientOf(request.raw));
+    return reply.send(directory.search(queryOf(request.url), keysOf));
+  });
+
+  app.get(fastifyPath(ROUTES.matchAgents.path), (request, reply) => {
+    rate.admit(null, relay.clientOf(request.raw));
+    const handle = handleIn(queryOf(request.url).get('handle') ?? '');
+    return reply.send(directory.matches(handle, keysOf));
+  });
+
+  app.get<HandleRequest>(fastifyPath(ROUTES.getAgent.path), (request, reply) =>
+    reply.send({ agent: directory.agent(handleIn(request.params.handle), keysOf) }),
+  );
+
+  app.get(fastifyPath(ROUTES.listAgents.path), (request, reply) => {
+    rate.admit(null, relay.clientOf(request.raw));
+    return reply.headers(CORS_HEADERS).send(directory.search(queryOf(request.url), keysOf));
+  });
+
+  app.get(fastifyPath(ROUTES.discoverDirectory.path), (_request, reply) =>
+    reply.headers(CORS_HEADERS).send({
+      protocol: PROTOCOL,
+      search: pathOf('searchAgents'),
+      agent: ROUTES.getAgent.path,
+      matches: pathOf('matchAgents'),
+      profile_schema: PROFILE_SCHEMA,
+      agents: directory.count(),
+    }),
+  );
+}
+
+/** @throws {RequestProblem} bad-profile, for a homepage that is no URL. @see DIR-4 */
+function canonical(given: Parameters<typeof normalProfile>[0]): ReturnType<typeof normalProfile> {
+  try {
+    return normalProfile(given);
+  } catch {
+    throw new RequestProblem('bad-profile', { detail: 'homepage_url is not a URL' });
+  }
+}

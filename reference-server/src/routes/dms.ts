@@ -1,0 +1,73 @@
+import { dmSealedText, dmText, queryNumber, ROUTES, type DmBody } from '@bot2bot/schemas';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { sha256, verifies } from '../ed25519.ts';
+import { handleIn } from '../identities.ts';
+import { RequestProblem } from '../problem.ts';
+import type { Relay } from '../relay.ts';
+import { parseObject } from '../validate.ts';
+import { fastifyPath, PARKED_HEADERS, queryOf, waitMs, type HandleRequest } from './paths.ts';
+
+interface InboxEntryRequest extends HandleRequest {
+  readonly Params: { readonly handle: string; readonly id: string };
+}
+
+/** Direct messages. @see DM-1 DM-2 DM-5 */
+export function dmRoutes(app: FastifyInstance, relay: Relay): void {
+  const { dms, identities, auth, rate, clock, config } = relay;
+
+  /**
+   * Verify the signature of a message that names its sender.
+   * @returns what a repetition of it is known by; null for an unsigned one.
+   * @throws {RequestProblem} unknown-sender, clock-skew, signature-invalid.
+   * @see DM-4
+   */
+  function verifiedKey(to: string, body: DmBody): string | null {
+    const { ciphertext, nonce, sender_eph_pub: eph, from_handle: from, from_ts: ts, from_sig: sig } = body;
+    if (from === undefined) return null;
+    const identity = identities.get(from);
+    if (identity === undefined) throw new RequestProblem('unknown-sender');
+    if (ts === undefined || !auth.replays.isTimely(ts)) throw new RequestProblem('clock-skew');
+    const sealed = sha256(dmSealedText(ciphertext, nonce, eph));
+    if (!verifies(dmText(to, from, ts, sealed), sig ?? '', identities.key(identity)))
+      throw new RequestProblem('signature-invalid');
+    return `d ${to} ${from} ${ts} ${sealed}`;
+  }
+
+  app.post<HandleRequest>(fastifyPath(ROUTES.sendDm.path), (request, reply) => {
+    rate.admit(null, relay.clientOf(request.raw));
+    const to = handleIn(request.params.handle);
+    const body = relay.bodies.dmOf(parseObject(request.body));
+    if (identities.get(to) === undefined) throw new RequestProblem('unknown-handle');
+    const key = verifiedKey(to, body);
+    const place = dms.post(to, body, () => {
+      if (key !== null) auth.replays.use(key, body.from_ts ?? 0);
+    });
+    return reply.send({ ok: true, ...place });
+  });
+
+  /** The handle of an inbox, whose signature the request bears. @see DM-6 */
+  function ownerOf(request: FastifyRequest<HandleRequest>): string {
+    rate.admit(null, relay.clientOf(request.raw));
+    const handle = handleIn(request.params.handle);
+    auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1 });
+    return handle;
+  }
+
+  app.get<HandleRequest>(fastifyPath(ROUTES.waitForDms.path), (request, reply) => {
+    const handle = ownerOf(request);
+    const query = queryOf(request.url);
+    const after = queryNumber(query.get('after'), { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
+    const page = dms.page(handle, after);
+    if (page.messages.length > 0) return reply.send(page);
+    const release = relay.waiters.take(relay.clientOf(request.raw));
+    reply.hijack();
+    reply.raw.writeHead(200, PARKED_HEADERS);
+    const deadline = clock.mono() + waitMs(query, config.timings);
+    dms.park(handle, { after, deadline, response: reply.raw, release });
+    return reply;
+  });
+
+  app.delete<InboxEntryRequest>(fastifyPath(ROUTES.deleteDm.path), (request, reply) =>
+    reply.send({ ok: true, removed: dms.remove(ownerOf(request), request.params.id) }),
+  );
+}
