@@ -35,8 +35,10 @@ export function parseBaseline(text: string): Baseline {
   const value: unknown = JSON.parse(text);
   if (!checked.Check(value)) {
     const [first] = checked.Errors(value);
+    const place = first?.instancePath.slice(1) ?? '';
+    const wrong = first?.keyword === 'boolean' ? 'is not a field of it' : (first?.message ?? 'is wrong');
     throw new SyntaxError(
-      `${first?.instancePath === undefined || first.instancePath === '' ? 'the file' : first.instancePath.slice(1)} ${first?.message ?? 'is wrong'}; it looks like {"failures":[{"rule":"MSG-14","why":"…"}]}`,
+      `${place === '' ? 'the file' : place} ${wrong}; it looks like {"failures":[{"rule":"MSG-14","why":"…"}]}`,
     );
   }
   const seen = new Set<string>();

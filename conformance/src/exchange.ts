@@ -40,7 +40,7 @@ function frameName(data: string): string {
  * The steps up to the last piece of evidence, in the order of time; all of the case where nothing is evidence. Of many,
  * the evidence and what led up to it.
  */
-export function exchange({ events }: CaseTrace, failure: Failure): Step[] {
+export function exchange({ events }: CaseTrace, failure: Pick<Failure, 'evidence'>): Step[] {
   const isEvidence = (key: string) =>
     failure.evidence.some((wanted) => key === wanted || key.startsWith(`${wanted}#`));
   const last = events.findLastIndex((event) => isEvidence(event.key));

@@ -36,7 +36,8 @@ ul.counts .fail { border-left-color: var(--fill-fail); }
 ul.counts .known { border-left-color: var(--fill-known); }
 ul.counts .warn, ul.counts .not-observed, ul.counts .inconclusive { border-left-color: var(--fill-warn); }
 ul.counts .not-applicable, ul.counts .excluded { border-left-color: var(--fill-rest); }
-ul.chapters li { display: grid; grid-template-columns: 5rem minmax(6rem, 1fr) minmax(12rem, 1fr); gap: 1rem; align-items: center; padding: .25rem 0; }
+ul.chapters b { white-space: nowrap; }
+ul.chapters li { display: grid; grid-template-columns: 5.5rem minmax(6rem, 1fr) minmax(12rem, 1fr); gap: 1rem; align-items: center; padding: .25rem 0; }
 .bar { display: flex; gap: 2px; height: 14px; border-radius: 4px; overflow: hidden; }
 .bar i { flex-basis: 0; background: var(--fill-rest); }
 .bar .pass { background: var(--fill-pass); }
@@ -80,10 +81,13 @@ thead th { color: var(--muted); font-weight: 600; }
 tbody th { white-space: nowrap; }
 .number { white-space: nowrap; }
 td small { margin-top: .15rem; }
+.mutants { min-width: 9.5rem; }
 .mutants code { font-size: .8rem; }
+code { font-size: .9em; }
+td:nth-child(3) { min-width: 8.5rem; }
 @media (max-width: 42rem) {
   body { padding: 1rem .9rem 3rem; }
-  ul.chapters li { grid-template-columns: 4.5rem 1fr; gap: 0 .75rem; padding: .4rem 0; }
+  ul.chapters li { grid-template-columns: 5.5rem 1fr; gap: 0 .75rem; padding: .4rem 0; }
   ul.chapters li span:last-child { grid-column: 2; font-size: .9rem; }
   article { padding: .9rem; }
   .found div { grid-template-columns: 1fr; gap: 0; margin-bottom: .5rem; }

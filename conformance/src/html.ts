@@ -26,6 +26,13 @@ const MARK_WORDS: Readonly<Record<Mark, string>> = {
   excluded: 'excluded',
 };
 
+/** A sentence of the specification, with its code as code. */
+function prose(sentence: string): Markup[] {
+  return sentence
+    .split('`')
+    .map((part, index) => (index % 2 === 1 ? xml`<code>${part}</code>` : xml`${part}`));
+}
+
 function head(report: Report): Markup {
   const { target } = report;
   const relay = relayRules(report);
@@ -69,7 +76,7 @@ function failureArticle(report: Report, failure: Report['failures'][number]): Ma
       : xml`<li><a href="${failure.repro}">${failure.repro}</a> repeats it with curl</li>`;
   return xml`<article id="${failure.rule}" class="${mark}">
 <h3><span class="mark ${mark}">${MARK_WORDS[mark]}</span> ${failure.rule}</h3>
-<p class="sentence">${rule?.sentence ?? ''}</p>
+<p class="sentence">${prose(rule?.sentence ?? '')}</p>
 ${rule?.known === undefined ? NOTHING : xml`<p>Known, from the baseline: ${rule.known}</p>`}
 <dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Observed</dt><dd>${failure.observed}</dd></div></dl>
 <ul class="aside"><li>${repetition(failure.repeated)}</li><li>case ${failure.case}</li>${repro}</ul>
@@ -103,7 +110,7 @@ function table(report: Report): Markup {
     const mark = markOf(rule);
     const why = rule.known ?? rule.reason;
     const mutants = rule.mutants_killed;
-    return xml`<tr><th scope="row">${failed.has(rule.id) ? xml`<a href="#${rule.id}">${rule.id}</a>` : rule.id}<small>${rule.word} · ${rule.level}</small></th><td class="sentence">${rule.sentence}</td><td><span class="mark ${mark}">${MARK_WORDS[mark]}</span>${why === undefined ? NOTHING : xml`<small>${why}</small>`}</td><td class="number">${rule.tested === 0 ? '–' : `${rule.held} of ${rule.tested}`}</td><td class="mutants">${mutants.length === 0 ? '–' : mutants.map((name) => xml`<code>${name.slice(name.indexOf('/') + 1)}</code> `)}</td></tr>\n`;
+    return xml`<tr><th scope="row">${failed.has(rule.id) ? xml`<a href="#${rule.id}">${rule.id}</a>` : rule.id}<small>${rule.word} · ${rule.level}</small></th><td class="sentence">${prose(rule.sentence)}</td><td><span class="mark ${mark}">${MARK_WORDS[mark]}</span>${why === undefined ? NOTHING : xml`<small>${why}</small>`}</td><td class="number">${rule.tested === 0 ? '–' : `${rule.held} of ${rule.tested}`}</td><td class="mutants">${mutants.length === 0 ? '–' : mutants.map((name) => xml`<code>${name.slice(name.indexOf('/') + 1)}</code> `)}</td></tr>\n`;
   });
   return xml`<section><h2>All rules</h2>
 <p class="hint">Held: how often the rule held, of the times that it was put to the test. Mutants: broken relays that the suite tells by this rule.</p>
@@ -118,7 +125,7 @@ ${rows}</tbody>
 
 /** `report.html`: well-formed as XML too. */
 export function html(report: Report): string {
-  return xml`<!doctype html>
+  return xml`<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8"/>

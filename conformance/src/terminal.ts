@@ -55,11 +55,11 @@ export function summary(report: Report, colour: boolean): string {
       `  required  ${shown(failure.required)}`,
       `  observed  ${shown(clip(failure.observed, 400))}`,
       ...exchangeLines(failure.exchange).map((line) => paint('gray', `  ${shown(line)}`)),
-      `  ${repetition(failure.repeated)} · case ${failure.case}${failure.repro === null ? '' : ` · sh ${failure.repro}`}`,
+      `  ${repetition(failure.repeated)} · case ${shown(failure.case)}${failure.repro === null ? '' : ` · sh ${failure.repro}`}`,
     );
   }
   for (const { case: name, why } of report.troubles)
-    lines.push('', `${paint('yellow', '! not finished')} ${name}: ${shown(why)}`);
+    lines.push('', `${paint('yellow', '! not finished')} ${shown(name)}: ${shown(why)}`);
   const relay = relayRules(report);
   lines.push('');
   for (const [family, rules] of families(relay)) {
@@ -83,7 +83,9 @@ export function summary(report: Report, colour: boolean): string {
   if (pending.length > 0)
     lines.push(
       '',
-      ...pending.map(({ id, verdict, reason }) => paint('gray', `  ${id} ${verdict}: ${reason ?? ''}`)),
+      ...pending.map(({ id, verdict, reason }) =>
+        paint('gray', `  ${id} ${verdict}: ${shown(reason ?? '')}`),
+      ),
     );
   const { target, baseline } = report;
   if (baseline !== null && baseline.stale.length + baseline.not_tested.length > 0)
@@ -96,12 +98,12 @@ export function summary(report: Report, colour: boolean): string {
     );
   lines.push('', `${report.counts['pass'] ?? 0} of ${relay.length} rules pass · seed ${report.seed}`);
   if (target.below_default.length > 0)
-    lines.push(`Declared below the default: ${target.below_default.join(', ')}`);
+    lines.push(`Declared below the default: ${shown(target.below_default.join(', '))}`);
   if (target.lab)
     lines.push(
       paint(
         'yellow',
-        `LAB, not a certificate: declared outside the ranges are ${clip(target.outside_ranges.join(', '), 200)}`,
+        `LAB, not a certificate: declared outside the ranges are ${shown(clip(target.outside_ranges.join(', '), 200))}`,
       ),
     );
   lines.push(
