@@ -5,17 +5,17 @@
 import { clip, type Step } from './exchange.ts';
 import { xml, type Markup } from './xml.ts';
 
-const LANE = 84;
+const LANE = 78;
 const LEFT = 52;
-const GAP = 760;
-const RIGHT = 84;
+const GAP = 680;
+const RIGHT = 70;
 const HEAD = 44;
 /** Heights of a row without a body, and of one with. */
 const ROW = 32;
 const ROW_WITH_BODY = 48;
 /** Characters that fit between the lanes at the font sizes of the labels and of the bodies. */
-const LABEL_CHARS = 92;
-const BODY_CHARS = 106;
+const LABEL_CHARS = 84;
+const BODY_CHARS = 96;
 
 /** One line that fits: characters of the scripts that take two columns count twice. */
 function fitting(text: string, columns: number): string {

@@ -6,7 +6,7 @@ type Rule = Report['rules'][number];
 
 /** A verdict, or `known`: it fails, as the baseline says. */
 export type Mark = Verdict | 'known';
-export const MARKS: readonly Mark[] = VERDICTS.flatMap((verdict): Mark[] =>
+const MARKS: readonly Mark[] = VERDICTS.flatMap((verdict): Mark[] =>
   verdict === 'fail' ? ['fail', 'known'] : [verdict],
 );
 
