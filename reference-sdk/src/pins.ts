@@ -148,7 +148,8 @@ export class Keyring {
     try {
       told = pin(this.#pins, await fetchIdentity(this.#relay, handle, signal));
     } catch (error) {
-      signal.throwIfAborted();
+      // What has been received is handed on all the same.
+      if (signal.aborted) return 'unchecked';
       if (!(error instanceof Bot2BotError)) throw error;
       const { code } = error;
       told = code === 'unknown-handle' || code === 'key-changed' ? code : 'unchecked';
