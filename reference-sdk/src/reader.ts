@@ -100,10 +100,13 @@ export class Reader {
   message(value: unknown, skipBelow: boolean): ReadEvent[] {
     if (!Message(value)) {
       const { seq, sender } = (value ?? {}) as { seq?: unknown; sender?: unknown };
+      const place = typeof seq === 'number' && Number.isSafeInteger(seq) ? seq : 0;
+      if (place > 0 && place <= this.after && skipBelow) return [];
+      if (place > 0) this.after = place;
       return [
         {
           type: 'unopened',
-          seq: typeof seq === 'number' ? seq : 0,
+          seq: place,
           sender: typeof sender === 'string' ? sender : '',
           reason: 'malformed',
         },

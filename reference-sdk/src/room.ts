@@ -202,7 +202,8 @@ export class Room {
           operation: 'postMessage',
           body,
           signal,
-          timeoutMs: ANSWER_MS,
+          // An attempt that is still on its way when the relay has forgotten the nonce would add a second message.
+          timeoutMs: Math.max(1, Math.min(ANSWER_MS, until - performance.now())),
         } as const;
         const { id, seq } = await this.#http.json(call, PostAnswer);
         return { id, seq };
