@@ -14,8 +14,8 @@ const TTL_GRACE_MS = 5_000;
 export interface Known {
   readonly seq: number;
   readonly id: string;
-  readonly ciphertext: string;
-  readonly nonce: string;
+  /** As it was posted, where that is known; as it was delivered otherwise. */
+  readonly body: Value;
   readonly sender: string;
   /** The handle that signed it; empty for none. */
   readonly signer: string;
@@ -242,8 +242,7 @@ function knownOf(message: Value, at: number, bodies: ReadonlyMap<string, Body>):
   return {
     seq: message.get('seq').number,
     id: message.get('id').string,
-    ciphertext: body.get('ciphertext').string,
-    nonce,
+    body,
     sender: signer === '' ? body.get('sender').string || message.get('sender').string : `@${signer}`,
     signer,
     since: at,

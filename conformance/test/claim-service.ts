@@ -139,7 +139,7 @@ export function simulate(seed: number, bug: Bug): History {
       const seq = service.log.length + 1;
       service.log.push({ seq, sender, expiresAt: ttlMs === 0 ? Infinity : took + ttlMs });
       const since = took + below(8);
-      log.see({ seq, id: '', ciphertext: '', nonce: '', sender, signer: '', since, notBefore: now, ttlMs });
+      log.see({ seq, id: '', body: new Value({}), sender, signer: '', since, notBefore: now, ttlMs });
     });
   };
 
@@ -181,7 +181,7 @@ export function simulate(seed: number, bug: Bug): History {
           crash ? { ...unknown, ...asked } : { ...common, ...asked, outcome: renewed ? 'renewed' : 'gone' },
         );
       } else {
-        const asked = { kind, claimId: named.id } as const;
+        const asked = { kind: 'release', claimId: named.id } as const;
         const released = happens && service.release(took, named.id);
         ops.push(
           crash ? { ...unknown, ...asked } : { ...common, ...asked, outcome: released ? 'released' : 'idle' },

@@ -96,8 +96,7 @@ function history(...ops: ClaimOp[]): History {
     log.see({
       seq,
       id: '',
-      ciphertext: '',
-      nonce: '',
+      body: new Value({}),
       sender: 'bob',
       signer: '',
       since: -10,
