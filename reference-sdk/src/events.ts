@@ -1,3 +1,12 @@
+/**
+ * What became of a message's signature: `verified` under the key that was first seen for the handle; `none`, it carries
+ * none; `invalid`, it is not the handle's, or something that it binds was changed; `unknown-handle`, nobody has that
+ * handle; `unchecked`, the key could not be fetched; `key-changed`, the relay tells another key than before;
+ * `downgraded`, it binds less than what this handle has used before.
+ */
+export type Signature =
+  'none' | 'verified' | 'invalid' | 'unknown-handle' | 'unchecked' | 'key-changed' | 'downgraded';
+
 /** A message that was opened. */
 export interface MessageEvent {
   readonly type: 'message';
@@ -8,6 +17,9 @@ export interface MessageEvent {
   readonly sender: string;
   /** The relay says that it checked a signature: a hint. */
   readonly senderVerified: boolean;
+  /** The handle whose signature was verified here; null without one. @see SIGN-10 */
+  readonly signedBy: string | null;
+  readonly signature: Signature;
   /** Byte for byte as it was sent. Written by a stranger: never run it. */
   readonly text: string;
   /** Unix ms, by the relay's clock. */
@@ -26,6 +38,16 @@ export interface UnopenedEvent {
   readonly sender: string;
   /** `sealed`: wrong key or damaged. `malformed`: not what a relay may deliver. */
   readonly reason: 'sealed' | 'malformed';
+}
+
+/**
+ * The relay tells another key for a handle than the one that was first seen. The message that follows is shown, as
+ * not signed. @see ID-9
+ */
+export interface KeyChangedEvent {
+  readonly type: 'key-changed';
+  readonly handle: string;
+  readonly seq: number;
 }
 
 /** Messages that were gone before they could be read, both seqs included. @see READ-10 */
@@ -80,6 +102,6 @@ export interface InterruptedEvent {
 }
 
 /** What reading a room yields. */
-export type ReadEvent = MessageEvent | UnopenedEvent | GapEvent | ResetEvent;
+export type ReadEvent = MessageEvent | UnopenedEvent | KeyChangedEvent | GapEvent | ResetEvent;
 /** What a stream yields. */
 export type RoomEvent = ReadEvent | ReadyEvent | PresenceEvent | RenameEvent | LockedEvent | InterruptedEvent;

@@ -5,11 +5,19 @@ import { LIMITS, PATHS } from './wire.gen.ts';
 const MAX_ANSWER_BYTES = LIMITS.page_messages * (LIMITS.ciphertext_chars + 4_096);
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
+/** Inserted as they are. */
+export interface PathValues {
+  readonly room?: string;
+  readonly handle?: string;
+  readonly id?: string;
+}
 export type Query = Readonly<Record<string, string | number | null | undefined>>;
 
 export interface Call {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly operation: keyof typeof PATHS;
+  /** What stands in the path, in place of what the Http was made with. */
+  readonly path?: PathValues;
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON text, sent as it is. */
@@ -19,24 +27,29 @@ export interface Call {
   readonly timeoutMs: number;
 }
 
-/** Requests to the operations of one room, and to nowhere else. @see SEAL-4 */
+/** Requests to the operations of one relay, and to nowhere else. @see SEAL-4 */
 export class Http {
   readonly #base: string;
-  readonly #roomId: string;
   readonly #fetch: Fetch;
+  readonly #path: PathValues;
 
-  constructor(base: string, roomId: string, fetch: Fetch) {
+  /** @param path values for every call. */
+  constructor(base: string, fetch: Fetch | undefined, path: PathValues = {}) {
     this.#base = base;
-    this.#roomId = roomId;
-    this.#fetch = fetch;
+    this.#fetch = fetch ?? ((input, init) => globalThis.fetch(input, init));
+    this.#path = path;
   }
 
-  url(operation: keyof typeof PATHS, query: Query = {}): string {
+  url(operation: keyof typeof PATHS, query: Query = {}, path: PathValues = this.#path): string {
     const pairs = Object.entries(query).flatMap(([name, value]): [string, string][] =>
       value === undefined || value === null ? [] : [[name, String(value)]],
     );
     const search = pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`;
-    return this.#base + PATHS[operation].replace('{room}', this.#roomId) + search;
+    const filled = PATHS[operation].replaceAll(
+      /\{(room|handle|id)\}/g,
+      (_, name: keyof PathValues) => path[name] ?? '',
+    );
+    return this.#base + filled + search;
   }
 
   /**
@@ -46,7 +59,7 @@ export class Http {
   async open(call: Call): Promise<Response> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), call.timeoutMs);
-    const url = this.url(call.operation, call.query);
+    const url = this.url(call.operation, call.query, call.path);
     let response: Response;
     try {
       response = await this.#fetch(url, {

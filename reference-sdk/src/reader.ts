@@ -1,31 +1,7 @@
-import { open } from './crypto.ts';
 import type { ReadEvent } from './events.ts';
+import { malformed, opened, type Member } from './member.ts';
+import { Recent } from './recent.ts';
 import { Gap, Message } from './wire.gen.ts';
-
-/** Nonces that a reader remembers: five times what a relay buffers. */
-const REMEMBERED = 10_000;
-
-/** A set that forgets its oldest members. */
-export class Recent {
-  readonly #held = new Set<string>();
-
-  has(value: string): boolean {
-    return this.#held.has(value);
-  }
-
-  /** @returns whether it was new. */
-  add(value: string): boolean {
-    if (this.#held.has(value)) return false;
-    this.#held.add(value);
-    if (this.#held.size > REMEMBERED) {
-      for (const oldest of this.#held) {
-        this.#held.delete(oldest);
-        break;
-      }
-    }
-    return true;
-  }
-}
 
 /** What reads and `ready` say about a place. */
 export interface Standing {
@@ -34,25 +10,19 @@ export interface Standing {
   readonly gap?: unknown;
 }
 
-export interface ReaderOptions {
-  readonly key: Uint8Array;
-  readonly after: number;
-  /** Whether the message is the reader's own. @see SEAL-13 */
-  readonly isOwn: (nonce: string, sender: string) => boolean;
-  readonly includeSelf: boolean;
-}
-
 /** One reader's place in a room: what it has had, and what it makes of what comes. */
 export class Reader {
   /** Everything up to this seq of the epoch has been had. */
   after: number;
   epoch: string | null = null;
-  readonly #options: ReaderOptions;
+  readonly #member: Member;
+  readonly #includeSelf: boolean;
   readonly #seen = new Recent();
 
-  constructor(options: ReaderOptions) {
-    this.#options = options;
-    this.after = options.after;
+  constructor(member: Member, after: number, includeSelf: boolean) {
+    this.#member = member;
+    this.after = after;
+    this.#includeSelf = includeSelf;
   }
 
   /** Whether it has a place that could be lost. */
@@ -95,41 +65,19 @@ export class Reader {
   /**
    * Take one message.
    * @param skipBelow leave out what is at or below the place: true once the stream is in the reader's epoch.
-   * @returns at most one event; none for what it has had, and for its own. @see MSG-24
+   * @returns none for what it has had, and for its own. @see MSG-24
    */
-  message(value: unknown, skipBelow: boolean): ReadEvent[] {
-    if (!Message(value)) {
-      const { seq, sender } = (value ?? {}) as { seq?: unknown; sender?: unknown };
-      return [
-        {
-          type: 'unopened',
-          seq: typeof seq === 'number' ? seq : 0,
-          sender: typeof sender === 'string' ? sender : '',
-          reason: 'malformed',
-        },
-      ];
-    }
-    const { seq, nonce, sender } = value;
+  async message(value: unknown, skipBelow: boolean, signal: AbortSignal): Promise<ReadEvent[]> {
+    if (!Message(value)) return [malformed(value)];
+    const { seq, nonce } = value;
     if (skipBelow && seq <= this.after) return [];
     this.after = seq;
     if (!this.#seen.add(nonce)) return [];
-    const own = this.#options.isOwn(nonce, sender);
-    if (own && !this.#options.includeSelf) return [];
-    const text = open(this.#options.key, value);
-    if (text === null) return [{ type: 'unopened', seq, sender, reason: 'sealed' }];
-    return [
-      {
-        type: 'message',
-        seq,
-        id: value.id,
-        sender,
-        senderVerified: value.sender_verified,
-        text,
-        ts: value.ts,
-        ttlMs: value.ttl_ms ?? null,
-        replyTo: value.reply_to ?? null,
-        own,
-      },
-    ];
+    if (!this.#includeSelf && this.#member.sent.has(nonce)) return [];
+    const event = await opened(this.#member, value, signal);
+    if (event.type === 'unopened') return [event];
+    if (event.own && !this.#includeSelf) return [];
+    const handle = value.sender_handle ?? '';
+    return event.signature === 'key-changed' ? [{ type: 'key-changed', handle, seq }, event] : [event];
   }
 }

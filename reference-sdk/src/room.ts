@@ -1,11 +1,22 @@
-import { seal } from './crypto.ts';
+import { Claims, type Claim, type ClaimOptions, type ClaimRef } from './claims.ts';
 import { Bot2BotError } from './errors.ts';
-import type { Participant, ReadEvent, RoomEvent } from './events.ts';
-import { Http, type Fetch } from './http.ts';
-import { Reader, Recent } from './reader.ts';
+import type { MessageEvent, ReadEvent, RoomEvent } from './events.ts';
+import type { Fetch } from './http.ts';
+import type { Identity } from './identity.ts';
+import type { Member } from './member.ts';
+import type { Pin, Pins } from './pins.ts';
+import { post, type SendOptions, type Sent } from './post.ts';
+import { Reader } from './reader.ts';
+import { readPage, readStatus, type RoomStatus } from './reads.ts';
+import { Recent } from './recent.ts';
+import { Relay } from './relay.ts';
+import { sleep } from './retry.ts';
 import { parseRoomUrl } from './room-url.ts';
-import { sseFrames, wsFrames, type Frame, type WebSocketConstructor } from './transports.ts';
-import { HelloFrame, LIMITS, NoRoom, Ok, PostAnswer, StatusAnswer, TIMINGS } from './wire.gen.ts';
+import { Verifier } from './signed-message.ts';
+import { follow, pauseForUnknown } from './stream.ts';
+import type { WebSocketConstructor } from './transports.ts';
+import { work, type Handler, type WorkOptions } from './work.ts';
+import { HelloFrame, Ok, TIMINGS } from './wire.gen.ts';
 
 export interface RoomOptions {
   /**
@@ -13,6 +24,10 @@ export interface RoomOptions {
    * is written. @see SEAL-13
    */
   readonly name?: string;
+  /** Signs what is sent, and claims. Registered before (`register`). Its handle is the name where none is given. */
+  readonly identity?: Identity;
+  /** Where the keys of others are kept; without it they are forgotten with this object. @see ID-9 */
+  readonly pins?: Pins;
   /** Yield your own messages too; false when absent. */
   readonly includeSelf?: boolean;
   /** A WebSocket where the platform has none, such as that of the package `ws`. `null`: use none. */
@@ -21,31 +36,6 @@ export interface RoomOptions {
   readonly fetch?: Fetch;
   /** In place of `console.warn`. */
   readonly warn?: (text: string) => void;
-}
-
-export interface SendOptions {
-  readonly replyTo?: string;
-  /** Ms after which it is gone: 30 000 to 31 622 400 000; absent, never. */
-  readonly ttlMs?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface Sent {
-  readonly id: string;
-  readonly seq: number;
-}
-
-export interface RoomStatus {
-  readonly exists: boolean;
-  readonly participants: number;
-  /** Messages that a newcomer would be shown. */
-  readonly recentCount: number;
-  readonly lastSeq: number;
-  readonly ageSeconds: number;
-  readonly idleSeconds: number;
-  readonly signedOnly: boolean;
-  /** Name of the room's lifetime; null when the relay tells none. @see READ-11 */
-  readonly epoch: string | null;
 }
 
 /** One page of what the room holds. */
@@ -58,61 +48,18 @@ export interface History {
 }
 
 const ANSWER_MS = 30_000;
-const READY_MS = 20_000;
-/** A transport that twice did not get as far as `ready` is given up for the next one. */
-const MOST_FAILURES = 2;
-const RETRY_FIRST_MS = 250;
-const RETRY_MOST_MS = 15_000;
-/** A room that does not exist is asked for again after this time, and then more rarely. @see ROOM-3 */
-const UNKNOWN_FIRST_MS = 500;
-const UNKNOWN_MOST_MS = 5_000;
 
-interface Page {
-  readonly messages: readonly unknown[];
-  readonly exists?: boolean;
-  readonly epoch?: string;
-  readonly reset?: boolean;
-  readonly gap?: unknown;
-  readonly next_after?: number;
-  readonly has_more?: boolean;
-}
-
-function isPage(value: unknown): value is Page {
-  return typeof value === 'object' && value !== null && 'messages' in value && Array.isArray(value.messages);
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    }, ms);
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
-}
-
-/** Up to `most`, doubling, and spread so that many clients do not come back at once. */
-function backoff(attempt: number, first: number, most: number): number {
-  return Math.min(most, first * 2 ** Math.min(attempt, 16)) * (0.5 + Math.random() / 2);
-}
-
-function participantsOf(value: unknown): Participant[] {
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((one: { name?: unknown; last_seen_ms_ago?: unknown } | null) =>
-    typeof one?.name === 'string'
-      ? [
-          {
-            name: one.name,
-            lastSeenMsAgo: typeof one.last_seen_ms_ago === 'number' ? one.last_seen_ms_ago : null,
-          },
-        ]
-      : [],
-  );
+/** @throws {RangeError} for what is no name. */
+function nameOf(given: string | undefined, warn: (text: string) => void): string {
+  if (given !== undefined) {
+    if (!HelloFrame({ type: 'hello', name: given }))
+      throw new RangeError('a name has 1 to 64 letters, digits or @ . _ - and no spaces');
+    return given;
+  }
+  const bytes = crypto.getRandomValues(new Uint8Array(3));
+  const name = `agent-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  warn(`bot2bot: no name was given; this agent calls itself ${name}. Give each agent a name of its own.`);
+  return name;
 }
 
 /**
@@ -127,10 +74,9 @@ export class Room {
   readonly roomId: string;
   /** Relay of the room, without a `/` at its end. */
   readonly base: string;
-  readonly #key: Uint8Array;
-  readonly #http: Http;
   readonly #options: RoomOptions;
-  readonly #sent = new Recent();
+  readonly #member: Member;
+  readonly #claims: Claims | null;
   readonly #closing = new AbortController();
   readonly #polled: Reader;
 
@@ -143,29 +89,20 @@ export class Room {
     const { base, roomId, key } = parseRoomUrl(url);
     this.base = base;
     this.roomId = roomId;
-    this.#key = key;
     this.#options = options;
-    this.#http = new Http(base, roomId, options.fetch ?? ((input, init) => fetch(input, init)));
-    this.name = this.#named(options.name);
-    this.#polled = this.#reader(0, options.includeSelf ?? false);
-  }
-
-  #named(given: string | undefined): string {
-    if (given !== undefined) {
-      if (!HelloFrame({ type: 'hello', name: given }))
-        throw new RangeError('a name has 1 to 64 letters, digits or @ . _ - and no spaces');
-      return given;
-    }
-    const bytes = crypto.getRandomValues(new Uint8Array(3));
-    const name = `agent-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
-    const warn = this.#options.warn ?? ((text: string) => console.warn(text));
-    warn(`bot2bot: no name was given; this agent calls itself ${name}. Give each agent a name of its own.`);
-    return name;
-  }
-
-  #reader(after: number, includeSelf: boolean): Reader {
-    const isOwn = (nonce: string, sender: string) => this.#sent.has(nonce) || sender === this.name;
-    return new Reader({ key: this.#key, after, isOwn, includeSelf });
+    const {
+      identity = null,
+      pins = new Map<string, Pin>(),
+      fetch,
+      warn = (said) => console.warn(said),
+    } = options;
+    this.name = nameOf(options.name ?? identity?.toString(), warn);
+    const relay = new Relay(base, fetch, { room: roomId });
+    const verifier = new Verifier(relay, roomId, pins);
+    const { name } = this;
+    this.#member = { relay, roomId, key, name, identity, sent: new Recent(), verifier, warn };
+    this.#claims = identity === null ? null : new Claims(this.#member, identity);
+    this.#polled = new Reader(this.#member, 0, options.includeSelf ?? false);
   }
 
   /** Ends with the caller's signal and with the room. */
@@ -176,7 +113,7 @@ export class Room {
   }
 
   /**
-   * Send one text to everyone in the room.
+   * Send one text to everyone in the room, signed where the room has an identity.
    * An answer that got lost is asked for again with identical bytes, so that the room holds the message once.
    * @throws {RangeError} for a text that is too long or no UTF-8; {Bot2BotError} when it was refused, or when the relay
    * was out of reach for a minute: `definite` tells whether it may have been accepted.
@@ -184,39 +121,7 @@ export class Room {
    */
   async send(text: string, options: SendOptions = {}): Promise<Sent> {
     const signal = this.#signal(options.signal);
-    const { replyTo, ttlMs } = options;
-    const sealed = seal(this.#key, text);
-    const body = JSON.stringify({
-      sender: this.name,
-      ...sealed,
-      ...(ttlMs === undefined ? {} : { ttl_ms: ttlMs }),
-      ...(replyTo === undefined ? {} : { reply_to: replyTo }),
-    });
-    this.#sent.add(sealed.nonce);
-    const until = performance.now() + TIMINGS.dedup_ms;
-    let unsure = false;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const call = {
-          method: 'POST',
-          operation: 'postMessage',
-          body,
-          signal,
-          timeoutMs: ANSWER_MS,
-        } as const;
-        const { id, seq } = await this.#http.json(call, PostAnswer);
-        return { id, seq };
-      } catch (error) {
-        if (!(error instanceof Bot2BotError)) throw error;
-        unsure ||= !error.definite;
-        const wait = error.retryAfterMs ?? backoff(attempt, RETRY_FIRST_MS, RETRY_MOST_MS);
-        if (!error.passing || performance.now() + wait > until) {
-          const { code, message, status } = error;
-          throw new Bot2BotError(code, message, { status, definite: !unsure, cause: error });
-        }
-        await sleep(wait, signal);
-      }
-    }
+    return post(this.#member, text, options, signal);
   }
 
   /**
@@ -224,157 +129,14 @@ export class Room {
    * Interruptions are bridged from the same place; nothing is yielded twice.
    * @throws the signal's reason; {Bot2BotError} when the relay refuses for good.
    */
-  async *stream(
+  stream(
     options: { after?: number; includeSelf?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<RoomEvent, void, void> {
-    const signal = this.#signal(options.signal);
-    const reader = this.#reader(
-      options.after ?? 0,
-      options.includeSelf ?? this.#options.includeSelf ?? false,
-    );
-    const transports = this.#transports();
-    let failures = 0;
-    let attempt = 0;
-    while (!this.#closing.signal.aborted) {
-      let ready = false;
-      try {
-        if (attempt > 0 && (reader.epoch === null || transports[0] === 'ws'))
-          yield* await this.#recall(reader, signal);
-        for await (const event of this.#connection(transports[0] ?? 'poll', reader, signal)) {
-          if (event.type === 'ready') {
-            ready = true;
-            attempt = failures = 0;
-          }
-          yield event;
-        }
-      } catch (error) {
-        if (this.#closing.signal.aborted) return;
-        signal.throwIfAborted();
-        if (!(error instanceof Bot2BotError)) throw error;
-        // A WebSocket does not tell why it failed; the others tell apart what another transport would meet too.
-        const avoidable = transports[0] === 'ws' || (error.code !== 'network' && error.retryAfterMs === null);
-        if (!ready && avoidable) failures++;
-        if (transports.length === 1 && !error.passing) throw error;
-        if (failures >= MOST_FAILURES && transports.length > 1) {
-          transports.shift();
-          failures = 0;
-        }
-        const retryInMs = Math.round(error.retryAfterMs ?? backoff(attempt, RETRY_FIRST_MS, RETRY_MOST_MS));
-        attempt++;
-        yield { type: 'interrupted', code: error.code, retryInMs };
-        try {
-          await sleep(retryInMs, signal);
-        } catch (reason) {
-          if (this.#closing.signal.aborted) return;
-          throw reason;
-        }
-      }
-    }
-  }
-
-  #transports(): ('ws' | 'sse' | 'poll')[] {
     const platform = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-    const socket = this.#options.WebSocket === undefined ? platform : this.#options.WebSocket;
-    return socket === undefined || socket === null ? ['sse', 'poll'] : ['ws', 'sse', 'poll'];
-  }
-
-  /**
-   * Ask whether the room is still the one that was left: where no epoch tells, and for a WebSocket, which would tell it
-   * after the first messages.
-   */
-  async #recall(reader: Reader, signal: AbortSignal): Promise<ReadEvent[]> {
-    if (!reader.placed) return [];
-    const { exists, lastSeq, epoch } = await this.status({ signal });
-    if (exists && epoch !== null) return reader.enter(epoch);
-    return !exists || (lastSeq > 0 && lastSeq < reader.after) ? reader.lose() : [];
-  }
-
-  async *#connection(
-    transport: 'ws' | 'sse' | 'poll',
-    reader: Reader,
-    signal: AbortSignal,
-  ): AsyncGenerator<RoomEvent> {
-    if (transport === 'poll') {
-      yield* this.#polling(reader, signal);
-      return;
-    }
-    const query = { after: reader.after, epoch: reader.epoch, name: this.name };
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), READY_MS);
-    const connect = { http: this.#http, query, signal: AbortSignal.any([signal, late.signal]) };
-    const socket = this.#options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-    const frames: AsyncGenerator<Frame | null> =
-      transport === 'ws' && socket !== undefined
-        ? wsFrames(connect, socket, JSON.stringify({ type: 'hello', name: this.name }))
-        : sseFrames(connect);
-    let live = false;
-    let replayed = 0;
-    const asked = reader.epoch;
-    try {
-      for await (const frame of frames) {
-        if (frame === null) {
-          const { lastSeq } = await this.status({ signal });
-          if (lastSeq > reader.after) throw new Bot2BotError('network', 'the WebSocket stands still');
-          continue;
-        }
-        const { json, id } = frame;
-        if (json['type'] === 'message') {
-          const epoch = id.includes(':') ? id.slice(0, id.indexOf(':')) : null;
-          if (epoch !== null) yield* reader.enter(epoch);
-          yield* reader.message(json, live || (asked === null && reader.epoch === null));
-          if (!live) replayed = reader.after;
-        } else if (json['type'] === 'ready') {
-          clearTimeout(timer);
-          const events = reader.stand(json);
-          // Of a room that was made anew the replay has already been taken.
-          if (reader.after === 0) reader.after = replayed;
-          yield* events;
-          live = true;
-          yield { type: 'ready', ...presenceOf(json) };
-        } else yield* other(json);
-      }
-    } catch (error) {
-      signal.throwIfAborted();
-      if (late.signal.aborted)
-        throw new Bot2BotError('no-ready', `no ready within ${READY_MS} ms`, { cause: error });
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** A stream by long-poll, for where neither SSE nor WebSocket gets through. */
-  async *#polling(reader: Reader, signal: AbortSignal): AsyncGenerator<RoomEvent> {
-    for (let more = true; more;) {
-      const page = await this.#page(reader, 'readTranscript', { limit: LIMITS.page_messages }, signal);
-      yield* page.events;
-      more = page.hasMore;
-    }
-    yield { type: 'ready', size: 0, participants: [] };
-    const timeout = TIMINGS.wait_default_ms / 1000;
-    for (let unknown = 0; ;) {
-      const page = await this.#page(reader, 'waitForMessages', { timeout }, signal);
-      yield* page.events;
-      if (page.exists) unknown = 0;
-      else await sleep(backoff(unknown++, UNKNOWN_FIRST_MS, UNKNOWN_MOST_MS), signal);
-    }
-  }
-
-  async #page(
-    reader: Reader,
-    operation: 'waitForMessages' | 'readTranscript',
-    query: { timeout?: number; limit?: number },
-    signal: AbortSignal,
-  ): Promise<{ events: ReadEvent[]; exists: boolean; hasMore: boolean }> {
-    const timeoutMs = ANSWER_MS + (query.timeout ?? 0) * 1000;
-    const full = { ...query, after: reader.after, epoch: reader.epoch };
-    const page = await this.#http.json({ method: 'GET', operation, query: full, signal, timeoutMs }, isPage);
-    if (page.exists === false) return { events: reader.lose(), exists: false, hasMore: false };
-    const events = reader.stand(page);
-    for (const message of page.messages) events.push(...reader.message(message, true));
-    const { next_after: next } = page;
-    if (typeof next === 'number' && next > reader.after) reader.after = next;
-    return { events, exists: true, hasMore: page.has_more === true };
+    const { WebSocket: given = platform ?? null, includeSelf = false } = this.#options;
+    const reader = new Reader(this.#member, options.after ?? 0, options.includeSelf ?? includeSelf);
+    const signal = this.#signal(options.signal);
+    return follow(this.#member, reader, { socket: given, closing: this.#closing.signal, signal });
   }
 
   /**
@@ -390,9 +152,9 @@ export class Room {
     for (let unknown = 0; ;) {
       const left = until - performance.now();
       const timeout = Math.max(1, Math.round(left / 1000));
-      const { events, exists } = await this.#page(reader, 'waitForMessages', { timeout }, signal);
+      const { events, exists } = await readPage(this.#member, reader, 'waitForMessages', { timeout }, signal);
       if (events.length > 0 || performance.now() >= until) return events;
-      const pause = exists ? 0 : backoff(unknown++, UNKNOWN_FIRST_MS, UNKNOWN_MOST_MS);
+      const pause = exists ? 0 : pauseForUnknown(unknown++);
       await sleep(Math.min(pause, Math.max(0, until - performance.now())), signal);
     }
   }
@@ -403,8 +165,9 @@ export class Room {
    */
   async history(options: { after?: number; limit?: number; signal?: AbortSignal } = {}): Promise<History> {
     const signal = this.#signal(options.signal);
-    const reader = this.#reader(options.after ?? 0, true);
-    const { events, hasMore } = await this.#page(
+    const reader = new Reader(this.#member, options.after ?? 0, true);
+    const { events, hasMore } = await readPage(
+      this.#member,
       reader,
       'readTranscript',
       { limit: options.limit ?? 100 },
@@ -415,21 +178,7 @@ export class Room {
 
   /** Look at the room without joining it. */
   async status(options: { signal?: AbortSignal } = {}): Promise<RoomStatus> {
-    const signal = this.#signal(options.signal);
-    const answer = await this.#http.json(
-      { method: 'GET', operation: 'probeRoom', signal, timeoutMs: ANSWER_MS },
-      (value): value is StatusAnswer | NoRoom => StatusAnswer(value) || NoRoom(value),
-    );
-    return {
-      exists: answer.exists,
-      participants: answer.exists ? answer.participants : 0,
-      recentCount: answer.exists ? answer.recent_count : 0,
-      lastSeq: answer.exists ? answer.last_seq : 0,
-      ageSeconds: answer.exists ? answer.age_seconds : 0,
-      idleSeconds: answer.exists ? answer.idle_seconds : 0,
-      signedOnly: answer.exists && answer.signed_only,
-      epoch: (answer.exists ? answer.epoch : undefined) ?? null,
-    };
+    return readStatus(this.#member, this.#signal(options.signal));
   }
 
   /**
@@ -440,7 +189,7 @@ export class Room {
     const signal = this.#signal(options.signal);
     const body = JSON.stringify({ name: this.name });
     try {
-      await this.#http.json(
+      await this.#member.relay.http.json(
         { method: 'POST', operation: 'announceListening', body, signal, timeoutMs: ANSWER_MS },
         Ok,
       );
@@ -451,21 +200,77 @@ export class Room {
     }
   }
 
+  #claiming(): Claims {
+    if (this.#claims === null) throw new TypeError('claims need an identity');
+    return this.#claims;
+  }
+
+  /**
+   * Take the next message for the identity's handle, wherever its last process stopped. Own messages and what is no
+   * message for an agent are acked on the way.
+   * @returns null when none came within `timeoutMs`.
+   * @throws {Bot2BotError} unknown-handle for an identity that is not registered, among others.
+   * @see CLAIM-3 CLAIM-6 CLAIM-31
+   */
+  async claim(options: ClaimOptions = {}): Promise<Claim | null> {
+    return this.#claiming().claim(options, this.#signal(options.signal));
+  }
+
+  /**
+   * The message has been dealt with: it is never claimed again.
+   * @throws {Bot2BotError} claim-gone: too late, it is granted again.
+   * @see CLAIM-15 CLAIM-5
+   */
+  async ack(
+    claim: ClaimRef,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<{ advanced: boolean; cursor: number }> {
+    return this.#claiming().ack(claim, this.#signal(options.signal));
+  }
+
+  /**
+   * Let the lease end later.
+   * @param leaseMs from now; 60 000 when absent.
+   * @throws {Bot2BotError} claim-gone.
+   * @see CLAIM-21
+   */
+  async renew(claim: Claim, leaseMs?: number, options: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#claiming().renew(claim, leaseMs, this.#signal(options.signal));
+  }
+
+  /** Give the message back, to be claimed again at once. @returns false when it was no longer held. @see CLAIM-22 */
+  async release(claim: Pick<Claim, 'claimId'>, options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    return this.#claiming().release(claim, this.#signal(options.signal));
+  }
+
+  /**
+   * Claim and ack in one: simple, but a message is lost when its reader dies with it.
+   * @returns null when none came within `timeoutMs`.
+   */
+  async nextTask(options: ClaimOptions = {}): Promise<MessageEvent | null> {
+    const claim = await this.claim(options);
+    if (claim === null) return null;
+    await this.ack(claim, options);
+    return claim.event;
+  }
+
+  /**
+   * Deal with messages one by one, until `signal` aborts or the room is closed: claim, handle, ack. The lease is renewed
+   * while the handler runs. What it throws at is given back and offered again, after a pause that grows.
+   * @throws the signal's reason; {Bot2BotError} when the relay refuses for good.
+   */
+  async work(handler: Handler, options: WorkOptions = {}): Promise<void> {
+    const signal = this.#signal(options.signal);
+    const closing = this.#closing.signal;
+    try {
+      await work(this.#claiming(), handler, options, { signal, closing, warn: this.#member.warn });
+    } catch (error) {
+      if (!closing.aborted) throw error;
+    }
+  }
+
   /** End every stream and request of this object. The room itself lives on. */
   close(): void {
     this.#closing.abort(new Bot2BotError('closed', 'the room was closed'));
   }
-}
-
-function presenceOf(json: Readonly<Record<string, unknown>>): { size: number; participants: Participant[] } {
-  const { size, participants } = json;
-  return { size: typeof size === 'number' ? size : 0, participants: participantsOf(participants) };
-}
-
-/** Frames that are neither messages nor `ready`; those of a type that is not known are ignored. @see CORE-17 */
-function* other(json: Readonly<Record<string, unknown>>): Generator<RoomEvent> {
-  const { type, from, to } = json;
-  if (type === 'presence') yield { type, ...presenceOf(json) };
-  else if (type === 'locked') yield { type };
-  else if (type === 'rename' && typeof from === 'string' && typeof to === 'string') yield { type, from, to };
 }

@@ -1,0 +1,294 @@
+import { Bot2BotError } from './errors.ts';
+import type { GapEvent, MessageEvent, ResetEvent, UnopenedEvent } from './events.ts';
+import type { Call } from './http.ts';
+import type { Identity } from './identity.ts';
+import { malformed, opened, type Member } from './member.ts';
+import { readable } from './payloads.ts';
+import { Recent } from './recent.ts';
+import { retrying, sleep } from './retry.ts';
+import { pauseForUnknown } from './stream.ts';
+import {
+  AckAnswer,
+  ClaimAnswer,
+  ClaimEmpty,
+  Gap,
+  LIMITS,
+  Message,
+  ReleaseAnswer,
+  RenewAnswer,
+  TIMINGS,
+} from './wire.gen.ts';
+
+/** One message, held until it is acked or released, or until its lease runs out. */
+export class Claim {
+  readonly claimId: string;
+  readonly seq: number;
+  readonly event: MessageEvent;
+  /** What the handle acked last; 0 before its first ack. */
+  readonly cursor: number;
+  /** How many claims this message has had for this handle; null when the relay does not tell. @see CLAIM-19 */
+  readonly delivery: number | null;
+  /** It was claimed before, and its lease has gone on since. @see CLAIM-20 */
+  readonly resumed: boolean;
+  /** Messages that were gone before they could be claimed. @see CLAIM-24 */
+  readonly gap: GapEvent | null;
+  /** The room was made anew since the last claim. @see CLAIM-27 */
+  readonly reset: boolean;
+  /** When the lease ends, by `performance.now()`. */
+  deadline: number;
+
+  constructor(claim: Omit<Claim, 'leaseRemainingMs'>) {
+    this.claimId = claim.claimId;
+    this.seq = claim.seq;
+    this.event = claim.event;
+    this.cursor = claim.cursor;
+    this.delivery = claim.delivery;
+    this.resumed = claim.resumed;
+    this.gap = claim.gap;
+    this.reset = claim.reset;
+    this.deadline = claim.deadline;
+  }
+
+  /** Counted on the own clock from when the claim was sent. @see CLAIM-30 */
+  get leaseRemainingMs(): number {
+    return Math.max(0, this.deadline - performance.now());
+  }
+}
+
+/** What `ack` and `release` need of a claim, so that another process can do it. */
+export type ClaimRef = Pick<Claim, 'claimId' | 'seq'>;
+
+/** Where what is not handed on is told of; without them a warning is written. */
+export interface ClaimListeners {
+  /** A message could not be opened; it is acked. @see CLAIM-31 */
+  readonly onUnopened?: (event: UnopenedEvent) => void;
+  /** @see CLAIM-32 */
+  readonly onGap?: (event: GapEvent) => void;
+  /** @see CLAIM-32 */
+  readonly onReset?: (event: ResetEvent) => void;
+}
+
+export interface ClaimOptions extends ClaimListeners {
+  /** How long to wait for a message; 30 000 when absent. */
+  readonly timeoutMs?: number;
+  /** 1 000 to 600 000; 60 000 when absent. Relays at compat: from 60 000 to 300 000. */
+  readonly leaseMs?: number;
+  /** Labels whose messages are passed over, at most 255. */
+  readonly excludeSenders?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+const ANSWER_MS = 30_000;
+const RETRY_FOR_MS = 60_000;
+/** After an answer that came too early to be a timeout, as relays at compat give. */
+const EARLY_MS = 250;
+
+interface Granted extends Pick<ClaimAnswer, 'claim_id' | 'cursor' | 'epoch' | 'reset'> {
+  readonly message: Readonly<Record<string, unknown>> & { readonly seq: number };
+  readonly lease_remaining_ms?: number;
+  readonly delivery?: number;
+  readonly resumed?: boolean;
+  readonly gap?: unknown;
+}
+
+/** A grant whose message may be anything: it must be acked, or it stands in the way of the rest. */
+function isGranted(value: unknown): value is Granted {
+  if (typeof value !== 'object' || value === null || !('message' in value)) return false;
+  const { message } = value;
+  if (typeof message !== 'object' || message === null || !('seq' in message)) return false;
+  const stand = { seq: message.seq, id: 'standing-in', sender: '', sender_verified: false, ts: 0 };
+  return ClaimAnswer({ ...value, message: { ...stand, ciphertext: 'AAAA', nonce: 'A'.repeat(32) } });
+}
+
+const isAnswer = (value: unknown): value is Granted | ClaimEmpty => isGranted(value) || ClaimEmpty(value);
+
+function gone(error: unknown): unknown {
+  if (!(error instanceof Bot2BotError) || error.status !== 409) return error;
+  return new Bot2BotError('claim-gone', 'the claim is over: its lease ran out, or it was acked or released', {
+    status: 409,
+    definite: true,
+    cause: error,
+  });
+}
+
+/** The claims of one room object. */
+export class Claims {
+  readonly #member: Member;
+  readonly #identity: Identity;
+  #epoch: string | null = null;
+  /** The last grant, for relays that do not tell how long it has still to go. */
+  #last = { claimId: '', deadline: 0 };
+  #toldGap = '';
+  #granted = { seq: 0, nonce: '' };
+  /** Nonces of what was acked. @see MSG-24 */
+  readonly #done = new Recent();
+
+  constructor(member: Member, identity: Identity) {
+    this.#member = member;
+    this.#identity = identity;
+  }
+
+  #call(operation: Call['operation'], fields: object, signal: AbortSignal, more: Partial<Call> = {}): Call {
+    const body = JSON.stringify({ handle: this.#identity.handle, ...fields });
+    return { method: 'POST', operation, body, signal, timeoutMs: ANSWER_MS, ...more };
+  }
+
+  /**
+   * Wait for the next message that is somebody's to deal with. What is not is acked on the way.
+   * @returns null when none came.
+   */
+  async claim(options: ClaimOptions, signal: AbortSignal): Promise<Claim | null> {
+    const { timeoutMs = TIMINGS.wait_default_ms } = options;
+    const until = performance.now() + timeoutMs;
+    const pause = (ms: number) => sleep(Math.max(0, Math.min(ms, until - performance.now())), signal);
+    for (let unknown = 0; ;) {
+      const left = until - performance.now();
+      const timeout = Math.min(TIMINGS.wait_max_ms / 1000, Math.max(1, Math.round(left / 1000)));
+      const asked = performance.now();
+      const { answer, sentAt } = await this.#ask(timeout, options, signal);
+      const told = this.#tell(answer, options);
+      if (!('message' in answer)) {
+        if (performance.now() >= until) return null;
+        if (answer.exists === false) await pause(pauseForUnknown(unknown++));
+        else if (performance.now() - asked < timeout * 1000 - EARLY_MS) await pause(EARLY_MS);
+        continue;
+      }
+      unknown = 0;
+      const event = await this.#event(answer, signal);
+      if (event?.type === 'message') {
+        return new Claim({
+          claimId: answer.claim_id,
+          seq: answer.message.seq,
+          event,
+          cursor: answer.cursor,
+          delivery: answer.delivery ?? null,
+          resumed: answer.resumed ?? false,
+          ...told,
+          deadline: this.#deadline(answer, sentAt, options.leaseMs),
+        });
+      }
+      if (event !== null) {
+        const { onUnopened } = options;
+        if (onUnopened !== undefined) onUnopened(event);
+        else
+          this.#member.warn(`bot2bot: message ${event.seq} cannot be opened (${event.reason}); it is acked`);
+      }
+      await this.ack({ claimId: answer.claim_id, seq: answer.message.seq }, signal).catch(
+        (error: unknown) => {
+          // Its lease ran out meanwhile: it comes again.
+          if (!(error instanceof Bot2BotError) || error.code !== 'claim-gone') throw error;
+        },
+      );
+    }
+  }
+
+  async #ask(
+    timeout: number,
+    { leaseMs, excludeSenders = [] }: ClaimOptions,
+    signal: AbortSignal,
+  ): Promise<{ answer: Granted | ClaimEmpty; sentAt: number }> {
+    const { name } = this.#member;
+    const { handle } = this.#identity;
+    const labels = [...new Set([name, ...excludeSenders])].filter(
+      (label) => excludeSenders.includes(label) || (label !== handle && label !== `@${handle}`),
+    );
+    if (labels.length > LIMITS.exclude_senders)
+      throw new RangeError(`at most ${LIMITS.exclude_senders} senders can be passed over`);
+    const query = { timeout, lease_ms: leaseMs, ttl_ms: leaseMs, epoch: this.#epoch };
+    const fields = { exclude_senders: labels, exclude_self: 'verified' };
+    const timeoutMs = ANSWER_MS + timeout * 1000;
+    const call = this.#call('claimMessage', fields, signal, { query, timeoutMs });
+    let sentAt = 0;
+    const once = () => {
+      sentAt = performance.now();
+      return this.#member.relay.signed(this.#identity, call, isAnswer);
+    };
+    const answer = await retrying(once, { forMs: RETRY_FOR_MS, signal });
+    return { answer, sentAt };
+  }
+
+  /** @returns null for what is dealt with by not handing it on. @see CLAIM-31 */
+  async #event({ message }: Granted, signal: AbortSignal): Promise<MessageEvent | UnopenedEvent | null> {
+    if (!Message(message)) return malformed(message);
+    const { seq, nonce } = message;
+    this.#granted = { seq, nonce };
+    // Relays at compat may hold a message twice that was sent once.
+    if (this.#done.has(nonce)) return null;
+    const event = await opened(this.#member, message, signal);
+    if (event.type === 'unopened') return event;
+    if (event.own) return null;
+    const text = readable(event.text);
+    return text === null ? null : { ...event, text };
+  }
+
+  #tell(
+    { epoch, reset, gap }: { epoch?: string; reset?: boolean; gap?: unknown },
+    { onReset, onGap }: ClaimListeners,
+  ): { reset: boolean; gap: GapEvent | null } {
+    const changed = reset === true || (this.#epoch !== null && epoch !== undefined && epoch !== this.#epoch);
+    if (epoch !== undefined || changed) this.#epoch = epoch ?? null;
+    if (changed) {
+      if (onReset !== undefined) onReset({ type: 'reset', epoch: this.#epoch });
+      else this.#member.warn('bot2bot: the room was made anew; messages may be missing');
+    }
+    if (gap === undefined || !Gap(gap)) return { reset: changed, gap: null };
+    const event: GapEvent = { type: 'gap', from: gap.from, to: gap.to };
+    const key = `${this.#epoch}:${gap.from}-${gap.to}`;
+    if (key !== this.#toldGap) {
+      this.#toldGap = key;
+      if (onGap !== undefined) onGap(event);
+      else
+        this.#member.warn(
+          `bot2bot: messages ${gap.from} to ${gap.to} were gone before they could be claimed`,
+        );
+    }
+    return { reset: changed, gap: event };
+  }
+
+  #deadline({ claim_id, lease_remaining_ms }: Granted, sentAt: number, leaseMs: number | undefined): number {
+    if (lease_remaining_ms !== undefined) return sentAt + lease_remaining_ms;
+    const lease = leaseMs ?? TIMINGS.lease_default_ms;
+    const { claim_ttl_min_ms: least, claim_ttl_max_ms: most } = TIMINGS;
+    if (this.#last.claimId !== claim_id)
+      this.#last = { claimId: claim_id, deadline: sentAt + Math.min(most, Math.max(least, lease)) };
+    return this.#last.deadline;
+  }
+
+  /** @throws {Bot2BotError} claim-gone. @see CLAIM-15 CLAIM-16 CLAIM-5 */
+  async ack({ claimId, seq }: ClaimRef, signal: AbortSignal): Promise<{ advanced: boolean; cursor: number }> {
+    const call = this.#call('ackMessage', { claim_id: claimId, seq }, signal);
+    const once = () => this.#member.relay.signed(this.#identity, call, AckAnswer);
+    try {
+      const { advanced, cursor } = await retrying(once, { forMs: RETRY_FOR_MS, signal });
+      if (seq === this.#granted.seq) this.#done.add(this.#granted.nonce);
+      return { advanced, cursor };
+    } catch (error) {
+      throw gone(error);
+    }
+  }
+
+  /** One attempt. @throws {Bot2BotError} claim-gone; a 404 or 401 from relays that cannot renew. @see CLAIM-21 */
+  async renew(claim: Claim, leaseMs: number | undefined, signal: AbortSignal): Promise<void> {
+    const query = { lease_ms: leaseMs };
+    const call = this.#call('renewClaim', { claim_id: claim.claimId }, signal, { query });
+    const sentAt = performance.now();
+    try {
+      const answer = await this.#member.relay.signed(this.#identity, call, RenewAnswer);
+      claim.deadline = sentAt + answer.lease_remaining_ms;
+    } catch (error) {
+      throw gone(error);
+    }
+  }
+
+  /** @returns false when the claim was over already, or the relay takes nothing back. @see CLAIM-22 */
+  async release({ claimId }: Pick<Claim, 'claimId'>, signal: AbortSignal): Promise<boolean> {
+    const call = this.#call('releaseClaim', { claim_id: claimId }, signal);
+    const once = () => this.#member.relay.signed(this.#identity, call, ReleaseAnswer);
+    try {
+      return (await retrying(once, { forMs: RETRY_FOR_MS, signal })).released;
+    } catch (error) {
+      if (error instanceof Bot2BotError && (error.status === 404 || error.status === 405)) return false;
+      throw error;
+    }
+  }
+}

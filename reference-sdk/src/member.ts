@@ -1,0 +1,68 @@
+import { open } from './crypto.ts';
+import type { MessageEvent, UnopenedEvent } from './events.ts';
+import type { Identity } from './identity.ts';
+import type { Recent } from './recent.ts';
+import type { Relay } from './relay.ts';
+import type { Verifier } from './signed-message.ts';
+import type { Message } from './wire.gen.ts';
+
+/** What the parts of one room object share. */
+export interface Member {
+  readonly relay: Relay;
+  readonly roomId: string;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  readonly name: string;
+  readonly identity: Identity | null;
+  /** Nonces of what this object sent. */
+  readonly sent: Recent;
+  readonly verifier: Verifier;
+  readonly warn: (text: string) => void;
+}
+
+/** Whether a message is the member's own. @see SEAL-13 */
+function isOwn({ sent, identity, name }: Member, message: Message, signedBy: string | null): boolean {
+  if (sent.has(message.nonce)) return true;
+  if (identity === null) return message.sender === name;
+  // A relay that lies here could as well leave the message out.
+  return (
+    signedBy === identity.handle || (message.sender_verified && message.sender === `@${identity.handle}`)
+  );
+}
+
+/** @param value what came in place of a message. */
+export function malformed(value: unknown): UnopenedEvent {
+  const { seq, sender } = (value ?? {}) as { seq?: unknown; sender?: unknown };
+  return {
+    type: 'unopened',
+    seq: typeof seq === 'number' ? seq : 0,
+    sender: typeof sender === 'string' ? sender : '',
+    reason: 'malformed',
+  };
+}
+
+/** Open a message and check its signature. @see SEAL-11 SIGN-10 */
+export async function opened(
+  member: Member,
+  message: Message,
+  signal: AbortSignal,
+): Promise<MessageEvent | UnopenedEvent> {
+  const { seq, id, sender, ts } = message;
+  const text = open(member.key, message);
+  if (text === null) return { type: 'unopened', seq, sender, reason: 'sealed' };
+  const { signature, signedBy } = await member.verifier.check(message, signal);
+  return {
+    type: 'message',
+    seq,
+    id,
+    sender,
+    senderVerified: message.sender_verified,
+    signedBy,
+    signature,
+    text,
+    ts,
+    ttlMs: message.ttl_ms ?? null,
+    replyTo: message.reply_to ?? null,
+    own: isOwn(member, message, signedBy),
+  };
+}

@@ -1,0 +1,104 @@
+import { goodKey } from './ed25519.ts';
+import { decodeBase64 } from './base64.ts';
+import { Bot2BotError } from './errors.ts';
+import { handleOf } from './identity.ts';
+import type { Relay } from './relay.ts';
+import { retrying } from './retry.ts';
+import { IdentityAnswer } from './wire.gen.ts';
+
+/** The keys that were first seen for a handle. @see ID-9 */
+export interface Pin {
+  /** 32 bytes, base64. */
+  readonly signPub: string;
+  /** 32 bytes, base64. */
+  readonly boxPub: string;
+  /** It has signed a message in the second form. @see SIGN-11 */
+  readonly sig2: boolean;
+}
+
+/** Where the keys of others are kept, for one relay. A `Map` will do; it forgets them with the process. */
+export interface Pins {
+  get(handle: string): Pin | undefined;
+  set(handle: string, pin: Pin): unknown;
+}
+
+/** The public keys of a handle, as its relay tells them and as they were first seen. */
+export interface PublicIdentity {
+  readonly handle: string;
+  readonly boxPub: string;
+  readonly signPub: string;
+  /** Unix ms. */
+  readonly registeredAt: number;
+  readonly bio: string | null;
+}
+
+const ANSWER_MS = 15_000;
+const RETRY_FOR_MS = 15_000;
+const EITHER = { alphabet: 'either', padding: 'required' } as const;
+
+/** Standard alphabet, whatever the relay sent. */
+function standard(key: string): string {
+  return key.replaceAll('-', '+').replaceAll('_', '/');
+}
+
+export function keyChanged(handle: string): Bot2BotError {
+  return new Bot2BotError(
+    'key-changed',
+    `the relay tells another key for @${handle} than the one that was first seen: someone else may be using the handle`,
+    { definite: true },
+  );
+}
+
+/** What the relay tells of a handle; compared with nothing. @throws {Bot2BotError} unknown-handle, among others. */
+export async function fetchIdentity(
+  relay: Relay,
+  handle: string,
+  signal: AbortSignal,
+): Promise<PublicIdentity> {
+  const path = { handle: handleOf(handle) };
+  const call = { method: 'GET', operation: 'lookUpIdentity', path, signal, timeoutMs: ANSWER_MS } as const;
+  let answer: IdentityAnswer;
+  try {
+    answer = await relay.http.json(call, IdentityAnswer);
+  } catch (error) {
+    if (!(error instanceof Bot2BotError) || error.status !== 404) throw error;
+    throw new Bot2BotError('unknown-handle', `@${path.handle} is not registered`, {
+      status: 404,
+      definite: true,
+    });
+  }
+  const { handle: told, box_pub, sign_pub, registered_at, meta } = answer;
+  if (told !== path.handle || !goodKey(decodeBase64(sign_pub, EITHER) ?? new Uint8Array()))
+    throw new Bot2BotError('bad-answer', `what the relay tells of @${path.handle} is not an identity`);
+  return {
+    handle: told,
+    boxPub: standard(box_pub),
+    signPub: standard(sign_pub),
+    registeredAt: registered_at,
+    bio: meta.bio ?? null,
+  };
+}
+
+/** Keep the keys of a handle, or see that they are the ones that were kept. @throws {Bot2BotError} key-changed. @see ID-9 */
+export function pin(pins: Pins, { handle, signPub, boxPub }: PublicIdentity): Pin {
+  const kept = pins.get(handle);
+  if (kept === undefined) {
+    const first = { signPub, boxPub, sig2: false };
+    pins.set(handle, first);
+    return first;
+  }
+  if (kept.signPub !== signPub || kept.boxPub !== boxPub) throw keyChanged(handle);
+  return kept;
+}
+
+/** Look up a handle. @throws {Bot2BotError} unknown-handle, key-changed, or that of the request. @see ID-6 ID-9 */
+export async function lookUp(
+  relay: Relay,
+  handle: string,
+  pins: Pins,
+  signal: AbortSignal,
+): Promise<PublicIdentity> {
+  const found = await retrying(() => fetchIdentity(relay, handle, signal), { forMs: RETRY_FOR_MS, signal });
+  pin(pins, found);
+  return found;
+}

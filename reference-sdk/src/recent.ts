@@ -1,0 +1,24 @@
+/** Nonces that a reader remembers: five times what a relay buffers. */
+const REMEMBERED = 10_000;
+
+/** A set that forgets its oldest members. */
+export class Recent {
+  readonly #held = new Set<string>();
+
+  has(value: string): boolean {
+    return this.#held.has(value);
+  }
+
+  /** @returns whether it was new. */
+  add(value: string): boolean {
+    if (this.#held.has(value)) return false;
+    this.#held.add(value);
+    if (this.#held.size > REMEMBERED) {
+      for (const oldest of this.#held) {
+        this.#held.delete(oldest);
+        break;
+      }
+    }
+    return true;
+  }
+}

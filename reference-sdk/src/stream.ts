@@ -1,0 +1,184 @@
+import { Bot2BotError } from './errors.ts';
+import type { Participant, ReadEvent, RoomEvent } from './events.ts';
+import type { Member } from './member.ts';
+import type { Reader } from './reader.ts';
+import { readPage, readStatus } from './reads.ts';
+import { backoff, sleep } from './retry.ts';
+import { sseFrames, wsFrames, type Frame, type WebSocketConstructor } from './transports.ts';
+import { LIMITS, TIMINGS } from './wire.gen.ts';
+
+const READY_MS = 20_000;
+/** A transport that twice did not get as far as `ready` is given up for the next one. */
+const MOST_FAILURES = 2;
+/** A room that does not exist is asked for again after this time, and then more rarely. @see ROOM-3 */
+const UNKNOWN_FIRST_MS = 500;
+const UNKNOWN_MOST_MS = 5_000;
+type Transport = 'ws' | 'sse' | 'poll';
+
+/** How long to wait before asking again for a room that does not exist. @param times how often it did not. @see ROOM-3 */
+export function pauseForUnknown(times: number): number {
+  return backoff(times, UNKNOWN_FIRST_MS, UNKNOWN_MOST_MS);
+}
+
+/**
+ * Follow a room over interruptions, until `signal` aborts.
+ * @param closing ends it without an error.
+ */
+export async function* follow(
+  member: Member,
+  reader: Reader,
+  {
+    socket,
+    closing,
+    signal,
+  }: { socket: WebSocketConstructor | null; closing: AbortSignal; signal: AbortSignal },
+): AsyncGenerator<RoomEvent, void, void> {
+  const transports: Transport[] = socket === null ? ['sse', 'poll'] : ['ws', 'sse', 'poll'];
+  let failures = 0;
+  let attempt = 0;
+  while (!closing.aborted) {
+    let ready = false;
+    try {
+      if (attempt > 0 && (reader.epoch === null || transports[0] === 'ws'))
+        yield* await recall(member, reader, signal);
+      for await (const event of connection(member, transports[0] ?? 'poll', reader, { socket, signal })) {
+        if (event.type === 'ready') {
+          ready = true;
+          attempt = failures = 0;
+        }
+        yield event;
+      }
+    } catch (error) {
+      if (closing.aborted) return;
+      signal.throwIfAborted();
+      if (!(error instanceof Bot2BotError)) throw error;
+      // A WebSocket does not tell why it failed; the others tell apart what another transport would meet too.
+      const avoidable = transports[0] === 'ws' || (error.code !== 'network' && error.retryAfterMs === null);
+      if (!ready && avoidable) failures++;
+      if (transports.length === 1 && !error.passing) throw error;
+      if (failures >= MOST_FAILURES && transports.length > 1) {
+        transports.shift();
+        failures = 0;
+      }
+      const retryInMs = Math.round(error.retryAfterMs ?? backoff(attempt));
+      attempt++;
+      yield { type: 'interrupted', code: error.code, retryInMs };
+      try {
+        await sleep(retryInMs, signal);
+      } catch (reason) {
+        if (closing.aborted) return;
+        throw reason;
+      }
+    }
+  }
+}
+
+/**
+ * Ask whether the room is still the one that was left: where no epoch tells, and for a WebSocket, which would tell it
+ * after the first messages.
+ */
+async function recall(member: Member, reader: Reader, signal: AbortSignal): Promise<ReadEvent[]> {
+  if (!reader.placed) return [];
+  const { exists, lastSeq, epoch } = await readStatus(member, signal);
+  if (exists && epoch !== null) return reader.enter(epoch);
+  return !exists || (lastSeq > 0 && lastSeq < reader.after) ? reader.lose() : [];
+}
+
+async function* connection(
+  member: Member,
+  transport: Transport,
+  reader: Reader,
+  { socket, signal }: { socket: WebSocketConstructor | null; signal: AbortSignal },
+): AsyncGenerator<RoomEvent> {
+  if (transport === 'poll') {
+    yield* polling(member, reader, signal);
+    return;
+  }
+  const query = { after: reader.after, epoch: reader.epoch, name: member.name };
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), READY_MS);
+  const connect = { http: member.relay.http, query, signal: AbortSignal.any([signal, late.signal]) };
+  const frames: AsyncGenerator<Frame | null> =
+    transport === 'ws' && socket !== null
+      ? wsFrames(connect, socket, JSON.stringify({ type: 'hello', name: member.name }))
+      : sseFrames(connect);
+  let live = false;
+  let replayed = 0;
+  const asked = reader.epoch;
+  try {
+    for await (const frame of frames) {
+      if (frame === null) {
+        const { lastSeq } = await readStatus(member, signal);
+        if (lastSeq > reader.after) throw new Bot2BotError('network', 'the WebSocket stands still');
+        continue;
+      }
+      const { json, id } = frame;
+      if (json['type'] === 'message') {
+        const epoch = id.includes(':') ? id.slice(0, id.indexOf(':')) : null;
+        if (epoch !== null) yield* reader.enter(epoch);
+        const skipBelow = live || (asked === null && reader.epoch === null);
+        yield* await reader.message(json, skipBelow, signal);
+        if (!live) replayed = reader.after;
+      } else if (json['type'] === 'ready') {
+        clearTimeout(timer);
+        const events = reader.stand(json);
+        // Of a room that was made anew the replay has already been taken.
+        if (reader.after === 0) reader.after = replayed;
+        yield* events;
+        live = true;
+        yield { type: 'ready', ...presenceOf(json) };
+      } else yield* other(json);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (late.signal.aborted)
+      throw new Bot2BotError('no-ready', `no ready within ${READY_MS} ms`, { cause: error });
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A stream by long-poll, for where neither SSE nor WebSocket gets through. */
+async function* polling(member: Member, reader: Reader, signal: AbortSignal): AsyncGenerator<RoomEvent> {
+  for (let more = true; more;) {
+    const page = await readPage(member, reader, 'readTranscript', { limit: LIMITS.page_messages }, signal);
+    yield* page.events;
+    more = page.hasMore;
+  }
+  yield { type: 'ready', size: 0, participants: [] };
+  const timeout = TIMINGS.wait_default_ms / 1000;
+  for (let unknown = 0; ;) {
+    const page = await readPage(member, reader, 'waitForMessages', { timeout }, signal);
+    yield* page.events;
+    if (page.exists) unknown = 0;
+    else await sleep(pauseForUnknown(unknown++), signal);
+  }
+}
+
+function participantsOf(value: unknown): Participant[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((one: { name?: unknown; last_seen_ms_ago?: unknown } | null) =>
+    typeof one?.name === 'string'
+      ? [
+          {
+            name: one.name,
+            lastSeenMsAgo: typeof one.last_seen_ms_ago === 'number' ? one.last_seen_ms_ago : null,
+          },
+        ]
+      : [],
+  );
+}
+
+function presenceOf(json: Readonly<Record<string, unknown>>): { size: number; participants: Participant[] } {
+  const { size, participants } = json;
+  return { size: typeof size === 'number' ? size : 0, participants: participantsOf(participants) };
+}
+
+/** Frames that are neither messages nor `ready`; those of a type that is not known are ignored. @see CORE-17 */
+function* other(json: Readonly<Record<string, unknown>>): Generator<RoomEvent> {
+  const { type, from, to } = json;
+  if (type === 'presence') yield { type, ...presenceOf(json) };
+  else if (type === 'locked') yield { type };
+  else if (type === 'rename' && typeof from === 'string' && typeof to === 'string') yield { type, from, to };
+}

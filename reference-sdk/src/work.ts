@@ -1,0 +1,113 @@
+import type { Claim, ClaimListeners, Claims } from './claims.ts';
+import { Bot2BotError } from './errors.ts';
+import type { MessageEvent } from './events.ts';
+import { backoff, sleep } from './retry.ts';
+
+export interface WorkOptions extends ClaimListeners {
+  /** 1 000 to 600 000; 60 000 when absent. It is renewed for as long as the handler runs. */
+  readonly leaseMs?: number;
+  readonly excludeSenders?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Deals with one message. When it returns, the message is acked; when it throws, it is offered again.
+ * @param signal aborts when the message is no longer this worker's: stop then, and change nothing more.
+ */
+export type Handler = (event: MessageEvent, context: { signal: AbortSignal; claim: Claim }) => unknown;
+
+const FAILED_FIRST_MS = 1_000;
+const FAILED_MOST_MS = 60_000;
+const PARTS_OF_A_LEASE = 3;
+const RENEW_AGAIN_MS = 500;
+
+/** Renew a claim until `done`. @returns when its lease was lost; otherwise never before `done`. @see CLAIM-30 */
+async function keep(
+  claims: Claims,
+  claim: Claim,
+  leaseMs: number | undefined,
+  done: AbortSignal,
+): Promise<void> {
+  let pauseMs = claim.leaseRemainingMs / PARTS_OF_A_LEASE;
+  let renewable = true;
+  for (;;) {
+    await sleep(renewable ? Math.min(pauseMs, claim.leaseRemainingMs) : claim.leaseRemainingMs, done);
+    if (claim.leaseRemainingMs === 0) return;
+    try {
+      const late = AbortSignal.timeout(Math.ceil(claim.leaseRemainingMs));
+      await claims.renew(claim, leaseMs, AbortSignal.any([done, late]));
+      pauseMs = claim.leaseRemainingMs / PARTS_OF_A_LEASE;
+    } catch (error) {
+      done.throwIfAborted();
+      if (!(error instanceof Bot2BotError)) return;
+      if (error.code === 'claim-gone') return;
+      renewable = error.passing;
+      pauseMs = error.retryAfterMs ?? RENEW_AGAIN_MS;
+    }
+  }
+}
+
+/** @returns how the handler ended: `done`, `failed`, or the lease was `lost`. */
+async function handle(
+  claims: Claims,
+  claim: Claim,
+  handler: Handler,
+  { leaseMs, signal }: { leaseMs: number | undefined; signal: AbortSignal },
+): Promise<'done' | 'failed' | 'lost'> {
+  const done = new AbortController();
+  const lost = new AbortController();
+  const kept = keep(claims, claim, leaseMs, done.signal).then(
+    () => lost.abort(new Bot2BotError('claim-gone', 'the lease of the message is over', { definite: true })),
+    () => undefined,
+  );
+  let failed = false;
+  try {
+    await handler(claim.event, { signal: AbortSignal.any([signal, lost.signal]), claim });
+  } catch {
+    failed = true;
+  } finally {
+    done.abort();
+    await kept;
+  }
+  if (lost.signal.aborted || claim.leaseRemainingMs === 0) return 'lost';
+  return failed ? 'failed' : 'done';
+}
+
+/**
+ * Claim, handle, ack, again and again.
+ * @param closing ends requests at once; `signal` lets what has been dealt with be acked first.
+ */
+export async function work(
+  claims: Claims,
+  handler: Handler,
+  options: WorkOptions,
+  { signal, closing, warn }: { signal: AbortSignal; closing: AbortSignal; warn: (text: string) => void },
+): Promise<never> {
+  const { leaseMs } = options;
+  let failures = 0;
+  let broken = 0;
+  for (;;) {
+    let claim: Claim | null;
+    try {
+      claim = await claims.claim(options, signal);
+      if (claim === null) continue;
+      const how = await handle(claims, claim, handler, { leaseMs, signal });
+      if (how === 'done') {
+        await claims.ack(claim, closing);
+        failures = 0;
+      } else if (how === 'failed') await claims.release(claim, closing);
+      broken = 0;
+      signal.throwIfAborted();
+      if (how === 'done') continue;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof Bot2BotError) || !(error.passing || error.code === 'claim-gone')) throw error;
+      if (error.code === 'claim-gone') continue;
+      await sleep(error.retryAfterMs ?? backoff(broken++), signal);
+      continue;
+    }
+    const pauseMs = Math.round(backoff(failures++, FAILED_FIRST_MS, FAILED_MOST_MS));
+    warn(`bot2bot: message ${claim.seq} was not dealt with; it is offered again in ${pauseMs} ms`);
+    await sleep(pauseMs, signal);
+  }
+}
