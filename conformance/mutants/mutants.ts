@@ -1,4 +1,5 @@
 /** Every broken relay, chapter by chapter. */
+import { CLAIM_MUTANTS } from './claims.ts';
 import { CORE_MUTANTS } from './core.ts';
 import { ROOM_MUTANTS } from './rooms.ts';
 import { MESSAGE_MUTANTS } from './messages.ts';
@@ -36,6 +37,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MESSAGE_MUTANTS,
   ...STREAM_MUTANTS,
   ...READ_MUTANTS,
+  ...CLAIM_MUTANTS,
 ];
 
 /** The mutants of each rule. That each is killed by it is what the test of the mutants proves. */

@@ -55,7 +55,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check[] = [
       const page = await t.transcript(who.room, { limit: 1 });
       const oldest = page.json.get('oldest_seq').number;
       const want = [first.seq + 1, oldest - 1].join();
-      const grant = await who.granted({ lease_ms: 120_000 });
+      const grant = await who.granted({ lease_ms: 120_000 }, 'CLAIM-26');
       t.require(
         'CLAIM-26',
         grant.seq === oldest && grant.id !== claimIdOf(still),
@@ -110,9 +110,9 @@ export const CLAIM_LIFE_CHECKS: readonly Check[] = [
       const stranger = await consumer(t, who.room);
       const first = await who.granted({ lease_ms: ttl + 20_000 });
       await t.sleep(ttl + 200);
-      const fresh = await stranger.granted();
+      const fresh = await stranger.granted({}, 'CLAIM-26');
       t.require('CLAIM-26', fresh.seq === next, `seq ${next}: what comes before has expired`, fresh.reply);
-      const second = await who.granted();
+      const second = await who.granted({}, 'CLAIM-26');
       const ok = second.seq === next && second.id !== first.id;
       t.require('CLAIM-26', ok, `seq ${next} under another claim_id`, first.reply, second.reply);
       const late = await who.ack(first);
@@ -208,18 +208,6 @@ export const CLAIM_LIFE_CHECKS: readonly Check[] = [
     id: 'CLAIM-3/histories',
     title: 'what several processes of one handle are told can be put in one order',
     lane: 'quick',
-    also: [
-      'CLAIM-1',
-      'CLAIM-2',
-      'CLAIM-4',
-      'CLAIM-5',
-      'CLAIM-6',
-      'CLAIM-7',
-      'CLAIM-15',
-      'CLAIM-16',
-      'CLAIM-21',
-      'CLAIM-22',
-    ],
     run: async (t) => {
       if (!t.hardened) return;
       await t.all(...[0, 1, 2, 3].map((index) => (b: Script) => drive(b, planOf(t.run.seed, index))));

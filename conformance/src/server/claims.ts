@@ -82,7 +82,7 @@ export const CLAIM_CHECKS: readonly Check[] = [
       const one = await who.granted();
       t.require('CLAIM-6', one.seq === first, `seq ${first}, the oldest`, one.reply);
       await who.acked(one);
-      const two = await who.granted();
+      const two = await who.granted({}, 'CLAIM-6');
       t.require('CLAIM-6', two.seq === second, `seq ${second}, the oldest above the cursor`, two.reply);
     },
   },
@@ -131,7 +131,7 @@ export const CLAIM_CHECKS: readonly Check[] = [
         await who.acked(await who.granted());
       }
       const [woken, posted, empty] = await t.all<Reply>(
-        (b) => waker.in(b).claim({ timeout: 8 }),
+        (b) => waker.in(b).claim({ timeout: 4 }),
         async (b) => {
           await b.sleep(300);
           return (await b.posted(waker.room)).reply;
@@ -202,21 +202,21 @@ export const CLAIM_CHECKS: readonly Check[] = [
       const made = await posts(t, one.room, ['a', 'b']);
       const [other] = await posts(t, elsewhere.room, ['a']);
       const seqs = await drain(one, made.length);
-      const first = await two.granted();
+      const first = await two.granted({}, 'CLAIM-12');
       t.require(
         'CLAIM-12',
         same(seqs, made) && first.seq === made[0] && first.reply.json.get('cursor').raw === 0,
         `cursor 0 and seq ${made[0] ?? ''} for another handle`,
         first.reply,
       );
-      const grant = await elsewhere.granted();
+      const grant = await elsewhere.granted({}, 'CLAIM-12');
       t.require(
         'CLAIM-12',
         grant.seq === other && grant.reply.json.get('cursor').raw === 0,
         `cursor 0 and seq ${other ?? ''} in another room`,
         grant.reply,
       );
-      const late = await (await consumer(t, one.room)).granted();
+      const late = await (await consumer(t, one.room)).granted({}, 'CLAIM-12');
       t.require(
         'CLAIM-12',
         late.seq === made[0],

@@ -1,6 +1,7 @@
 /** Who claims in a check: one handle in one room. */
+import type { Identity } from '../identity.ts';
+import type { Reply, Script } from '../script.ts';
 import { Interrupted } from '../steps.ts';
-import type { Identity, Reply, Script } from '../script.ts';
 
 /** What a claim asks for; `timeout` is 1 second when absent. */
 export interface Asking {
@@ -55,12 +56,12 @@ export class Consumer {
     );
   }
 
-  /** Claim a message that the check depends on. */
-  async granted(asking: Asking = {}): Promise<Granted> {
+  /** Claim a message that the check depends on. @param rule requires that there is one. */
+  async granted(asking: Asking = {}, rule = 'CLAIM-8'): Promise<Granted> {
     const reply = await this.claim(asking);
     const granted = { reply, id: reply.json.get('claim_id').string, seq: seqOf(reply) };
     const ok = reply.status === 200 && granted.id !== '' && !Number.isNaN(granted.seq);
-    this.script.require('CLAIM-8', ok, 'a grant with claim_id and message', reply);
+    this.script.require(rule, ok, 'a grant with claim_id and message', reply);
     if (!ok) throw new Interrupted('a claim that the check needs was not granted');
     return granted;
   }

@@ -30,7 +30,7 @@ async function redelivery(t: Script, who: Consumer, asking: Asking, leaseMs: num
   await t.sleep(leaseMs + PAST_MS);
   const late = await who.ack(first);
   t.require('CLAIM-5', isGone(late, 0), '409 with error and cursor 0 to a late ack', first.reply, late);
-  const again = await who.granted(asking);
+  const again = await who.granted(asking, 'CLAIM-4');
   t.require('CLAIM-4', again.seq === first.seq, `seq ${first.seq} again`, first.reply, again.reply);
   t.require('CLAIM-4', again.id !== first.id, 'another claim_id', first.reply, again.reply);
   t.require(
@@ -192,7 +192,7 @@ export const LEASE_CHECKS: readonly Check[] = [
       const who = await stocked(t);
       const first = await who.granted();
       await who.acked(first);
-      const next = await who.granted();
+      const next = await who.granted({}, 'CLAIM-15');
       t.require('CLAIM-15', cursorOf(next.reply) === first.seq, `cursor ${first.seq}`, next.reply);
     },
   },
@@ -220,7 +220,7 @@ export const LEASE_CHECKS: readonly Check[] = [
           reply.status === 200 && reply.json.get('advanced').raw === false && cursorOf(reply) === cursor;
         t.require('CLAIM-16', ok, `{ok, advanced: false, cursor: ${cursor}}`, reply);
       }
-      const first = await never.granted();
+      const first = await never.granted({}, 'CLAIM-16');
       t.require(
         'CLAIM-16',
         first.seq === grants[0]?.seq,
@@ -333,7 +333,7 @@ export const LEASE_CHECKS: readonly Check[] = [
         t.require('CLAIM-20', left <= LEASE_MS - 390, 'the deadline where it was', first.reply, again.reply);
       }
       await t.sleep(LEASE_MS - 400 + PAST_MS);
-      const next = await who.granted(SHORT);
+      const next = await who.granted(SHORT, 'CLAIM-20');
       const ok = next.id !== first.id && !next.reply.json.has('resumed');
       t.require(
         'CLAIM-20',
@@ -388,7 +388,7 @@ export const LEASE_CHECKS: readonly Check[] = [
       await t.sleep(LEASE_MS + PAST_MS);
       const late = await who.renew(first.id, 10_000);
       t.require('CLAIM-21', isGone(late, 0), '409 with cursor 0 to a late renew', first.reply, late);
-      const next = await who.granted();
+      const next = await who.granted({}, 'CLAIM-21');
       t.require('CLAIM-21', next.id !== first.id, 'another claim: nothing was revived', late, next.reply);
       const unknown = await who.renew('c_0000000000000000');
       t.require('CLAIM-21', isGone(unknown, 0), '409 to a claim_id that never was', unknown);
@@ -410,7 +410,7 @@ export const LEASE_CHECKS: readonly Check[] = [
       t.require('CLAIM-22', said(released) === true, '{ok, released: true}', released);
       const ack = await who.ack(first);
       t.require('CLAIM-22', isGone(ack, 0), '409 to an ack of what was released', released, ack);
-      const next = await who.granted();
+      const next = await who.granted({}, 'CLAIM-22');
       const ok = next.seq === first.seq && next.id !== first.id;
       t.require('CLAIM-22', ok, `seq ${first.seq} under another claim_id`, released, next.reply);
       for (const id of [first.id, 'c_0000000000000000']) {
