@@ -3,11 +3,11 @@ import { REQUIREMENTS, type Requirement } from '@bot2bot/schemas';
 import { asked, ruleOf, type Check } from './check.ts';
 import { CHECKS } from './checks.ts';
 import { judgeRooms, MODEL_RULES } from './model.ts';
-import { operationOf, Oracle, ORACLE_RULES } from './oracle.ts';
+import { operationOf, Oracle, ORACLE_RULES, PARKING } from './oracle.ts';
 import { PROGRAM_CHECK, runProgram, type Program } from './programs.ts';
 import { Script, type Outcome } from './script.ts';
 import { Interrupted, TapeSteps } from './steps.ts';
-import type { CaseTrace, RunRecord, Trace } from './trace.ts';
+import type { CaseTrace, RunRecord, TargetFacts, Trace } from './trace.ts';
 
 export type Verdict =
   'pass' | 'fail' | 'warn' | 'not-applicable' | 'not-observed' | 'inconclusive' | 'excluded';
@@ -59,9 +59,16 @@ function isDisturbed({ end, events }: CaseTrace): boolean {
         event.t === 'http' &&
         event.flood !== true &&
         event.t1 - event.t0 > STALL_MS &&
-        operationOf(event.method, event.path) !== 'waitForMessages',
+        !PARKING.has(operationOf(event.method, event.path)),
     )
   );
+}
+
+/** Why a rule is not one for this target; null when it is. */
+export function foreignness({ level, profile }: Requirement, target: TargetFacts): string | null {
+  if (!target.profiles.includes(profile)) return `the target does not serve the profile ${profile}`;
+  if (level === 'hardened' && target.level !== 'hardened') return 'the target is at level compat';
+  return null;
 }
 
 /**
@@ -93,7 +100,7 @@ export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseR
     const rule = rules.get(outcome.rule);
     if (rule === undefined)
       throw new RangeError(`${trace.start.check} names a rule that does not exist: ${outcome.rule}`);
-    return rule.level === 'compat' || run.target.level === 'hardened';
+    return foreignness(rule, run.target) === null;
   });
   return { outcomes, disturbed, trouble };
 }
@@ -155,9 +162,8 @@ export async function judge(
     const firm = failures.filter((failure) => failure.late !== true || failure.repeated === true);
     const base = { rule, tested, held: seen.held, failures };
     if (rule.actor === 'client') return { ...base, verdict: 'excluded', reason: 'a rule for clients' };
-    if (rule.level === 'hardened' && run.target.level !== 'hardened') {
-      return { ...base, verdict: 'not-applicable', reason: 'the target is at level compat' };
-    }
+    const foreign = foreignness(rule, run.target);
+    if (foreign !== null) return { ...base, verdict: 'not-applicable', reason: foreign };
     if (firm.length > 0) return { ...base, failures: firm, verdict: rule.word === 'MUST' ? 'fail' : 'warn' };
     if (failures.length > 0)
       return { ...base, verdict: 'inconclusive', reason: 'late once, and not again when repeated alone' };

@@ -27,6 +27,9 @@ export const MODEL_RULES: readonly string[] = [
   'MSG-19',
   'MSG-21',
   'MSG-22',
+  'SIGN-1',
+  'SIGN-4',
+  'SIGN-5',
   'ROOM-4',
   'READ-1',
   'READ-4',
@@ -107,6 +110,22 @@ const FIELDS = [
   'ttl_ms',
   'reply_to',
   'ext',
+  'sender_handle',
+  'sender_ts',
+  'sender_nonce',
+  'sender_sig',
+  'sender_sig2',
+  'signed_only',
+] as const;
+
+/** What a signed message carries for its readers to verify. */
+const SIGNATURE_FIELDS = [
+  'sender_handle',
+  'sender_ts',
+  'sender_nonce',
+  'sender_sig',
+  'sender_sig2',
+  'signed_only',
 ] as const;
 
 function fingerprint(message: Value): string {
@@ -259,10 +278,15 @@ class RoomModel {
         if (post === first || post.t0 < first.t1 || post.outcome === 'unknown') continue;
         if (post.t1 - first.t0 >= remembered) continue;
         const same = post.body.get('ciphertext').string === first.body.get('ciphertext').string;
+        const signed = post.body.has('sender_handle');
+        const identical = JSON.stringify(post.body.raw) === JSON.stringify(first.body.raw);
+        // Who may not post here is told so, whatever was posted before.
+        if (!identical && (post.status === 401 || post.status === 403)) continue;
+        const rule = signed && identical ? 'SIGN-4' : 'MSG-14';
         if (same && post.status === 200) {
           const ok = post.outcome === 'duplicate' && post.seq === first.seq && post.id === first.id;
           this.#judge(
-            'MSG-14',
+            rule,
             ok,
             `the first answer again: id ${first.id}, seq ${first.seq}, duplicate:true`,
             `id ${post.id}, seq ${post.seq}, ${post.outcome}`,
@@ -271,7 +295,7 @@ class RoomModel {
           );
         } else if (same) {
           this.#judge(
-            'MSG-14',
+            rule,
             post.status === 429,
             'the first answer again',
             `status ${post.status}`,
@@ -360,7 +384,10 @@ class RoomModel {
           origin.key,
           key,
         );
-        if (origin.body.has('sender_sig')) continue;
+        if (origin.body.has('sender_handle')) {
+          this.#signed(message, origin, key);
+          continue;
+        }
         this.#judge(
           'MSG-22',
           message.get('sender_verified').raw === false,
@@ -384,10 +411,41 @@ class RoomModel {
     }
   }
 
+  #signed(message: Value, { body, key: posted }: Post, key: string): void {
+    const label = `@${body.get('sender_handle').string}`;
+    this.#judge(
+      'SIGN-1',
+      message.get('sender').raw === label && message.get('sender_verified').raw === true,
+      `sender ${label}, sender_verified: true`,
+      JSON.stringify([message.get('sender').raw, message.get('sender_verified').raw]),
+      posted,
+      key,
+    );
+    if (!this.#hardened) return;
+    const wrong = SIGNATURE_FIELDS.find(
+      (field) =>
+        (field !== 'signed_only' || body.get(field).raw === true) &&
+        message.get(field).raw !== body.get(field).raw,
+    );
+    this.#judge(
+      'SIGN-5',
+      wrong === undefined,
+      'the signature as posted',
+      `another ${wrong ?? ''}`,
+      posted,
+      key,
+    );
+  }
+
   #altered(message: Value, post: Post, ciphertext: string): string | null {
     const { body } = post;
     if (ciphertext !== body.get('ciphertext').string) return 'ciphertext';
-    if (body.has('sender') && message.get('sender').raw !== body.get('sender').raw) return 'sender';
+    if (
+      body.has('sender') &&
+      !body.has('sender_handle') &&
+      message.get('sender').raw !== body.get('sender').raw
+    )
+      return 'sender';
     if ((message.get('reply_to').raw ?? null) !== (body.get('reply_to').raw ?? null)) return 'reply_to';
     if (post.outcome === 'accepted' && message.get('id').string !== post.id) return 'id';
     return null;

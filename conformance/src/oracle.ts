@@ -1,5 +1,5 @@
 /** What every answer and frame must satisfy, whatever it was asked for. Watches all traffic of a case. */
-import { COMPONENTS, RELAY_FRAMES, ROUTES, type OperationId } from '@bot2bot/schemas';
+import { COMPONENTS, paramsOf, RELAY_FRAMES, ROUTES, type OperationId, type Route } from '@bot2bot/schemas';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { frameOf, Reply, Value, type Outcome } from './script.ts';
@@ -21,10 +21,28 @@ const RULE_OF: Readonly<Record<string, string>> = {
   ReadyFrame: 'STREAM-4',
   PresenceFrame: 'STREAM-11',
   RenameFrame: 'STREAM-22',
-  LockedFrame: 'STREAM-1',
+  LockedFrame: 'SIGN-7',
   ErrorFrame: 'STREAM-15',
   SentFrame: 'STREAM-16',
+  ClaimAnswer: 'CLAIM-8',
+  ClaimEmpty: 'CLAIM-9',
+  AckAnswer: 'CLAIM-15',
+  RenewAnswer: 'CLAIM-21',
+  ReleaseAnswer: 'CLAIM-22',
+  RegisterAnswer: 'ID-1',
+  IdentityAnswer: 'ID-6',
+  DmAnswer: 'DM-1',
+  InboxAnswer: 'DM-2',
+  RemovedAnswer: 'DM-5',
+  PublishAnswer: 'DIR-1',
+  AgentAnswer: 'DIR-2',
+  AgentsAnswer: 'DIR-6',
+  HeartbeatAnswer: 'DIR-10',
+  DirectoryAnswer: 'DIR-12',
 };
+
+/** The rule of an operation's answer, where its component's is another operation's. */
+const RULE_OF_ANSWER: Partial<Record<OperationId, string>> = { deleteProfile: 'DIR-9' };
 
 /** The rule of a field that only level hardened requires. */
 const RULE_OF_FIELD: Readonly<Record<string, string>> = {
@@ -39,11 +57,19 @@ const RULE_OF_FIELD: Readonly<Record<string, string>> = {
   status: 'CORE-2',
 };
 
+/** The rule of the fields that a component has at hardened, where it is one for all of them. */
+const RULE_OF_HARDENED: Readonly<Record<string, string>> = {
+  ClaimAnswer: 'CLAIM-19',
+  ClaimEmpty: 'CLAIM-19',
+};
+
 /** The rules on which the oracle decides. */
 export const ORACLE_RULES: readonly string[] = [
   ...new Set([
     ...Object.values(RULE_OF),
     ...Object.values(RULE_OF_FIELD),
+    ...Object.values(RULE_OF_HARDENED),
+    ...Object.values(RULE_OF_ANSWER),
     'CORE-3',
     'CORE-4',
     'CORE-9',
@@ -71,14 +97,21 @@ function flaw(schema: TSchema & { $id: string }, value: unknown): string | null 
   return `${schema.$id}${error?.instancePath ?? ''} ${error?.message ?? 'is not valid'}`;
 }
 
-const PATHS = (Object.keys(ROUTES) as OperationId[]).map((operation) => {
-  const { method, path } = ROUTES[operation];
-  return {
-    operation,
-    method,
-    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace('{room}', '[^/]*')}$`),
-  };
-});
+/** A path without parameters comes before one that it would match. */
+const PATHS = (Object.keys(ROUTES) as OperationId[])
+  .map((operation) => {
+    const { method, path } = ROUTES[operation];
+    const pattern = new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]*')}$`);
+    return { operation, method, pattern, params: paramsOf(path).length };
+  })
+  .sort((a, b) => a.params - b.params);
+
+/** Operations whose answers may be long in coming. */
+export const PARKING: ReadonlySet<OperationId | null> = new Set([
+  'waitForMessages',
+  'claimMessage',
+  'waitForDms',
+]);
 
 /** The operation that a request was for, if the table has it. */
 export function operationOf(method: string, path: string): OperationId | null {
@@ -182,24 +215,30 @@ export class Oracle {
     const operation = operationOf(event.method, event.path);
     const notJson = event.reqBody !== undefined && Value.parse(event.reqBody).raw === undefined;
     this.#failure(event, notJson || operation === 'streamEvents' || operation === 'openSocket');
-    if (event.status !== 200 || operation === null || ROUTES[operation].answers !== 'json') return;
-    const { replies } = ROUTES[operation];
-    if (replies.length === 0) return;
-    const reply = new Reply(event);
-    const schema = replies.length > 1 && reply.json.get('exists').raw === false ? replies[1] : replies[0];
+    if (operation === null) return;
+    const { answers, replies, status }: Route = ROUTES[operation];
+    if (event.status !== (status ?? 200) || answers !== 'json') return;
+    const { json } = new Reply(event);
+    const noRoom = json.get('exists').raw === false;
+    const schema = noRoom || json.get('empty').raw === true ? (replies[1] ?? replies[0]) : replies[0];
     if (schema !== undefined)
-      this.#shape(schema, reply.json, event.key, reply.json.get('exists').raw === false);
+      this.#shape(schema, json, event.key, { noRoom, rule: RULE_OF_ANSWER[operation] });
   }
 
-  #shape(schema: TSchema & { $id: string }, value: Value, key: string, noRoom = false): void {
+  #shape(
+    schema: TSchema & { $id: string },
+    value: Value,
+    key: string,
+    { noRoom = false, rule: given }: { noRoom?: boolean; rule?: string | undefined } = {},
+  ): void {
     const wrong = flaw(schema, value.raw);
-    const rule = RULE_OF[schema.$id] ?? 'CORE-1';
+    const rule = given ?? RULE_OF[schema.$id] ?? 'CORE-1';
     this.#judge(rule, wrong === null, `a ${schema.$id} as its schema says`, wrong ?? '', key);
     const hardened = (schema as { 'x-hardened'?: readonly string[] })['x-hardened'] ?? [];
     if (!this.#hardened || noRoom) return;
     for (const field of hardened) {
       this.#judge(
-        RULE_OF_FIELD[field] ?? rule,
+        RULE_OF_HARDENED[schema.$id] ?? RULE_OF_FIELD[field] ?? rule,
         value.has(field),
         `${schema.$id} carries ${field}`,
         `no ${field}`,

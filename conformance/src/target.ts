@@ -1,6 +1,6 @@
 /** The relay under test: reached by URL, or started as a process. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import {
   COMPAT_LIMITS,
@@ -8,11 +8,14 @@ import {
   DEFAULT_LIMITS,
   LIMITS,
   pathOf,
+  PROFILES,
   PROTOCOL,
   TIMINGS,
   type Bound,
   type Level,
+  type Profile,
 } from '@bot2bot/schemas';
+import { authorization, identityOf, registration } from './identity.ts';
 import { Value } from './script.ts';
 import type { TargetFacts } from './trace.ts';
 import { Wire } from './wire.ts';
@@ -109,11 +112,55 @@ function numbers<K extends string>(
 function outsideOf(
   table: Readonly<Record<string, Bound>>,
   values: Readonly<Record<string, number>>,
+  served: readonly Profile[],
 ): string[] {
-  return Object.entries(table).flatMap(([name, { min, max }]) => {
+  return Object.entries(table).flatMap(([name, { min, max, profile }]) => {
     const value = values[name] ?? NaN;
-    return value >= min && value <= max ? [] : [`${name} = ${value}`];
+    return !served.includes(profile) || (value >= min && value <= max) ? [] : [`${name} = ${value}`];
   });
+}
+
+/** Those that are of use: what agents do needs identities. */
+function usable(profiles: readonly Profile[]): Profile[] {
+  return profiles.filter((profile) => profile === 'rooms' || profiles.includes('identity'));
+}
+
+/** Find out what a target serves that does not say so: one well-formed request for each profile. */
+async function probeProfiles(wire: Wire): Promise<Profile[]> {
+  const served = async (method: string, path: string, body?: unknown, header?: (text: string) => string) => {
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const { status } = await wire.http({
+      method,
+      path,
+      timeoutMs: PROBE_MS,
+      headers: {
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(header === undefined ? {} : { Authorization: header(text) }),
+      },
+      ...(body === undefined ? {} : { body: text }),
+    });
+    return status !== 0 && ![404, 405, 501].includes(status);
+  };
+  const found: Profile[] = [];
+  const find = async (profile: Profile, request: Promise<boolean>) => {
+    if (await request) found.push(profile);
+  };
+  await find('rooms', served('GET', pathOf('readTranscript', 'probe-by-suite')));
+  const me = identityOf(`t${randomBytes(10).toString('hex')}`, randomBytes(32));
+  await find('identity', served('POST', pathOf('registerIdentity'), registration(me)));
+  if (!found.includes('identity')) return found;
+  const claim = `${pathOf('claimMessage', 'probe-by-suite')}?timeout=1`;
+  const signed = (body: string) => {
+    const signing = { form: 1 as const, ts: Date.now(), n: randomBytes(18).toString('base64url') };
+    return authorization(me, { method: 'POST', target: claim, body }, signing);
+  };
+  await find('claims', served('POST', claim, { handle: me.handle }, signed));
+  const [ciphertext, nonce, sender_eph_pub] = [48, 24, 32].map((size) =>
+    randomBytes(size).toString('base64'),
+  );
+  await find('dm', served('POST', pathOf('sendDm', me.handle), { ciphertext, nonce, sender_eph_pub }));
+  await find('directory', served('GET', pathOf('searchAgents')));
+  return found;
 }
 
 /**
@@ -131,27 +178,25 @@ export async function probe(url: string, level: Level | undefined): Promise<Targ
     if (health.status === 0 && health.error !== 'ECONNRESET')
       throw new Unreachable(`${new URL(url).origin} does not answer (${health.error ?? ''})`);
   }
-  const rooms = await wire.http({
-    method: 'GET',
-    path: pathOf('readTranscript', 'probe-by-suite'),
-    timeoutMs: PROBE_MS,
-  });
-  wire.close();
   const json = Value.parse(answer.resBody);
   const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
   const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';
   const limits = numbers(json.get('limits'), declared ? DEFAULT_LIMITS : COMPAT_LIMITS);
   const timings = numbers(json.get('timings'), DEFAULT_TIMINGS);
   const name = json.get('implementation').get('name').string;
-  const absent = [404, 405, 501].includes(rooms.status);
+  const profiles = declared
+    ? PROFILES.filter((profile) => json.get('profiles').items.some(({ raw }) => raw === profile))
+    : await probeProfiles(wire);
+  wire.close();
+  const served = usable(profiles);
   return {
     url: new URL(url).origin + new URL(url).pathname.replace(/\/$/, ''),
     level: level ?? said,
     declared,
-    profiles: declared ? json.get('profiles').items.map((item) => item.string) : absent ? [] : ['rooms'],
+    profiles: served,
     limits,
     timings,
-    outside: [...outsideOf(LIMITS, limits), ...outsideOf(TIMINGS, timings)],
+    outside: [...outsideOf(LIMITS, limits, served), ...outsideOf(TIMINGS, timings, served)],
     implementation: name === '' ? null : { name, version: json.get('implementation').get('version').string },
   };
 }
