@@ -40,6 +40,11 @@ export interface CaseResult {
   readonly trouble: string;
 }
 
+/** Whether a rule binds a target, by its level and the profiles that it serves. */
+export function binds({ level, profile }: Requirement, target: TargetFacts): boolean {
+  return (level === 'compat' || target.level === 'hardened') && target.profiles.includes(profile);
+}
+
 /** Find the check that a case drove. */
 function checkOf(trace: CaseTrace): Pick<Check, 'id' | 'run'> | undefined {
   if (trace.start.check === PROGRAM_CHECK.id) {
@@ -100,7 +105,7 @@ export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseR
     const rule = rules.get(outcome.rule);
     if (rule === undefined)
       throw new RangeError(`${trace.start.check} names a rule that does not exist: ${outcome.rule}`);
-    return foreignness(rule, run.target) === null;
+    return binds(rule, run.target);
   });
   return { outcomes, disturbed, trouble };
 }
@@ -162,8 +167,13 @@ export async function judge(
     const firm = failures.filter((failure) => failure.late !== true || failure.repeated === true);
     const base = { rule, tested, held: seen.held, failures };
     if (rule.actor === 'client') return { ...base, verdict: 'excluded', reason: 'a rule for clients' };
-    const foreign = foreignness(rule, run.target);
-    if (foreign !== null) return { ...base, verdict: 'not-applicable', reason: foreign };
+    if (!run.target.profiles.includes(rule.profile)) {
+      const reason = `the target does not serve the profile ${rule.profile}`;
+      return { ...base, verdict: 'not-applicable', reason };
+    }
+    if (rule.level === 'hardened' && run.target.level !== 'hardened') {
+      return { ...base, verdict: 'not-applicable', reason: 'the target is at level compat' };
+    }
     if (firm.length > 0) return { ...base, failures: firm, verdict: rule.word === 'MUST' ? 'fail' : 'warn' };
     if (failures.length > 0)
       return { ...base, verdict: 'inconclusive', reason: 'late once, and not again when repeated alone' };

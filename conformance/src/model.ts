@@ -45,6 +45,8 @@ export const MODEL_RULES: readonly string[] = [
   'STREAM-3',
   'STREAM-5',
   'STREAM-7',
+  'SIGN-1',
+  'SIGN-5',
 ];
 
 interface Post {
@@ -100,6 +102,15 @@ function numberIn(query: URLSearchParams, name: string, fallback: number, min: n
     : Math.min(max, Math.max(min, Math.trunc(value)));
 }
 
+const SIGNATURE_FIELDS = [
+  'sender_handle',
+  'sender_ts',
+  'sender_nonce',
+  'sender_sig',
+  'sender_sig2',
+  'signed_only',
+] as const;
+
 const FIELDS = [
   'id',
   'sender',
@@ -110,22 +121,7 @@ const FIELDS = [
   'ttl_ms',
   'reply_to',
   'ext',
-  'sender_handle',
-  'sender_ts',
-  'sender_nonce',
-  'sender_sig',
-  'sender_sig2',
-  'signed_only',
-] as const;
-
-/** What a signed message carries for its readers to verify. */
-const SIGNATURE_FIELDS = [
-  'sender_handle',
-  'sender_ts',
-  'sender_nonce',
-  'sender_sig',
-  'sender_sig2',
-  'signed_only',
+  ...SIGNATURE_FIELDS,
 ] as const;
 
 function fingerprint(message: Value): string {
@@ -384,17 +380,15 @@ class RoomModel {
           origin.key,
           key,
         );
-        if (origin.body.has('sender_handle')) {
-          this.#signed(message, origin, key);
-          continue;
-        }
-        this.#judge(
-          'MSG-22',
-          message.get('sender_verified').raw === false,
-          'sender_verified: false',
-          JSON.stringify(message.get('sender_verified').raw ?? null),
-          key,
-        );
+        if (origin.body.has('sender_handle')) this.#signed(message, origin, key);
+        else
+          this.#judge(
+            'MSG-22',
+            message.get('sender_verified').raw === false,
+            'sender_verified: false',
+            JSON.stringify(message.get('sender_verified').raw ?? null),
+            key,
+          );
       }
       const print = fingerprint(message);
       const before = prints.get(seq);
@@ -411,28 +405,25 @@ class RoomModel {
     }
   }
 
-  #signed(message: Value, { body, key: posted }: Post, key: string): void {
-    const label = `@${body.get('sender_handle').string}`;
-    this.#judge(
-      'SIGN-1',
-      message.get('sender').raw === label && message.get('sender_verified').raw === true,
-      `sender ${label}, sender_verified: true`,
-      JSON.stringify([message.get('sender').raw, message.get('sender_verified').raw]),
-      posted,
-      key,
-    );
+  /** What a message that was accepted with a signature is delivered with. */
+  #signed(message: Value, { body, key: post }: Post, key: string): void {
+    const handle = body.get('sender_handle').string;
+    const stamped = message.get('sender').raw === `@${handle}` && message.get('sender_verified').raw === true;
+    const got = JSON.stringify([
+      message.get('sender').raw ?? null,
+      message.get('sender_verified').raw ?? null,
+    ]);
+    this.#judge('SIGN-1', stamped, `sender @${handle} and sender_verified: true`, got, post, key);
     if (!this.#hardened) return;
     const wrong = SIGNATURE_FIELDS.find(
-      (field) =>
-        (field !== 'signed_only' || body.get(field).raw === true) &&
-        message.get(field).raw !== body.get(field).raw,
+      (field) => (message.get(field).raw ?? null) !== (body.get(field).raw ?? null),
     );
     this.#judge(
       'SIGN-5',
       wrong === undefined,
-      'the signature as posted',
+      'the signature as it was posted',
       `another ${wrong ?? ''}`,
-      posted,
+      post,
       key,
     );
   }

@@ -1,5 +1,12 @@
 /** What every answer and frame must satisfy, whatever it was asked for. Watches all traffic of a case. */
-import { COMPONENTS, paramsOf, RELAY_FRAMES, ROUTES, type OperationId, type Route } from '@bot2bot/schemas';
+import {
+  COMPONENTS,
+  RELAY_FRAMES,
+  ROUTES,
+  type Component,
+  type OperationId,
+  type Route,
+} from '@bot2bot/schemas';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { frameOf, Reply, Value, type Outcome } from './script.ts';
@@ -33,7 +40,6 @@ const RULE_OF: Readonly<Record<string, string>> = {
   IdentityAnswer: 'ID-6',
   DmAnswer: 'DM-1',
   InboxAnswer: 'DM-2',
-  RemovedAnswer: 'DM-5',
   PublishAnswer: 'DIR-1',
   AgentAnswer: 'DIR-2',
   AgentsAnswer: 'DIR-6',
@@ -41,10 +47,15 @@ const RULE_OF: Readonly<Record<string, string>> = {
   DirectoryAnswer: 'DIR-12',
 };
 
-/** The rule of an operation's answer, where its component's is another operation's. */
-const RULE_OF_ANSWER: Partial<Record<OperationId, string>> = { deleteProfile: 'DIR-9' };
+/** Of components that several operations answer with. */
+const RULE_OF_OPERATION: Readonly<Partial<Record<OperationId, string>>> = {
+  deleteDm: 'DM-5',
+  deleteProfile: 'DIR-9',
+  matchAgents: 'DIR-11',
+  listAgents: 'DIR-12',
+};
 
-/** The rule of a field that only level hardened requires. */
+/** The rule of a field that only level hardened requires; of a claim's answer it is CLAIM-19. */
 const RULE_OF_FIELD: Readonly<Record<string, string>> = {
   epoch: 'READ-11',
   oldest_seq: 'READ-9',
@@ -68,8 +79,8 @@ export const ORACLE_RULES: readonly string[] = [
   ...new Set([
     ...Object.values(RULE_OF),
     ...Object.values(RULE_OF_FIELD),
-    ...Object.values(RULE_OF_HARDENED),
-    ...Object.values(RULE_OF_ANSWER),
+    ...Object.values(RULE_OF_OPERATION),
+    'CLAIM-19',
     'CORE-3',
     'CORE-4',
     'CORE-9',
@@ -80,7 +91,7 @@ export const ORACLE_RULES: readonly string[] = [
 
 const checkers = new Map<string, ReturnType<typeof Compile>>();
 
-function checker(schema: TSchema & { $id: string }): ReturnType<typeof Compile> {
+function checker(schema: Component): ReturnType<typeof Compile> {
   let compiled = checkers.get(schema.$id);
   if (compiled === undefined) {
     compiled = Compile(COMPONENTS as Record<string, TSchema>, schema);
@@ -90,28 +101,23 @@ function checker(schema: TSchema & { $id: string }): ReturnType<typeof Compile> 
 }
 
 /** Name the first field that is wrong, or null. */
-function flaw(schema: TSchema & { $id: string }, value: unknown): string | null {
+function flaw(schema: Component, value: unknown): string | null {
   const compiled = checker(schema);
   if (compiled.Check(value)) return null;
   const [error] = compiled.Errors(value);
   return `${schema.$id}${error?.instancePath ?? ''} ${error?.message ?? 'is not valid'}`;
 }
 
-/** A path without parameters comes before one that it would match. */
-const PATHS = (Object.keys(ROUTES) as OperationId[])
-  .map((operation) => {
-    const { method, path } = ROUTES[operation];
-    const pattern = new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]*')}$`);
-    return { operation, method, pattern, params: paramsOf(path).length };
-  })
-  .sort((a, b) => a.params - b.params);
-
-/** Operations whose answers may be long in coming. */
-export const PARKING: ReadonlySet<OperationId | null> = new Set([
-  'waitForMessages',
-  'claimMessage',
-  'waitForDms',
-]);
+const PATHS = (Object.keys(ROUTES) as OperationId[]).map((operation) => {
+  const { method, path } = ROUTES[operation];
+  return {
+    operation,
+    method,
+    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]*')}$`),
+  };
+});
+/** `/api/agents/matches` is no handle: paths without parameters come first. */
+PATHS.sort((a, b) => Number(a.pattern.source.includes('[^/]*')) - Number(b.pattern.source.includes('[^/]*')));
 
 /** The operation that a request was for, if the table has it. */
 export function operationOf(method: string, path: string): OperationId | null {
@@ -215,30 +221,26 @@ export class Oracle {
     const operation = operationOf(event.method, event.path);
     const notJson = event.reqBody !== undefined && Value.parse(event.reqBody).raw === undefined;
     this.#failure(event, notJson || operation === 'streamEvents' || operation === 'openSocket');
-    if (operation === null) return;
-    const { answers, replies, status }: Route = ROUTES[operation];
-    if (event.status !== (status ?? 200) || answers !== 'json') return;
+    if (operation === null || ROUTES[operation].answers !== 'json') return;
+    const { replies, status }: Route = ROUTES[operation];
+    if (event.status !== (status ?? 200) || replies.length === 0) return;
     const { json } = new Reply(event);
     const noRoom = json.get('exists').raw === false;
-    const schema = noRoom || json.get('empty').raw === true ? (replies[1] ?? replies[0]) : replies[0];
-    if (schema !== undefined)
-      this.#shape(schema, json, event.key, { noRoom, rule: RULE_OF_ANSWER[operation] });
+    const other = noRoom || json.get('empty').raw === true;
+    const schema = replies.length > 1 && other ? replies[1] : replies[0];
+    if (schema !== undefined) this.#shape(schema, json, event.key, noRoom, RULE_OF_OPERATION[operation]);
   }
 
-  #shape(
-    schema: TSchema & { $id: string },
-    value: Value,
-    key: string,
-    { noRoom = false, rule: given }: { noRoom?: boolean; rule?: string | undefined } = {},
-  ): void {
+  #shape(schema: Component, value: Value, key: string, noRoom = false, own?: string): void {
     const wrong = flaw(schema, value.raw);
-    const rule = given ?? RULE_OF[schema.$id] ?? 'CORE-1';
+    const rule = own ?? RULE_OF[schema.$id] ?? 'CORE-1';
+    const ofClaim = schema.$id.startsWith('Claim');
     this.#judge(rule, wrong === null, `a ${schema.$id} as its schema says`, wrong ?? '', key);
     const hardened = (schema as { 'x-hardened'?: readonly string[] })['x-hardened'] ?? [];
     if (!this.#hardened || noRoom) return;
     for (const field of hardened) {
       this.#judge(
-        RULE_OF_HARDENED[schema.$id] ?? RULE_OF_FIELD[field] ?? rule,
+        ofClaim ? 'CLAIM-19' : (RULE_OF_FIELD[field] ?? rule),
         value.has(field),
         `${schema.$id} carries ${field}`,
         `no ${field}`,

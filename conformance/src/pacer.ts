@@ -67,18 +67,17 @@ export class Pacer {
     this.#waiters = new Slots(limits.address_waiters);
   }
 
-  /** Resolves when a write finds a token in the address's bucket, and in the room's. @param room null for none. */
-  async write(room: string | null, signal: AbortSignal): Promise<void> {
-    const ms = Math.max(this.#address.take(), room === null ? 0 : this.#room(room).take());
+  /**
+   * Resolves when a write to the room finds a token in both buckets.
+   * @param room empty for a write that no room takes.
+   */
+  async write(room: string, signal: AbortSignal): Promise<void> {
+    let bucket = room === '' ? undefined : this.#rooms.get(room);
+    if (bucket === undefined && room !== '')
+      this.#rooms.set(room, (bucket = new Bucket(this.#limits.room_rate, this.#limits.room_burst)));
+    const ms = Math.max(this.#address.take(), bucket?.take() ?? 0);
     if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
     if (signal.aborted) throw new Interrupted('the case was interrupted');
-  }
-
-  #room(room: string): Bucket {
-    let bucket = this.#rooms.get(room);
-    if (bucket === undefined)
-      this.#rooms.set(room, (bucket = new Bucket(this.#limits.room_rate, this.#limits.room_burst)));
-    return bucket;
   }
 
   /** One of the streams that the target allows; call the result to give it back. */

@@ -4,7 +4,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { REQUIREMENTS, SPEC_VERSION } from '@bot2bot/schemas';
 import { asked, ruleOf, type Check } from './check.ts';
 import { CHECKS } from './checks.ts';
-import { foreignness, judgeCase, type CaseResult } from './judge.ts';
+import { binds, judgeCase, type CaseResult } from './judge.ts';
 import { Pacer } from './pacer.ts';
 import { PROGRAM_CHECK, programsOf, runProgram, smaller, type Program } from './programs.ts';
 import { Script, type Outcome } from './script.ts';
@@ -77,7 +77,7 @@ export function jobsOf(options: Pick<RunOptions, 'target' | 'seed' | 'runs' | 'c
     if (!only.includes(check.id) && ![ruleOf(check), ...(check.also ?? [])].some((rule) => asked(rule, only)))
       return false;
     const rule = rules.get(ruleOf(check));
-    if (rule === undefined || foreignness(rule, target) !== null) return false;
+    if (rule === undefined || !binds(rule, target)) return false;
     if (check.lab !== undefined) return lab;
     return (check.cert !== true && check.lane !== 'solo') || cert || lab;
   });

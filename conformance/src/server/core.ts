@@ -271,20 +271,16 @@ export const CORE_CHECKS: readonly Check[] = [
         '200 with JSON',
         reply,
       );
-      const tables: Readonly<Record<string, Readonly<Record<string, Bound>>>> = {
-        limits: LIMITS,
-        timings: TIMINGS,
-      };
-      for (const [table, bounds] of Object.entries(tables))
-        for (const [name, { profile }] of Object.entries(bounds)) {
-          if (!t.serves(profile)) continue;
-          t.require(
-            'CORE-11',
-            reply.json.get(table).get(name).number > 0,
-            `${name} among the ${table}`,
-            reply,
-          );
+      const { profiles } = t.target;
+      for (const [place, table] of [
+        ['limits', LIMITS],
+        ['timings', TIMINGS],
+      ] as const) {
+        for (const [name, { profile }] of Object.entries<Bound>(table)) {
+          if (!profiles.includes(profile)) continue;
+          t.require('CORE-11', reply.json.get(place).get(name).number > 0, `${name} in ${place}`, reply);
         }
+      }
       t.require(
         'CORE-11',
         reply.json.get('profiles').items.some((item) => item.raw === 'rooms'),
@@ -322,7 +318,7 @@ export const CORE_CHECKS: readonly Check[] = [
         reply,
       );
       for (const { method, path, profile = 'rooms' } of Object.values<Route>(ROUTES)) {
-        if (!t.serves(profile)) continue;
+        if (!t.target.profiles.includes(profile)) continue;
         t.require(
           'CORE-13',
           reply.json.get('paths').get(path).has(method.toLowerCase()),
