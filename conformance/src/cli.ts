@@ -1,7 +1,7 @@
 import { createWriteStream, readFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
-import { PROFILES, REQUIREMENTS, type Level, type Profile } from '@bot2bot/schemas';
+import { PROFILES, REQUIREMENTS, type Level } from '@bot2bot/schemas';
 import { parseBaseline, type Baseline } from './baseline.ts';
 import { asked, ruleOf } from './check.ts';
 import { CHECKS } from './checks.ts';
@@ -57,7 +57,7 @@ interface Flags {
   readonly url: string | undefined;
   readonly cmd: string | undefined;
   readonly level: Level | undefined;
-  readonly profile: Profile | undefined;
+  readonly profile: string | undefined;
   readonly only: readonly string[];
   readonly seed: number;
   readonly runs: number;
@@ -118,11 +118,10 @@ function read(
   if (values.help === true) return 'help';
   if (values.version === true) return 'version';
   const [verb = '', ...operands] = positionals;
-  const { level, url } = values;
-  const profile = PROFILES.find((known) => known === values.profile);
+  const { level, profile, url } = values;
   if (level !== undefined && level !== 'compat' && level !== 'hardened')
     throw new UsageError(`--level is compat or hardened, not '${level}'`);
-  if (values.profile !== undefined && profile === undefined)
+  if (profile !== undefined && !PROFILES.some((known) => known === profile))
     throw new UsageError(`--profile is one of ${PROFILES.join(', ')}`);
   if (url !== undefined && !/^https?:\/\//.test(url))
     throw new UsageError(`--url takes a URL with http or https`);

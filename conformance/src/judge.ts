@@ -3,7 +3,7 @@ import { REQUIREMENTS, type Requirement } from '@bot2bot/schemas';
 import { asked, ruleOf, type Check } from './check.ts';
 import { CHECKS } from './checks.ts';
 import { judgeRooms, MODEL_RULES } from './model.ts';
-import { operationOf, Oracle, ORACLE_RULES, PARKING } from './oracle.ts';
+import { operationOf, Oracle, ORACLE_RULES } from './oracle.ts';
 import { PROGRAM_CHECK, runProgram, type Program } from './programs.ts';
 import { Script, type Outcome } from './script.ts';
 import { Interrupted, TapeSteps } from './steps.ts';
@@ -64,16 +64,9 @@ function isDisturbed({ end, events }: CaseTrace): boolean {
         event.t === 'http' &&
         event.flood !== true &&
         event.t1 - event.t0 > STALL_MS &&
-        !PARKING.has(operationOf(event.method, event.path)),
+        operationOf(event.method, event.path) !== 'waitForMessages',
     )
   );
-}
-
-/** Why a rule is not one for this target; null when it is. */
-export function foreignness({ level, profile }: Requirement, target: TargetFacts): string | null {
-  if (!target.profiles.includes(profile)) return `the target does not serve the profile ${profile}`;
-  if (level === 'hardened' && target.level !== 'hardened') return 'the target is at level compat';
-  return null;
 }
 
 /**

@@ -27,9 +27,6 @@ export const MODEL_RULES: readonly string[] = [
   'MSG-19',
   'MSG-21',
   'MSG-22',
-  'SIGN-1',
-  'SIGN-4',
-  'SIGN-5',
   'ROOM-4',
   'READ-1',
   'READ-4',
@@ -46,6 +43,7 @@ export const MODEL_RULES: readonly string[] = [
   'STREAM-5',
   'STREAM-7',
   'SIGN-1',
+  'SIGN-4',
   'SIGN-5',
 ];
 
@@ -274,11 +272,10 @@ class RoomModel {
         if (post === first || post.t0 < first.t1 || post.outcome === 'unknown') continue;
         if (post.t1 - first.t0 >= remembered) continue;
         const same = post.body.get('ciphertext').string === first.body.get('ciphertext').string;
-        const signed = post.body.has('sender_handle');
         const identical = JSON.stringify(post.body.raw) === JSON.stringify(first.body.raw);
         // Who may not post here is told so, whatever was posted before.
         if (!identical && (post.status === 401 || post.status === 403)) continue;
-        const rule = signed && identical ? 'SIGN-4' : 'MSG-14';
+        const rule = identical && post.body.has('sender_handle') ? 'SIGN-4' : 'MSG-14';
         if (same && post.status === 200) {
           const ok = post.outcome === 'duplicate' && post.seq === first.seq && post.id === first.id;
           this.#judge(

@@ -28,7 +28,7 @@ const RULE_OF: Readonly<Record<string, string>> = {
   ReadyFrame: 'STREAM-4',
   PresenceFrame: 'STREAM-11',
   RenameFrame: 'STREAM-22',
-  LockedFrame: 'SIGN-7',
+  LockedFrame: 'STREAM-1',
   ErrorFrame: 'STREAM-15',
   SentFrame: 'STREAM-16',
   ClaimAnswer: 'CLAIM-8',
@@ -66,12 +66,6 @@ const RULE_OF_FIELD: Readonly<Record<string, string>> = {
   type: 'CORE-2',
   title: 'CORE-2',
   status: 'CORE-2',
-};
-
-/** The rule of the fields that a component has at hardened, where it is one for all of them. */
-const RULE_OF_HARDENED: Readonly<Record<string, string>> = {
-  ClaimAnswer: 'CLAIM-19',
-  ClaimEmpty: 'CLAIM-19',
 };
 
 /** The rules on which the oracle decides. */

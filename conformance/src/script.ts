@@ -87,7 +87,7 @@ export class Reply {
     return this.record.status;
   }
 
-  /** The JSON that was sent; from a trace, what was sent then. */
+  /** The JSON that was sent; from a trace, what was sent then: signatures and times are not made twice alike. */
   get sent(): Value {
     return Value.parse(this.record.reqBody ?? '');
   }
@@ -214,7 +214,7 @@ export class Stream {
     await this.until(() => false, ms);
   }
 
-  /** Send a text frame (WebSocket). @returns what was sent; from a trace, what was sent then. */
+  /** Send a text frame (WebSocket). @returns the JSON that was sent; from a trace, what was sent then. */
   async send(data: unknown): Promise<Value> {
     const text = typeof data === 'string' ? data : JSON.stringify(data);
     return Value.parse((await this.#script.sendFrame(this, text)).data);
@@ -292,12 +292,6 @@ function parkMs(timeout: string | number | undefined): number {
 }
 
 const ANSWER_MS = 10_000;
-
-/** How long to wait for the answer to a request that parks for `timeout` seconds. */
-function parkedMs({ timeout }: Query): number {
-  const seconds = Number(timeout);
-  return (Number.isFinite(seconds) ? Math.min(90, Math.max(1, seconds)) : 30) * 1000 + ANSWER_MS;
-}
 const READY_MS = 8_000;
 
 export class Script {
@@ -329,10 +323,6 @@ export class Script {
     return this.target.level === 'hardened';
   }
 
-  serves(profile: Profile): boolean {
-    return this.target.profiles.includes(profile);
-  }
-
   #key(): string {
     return `${this.#branch}${this.#step++}`;
   }
@@ -357,7 +347,7 @@ export class Script {
   async request(
     method: string,
     path: string,
-    options: CallOptions & { body?: string; writes?: string | null; parks?: true } = {},
+    options: CallOptions & { body?: string; writes?: string; parks?: true } = {},
   ): Promise<Reply> {
     const record = await this.steps.http(this.#key(), {
       method,
@@ -384,7 +374,12 @@ export class Script {
     body: unknown,
     options: CallOptions = {},
   ): Promise<Reply> {
-    return this.#json(operation, [room], body, { ...options, writes: room });
+    return this.request('POST', pathOf(operation, room), {
+      ...options,
+      headers: { 'Content-Type': 'application/json', ...options.headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      writes: room,
+    });
   }
 
   /** Post a message; what is not given is sealed afresh. */
@@ -421,7 +416,7 @@ export class Script {
     const given = { timeout: 1, ...query };
     const timeoutMs = parkMs(given.timeout) + ANSWER_MS;
     return this.request('GET', pathOf('waitForMessages', room) + queryString(given), {
-      timeoutMs: parkedMs(given),
+      timeoutMs,
       parks: true,
       ...options,
     });
@@ -659,160 +654,6 @@ export class Script {
 
   sleep(ms: number): Promise<void> {
     return this.steps.sleep(this.#key(), ms);
-  }
-
-  /** An agent that is not registered yet: like rooms, no other run has its handle. */
-  identity(): Identity {
-    return this.#identity(this.#case, this.#branch, 'own', this.#identities++);
-  }
-
-  #identity(...words: readonly (string | number)[]): Identity {
-    const random = new Random(this.run.salt, this.run.seed, ...words);
-    return identityOf(`t${random.bytes(10).toString('hex')}`, random.bytes(32));
-  }
-
-  register(body: unknown, options: CallOptions = {}): Promise<Reply> {
-    return this.#json('registerIdentity', [], body, { ...options, writes: null });
-  }
-
-  /**
-   * Register an agent that the check depends on.
-   * @param identity when absent, one that the cases of a run share: nothing but rooms may depend on it.
-   */
-  async registered(
-    identity: Identity = this.#identity('shared', this.#branch, this.#registered++),
-  ): Promise<Identity> {
-    const reply = await this.register(registration(identity));
-    this.require('ID-1', reply.status === 201, 'a valid registration is answered 201', reply);
-    if (reply.status !== 201) throw new Interrupted('a handle that the check needs was not registered');
-    return identity;
-  }
-
-  #json(
-    operation: OperationId,
-    values: readonly string[],
-    body: unknown,
-    options: CallOptions & { writes: string | null },
-  ): Promise<Reply> {
-    return this.request(ROUTES[operation].method, pathOf(operation, ...values), {
-      ...options,
-      headers: { 'Content-Type': 'application/json', ...options.headers },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
-  }
-
-  /** A signing nonce that was not used before. */
-  signingNonce(): string {
-    return this.#random.id(24);
-  }
-
-  /** An operation with a JSON body that needs no signed request, such as a DM or a profile. */
-  call(
-    operation: OperationId,
-    values: readonly string[],
-    body: unknown,
-    options: CallOptions = {},
-  ): Promise<Reply> {
-    return this.#json(operation, values, body, { ...options, writes: null });
-  }
-
-  /**
-   * A request that an agent signs, in the second form at hardened.
-   * @param given `params` stand in the path; the header signs what is sent, unless `sign` or `header` says otherwise.
-   */
-  signedRequest(
-    identity: Identity,
-    operation: OperationId,
-    given: Signing & { params: readonly string[]; query?: Query; body?: unknown },
-    options: CallOptions & { parks?: true } = {},
-  ): Promise<Reply> {
-    const { method } = ROUTES[operation];
-    const target = pathOf(operation, ...given.params) + queryString(given.query ?? {});
-    const { body: raw } = given;
-    const body = raw === undefined || typeof raw === 'string' ? raw : JSON.stringify(raw);
-    const { form = this.hardened ? 2 : 1, ts = Date.now(), n = this.signingNonce(), sign } = given;
-    const request = { method, target, body: body ?? '' };
-    const {
-      header = authorization(identity, request, { form, ts, n, ...(sign === undefined ? {} : { sign }) }),
-    } = given;
-    return this.request(method, target, {
-      ...options,
-      headers: {
-        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-        ...(header === null ? {} : { Authorization: header }),
-        ...options.headers,
-      },
-      ...(body === undefined ? {} : { body }),
-      writes: null,
-    });
-  }
-
-  /**
-   * A signed message, for a post or a WebSocket; what is not given is sealed afresh.
-   * @param given `form2` adds `sender_sig2`: by default at hardened.
-   */
-  signed<Body extends Partial<Signable> & Readonly<Record<string, unknown>>>(
-    room: string,
-    identity: Identity,
-    body?: Body,
-    given: { form2?: boolean; ts?: number; n?: string } = {},
-  ) {
-    const { form2 = this.hardened, ts = Date.now(), n = this.signingNonce() } = given;
-    const message = { sender: 'suite', ...this.sealed(), ...body };
-    return { ...message, ...signatureFields(identity, room, message, { form2, ts, n }) };
-  }
-
-  /** Post a signed message. @param given as `signed`; `tamper` replaces fields once it is signed, and undefined drops them. */
-  signedPost(
-    room: string,
-    identity: Identity,
-    body: Partial<Signable> & Readonly<Record<string, unknown>> = {},
-    given: { form2?: boolean; ts?: number; n?: string; tamper?: Readonly<Record<string, unknown>> } = {},
-  ): Promise<Reply> {
-    return this.send('postMessage', room, { ...this.signed(room, identity, body, given), ...given.tamper });
-  }
-
-  /** @param query `timeout` in seconds; 1 when absent. @param body beside the handle. */
-  claim(
-    room: string,
-    identity: Identity,
-    query: Query = {},
-    body: Readonly<Record<string, unknown>> = {},
-    signing: Signing = {},
-  ): Promise<Reply> {
-    const given = { timeout: 1, ...query };
-    return this.signedRequest(
-      identity,
-      'claimMessage',
-      { ...signing, params: [room], query: given, body: { handle: identity.handle, ...body } },
-      { timeoutMs: parkedMs(given), parks: true },
-    );
-  }
-
-  ack(
-    room: string,
-    identity: Identity,
-    body: { readonly claim_id: string; readonly seq: number },
-    signing: Signing = {},
-  ): Promise<Reply> {
-    const named = { handle: identity.handle, ...body };
-    return this.signedRequest(identity, 'ackMessage', { ...signing, params: [room], body: named });
-  }
-
-  renew(
-    room: string,
-    identity: Identity,
-    claim_id: string,
-    query: Query = {},
-    signing: Signing = {},
-  ): Promise<Reply> {
-    const body = { handle: identity.handle, claim_id };
-    return this.signedRequest(identity, 'renewClaim', { ...signing, params: [room], query, body });
-  }
-
-  release(room: string, identity: Identity, claim_id: string, signing: Signing = {}): Promise<Reply> {
-    const body = { handle: identity.handle, claim_id };
-    return this.signedRequest(identity, 'releaseClaim', { ...signing, params: [room], body });
   }
 
   /** Do several things at once. Each gets a script of its own, so that steps keep their names in any interleaving. */

@@ -9,7 +9,6 @@ import {
   DEFAULT_LIMITS,
   LIMITS,
   pathOf,
-  PROFILES,
   PROTOCOL,
   registerText,
   requestText,
@@ -159,55 +158,12 @@ async function served(wire: Wire): Promise<string[]> {
 function outsideOf(
   table: Readonly<Record<string, Bound>>,
   values: Readonly<Record<string, number>>,
-  served: readonly Profile[],
+  profiles: readonly string[],
 ): string[] {
   return Object.entries(table).flatMap(([name, { min, max, profile }]) => {
     const value = values[name] ?? NaN;
-    return !served.includes(profile) || (value >= min && value <= max) ? [] : [`${name} = ${value}`];
+    return !profiles.includes(profile) || (value >= min && value <= max) ? [] : [`${name} = ${value}`];
   });
-}
-
-/** Those that are of use: what agents do needs identities. */
-function usable(profiles: readonly Profile[]): Profile[] {
-  return profiles.filter((profile) => profile === 'rooms' || profiles.includes('identity'));
-}
-
-/** Find out what a target serves that does not say so: one well-formed request for each profile. */
-async function probeProfiles(wire: Wire): Promise<Profile[]> {
-  const served = async (method: string, path: string, body?: unknown, header?: (text: string) => string) => {
-    const text = body === undefined ? '' : JSON.stringify(body);
-    const { status } = await wire.http({
-      method,
-      path,
-      timeoutMs: PROBE_MS,
-      headers: {
-        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-        ...(header === undefined ? {} : { Authorization: header(text) }),
-      },
-      ...(body === undefined ? {} : { body: text }),
-    });
-    return status !== 0 && ![404, 405, 501].includes(status);
-  };
-  const found: Profile[] = [];
-  const find = async (profile: Profile, request: Promise<boolean>) => {
-    if (await request) found.push(profile);
-  };
-  await find('rooms', served('GET', pathOf('readTranscript', 'probe-by-suite')));
-  const me = identityOf(`t${randomBytes(10).toString('hex')}`, randomBytes(32));
-  await find('identity', served('POST', pathOf('registerIdentity'), registration(me)));
-  if (!found.includes('identity')) return found;
-  const claim = `${pathOf('claimMessage', 'probe-by-suite')}?timeout=1`;
-  const signed = (body: string) => {
-    const signing = { form: 1 as const, ts: Date.now(), n: randomBytes(18).toString('base64url') };
-    return authorization(me, { method: 'POST', target: claim, body }, signing);
-  };
-  await find('claims', served('POST', claim, { handle: me.handle }, signed));
-  const [ciphertext, nonce, sender_eph_pub] = [48, 24, 32].map((size) =>
-    randomBytes(size).toString('base64'),
-  );
-  await find('dm', served('POST', pathOf('sendDm', me.handle), { ciphertext, nonce, sender_eph_pub }));
-  await find('directory', served('GET', pathOf('searchAgents')));
-  return found;
 }
 
 /**
@@ -227,7 +183,9 @@ export async function probe(url: string, level: Level | undefined): Promise<Targ
   }
   const json = Value.parse(answer.resBody);
   const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
-  const profiles = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire);
+  const found = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire);
+  // What agents do is signed or addressed to a handle: without identities there is none.
+  const profiles = found.filter((profile) => profile === 'rooms' || found.includes('identity'));
   wire.close();
   const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';
   const limits = numbers(json.get('limits'), declared ? DEFAULT_LIMITS : COMPAT_LIMITS);
@@ -237,11 +195,10 @@ export async function probe(url: string, level: Level | undefined): Promise<Targ
     url: new URL(url).origin + new URL(url).pathname.replace(/\/$/, ''),
     level: level ?? said,
     declared,
-    // Claims are signed: without identities nobody can make one.
-    profiles: profiles.filter((profile) => profile !== 'claims' || profiles.includes('identity')),
+    profiles,
     limits,
     timings,
-    outside: [...outsideOf(LIMITS, limits, served), ...outsideOf(TIMINGS, timings, served)],
+    outside: [...outsideOf(LIMITS, limits, profiles), ...outsideOf(TIMINGS, timings, profiles)],
     implementation: name === '' ? null : { name, version: json.get('implementation').get('version').string },
   };
 }

@@ -5,7 +5,7 @@
  *
  * Times are milliseconds on the suite's monotonic clock, from the start of the run.
  */
-import type { Level, Limits, Profile, Timings } from '@bot2bot/schemas';
+import type { Level, Limits, Timings } from '@bot2bot/schemas';
 
 /** What the target said of itself, or what is assumed where it said nothing. */
 export interface TargetFacts {
@@ -13,8 +13,7 @@ export interface TargetFacts {
   readonly level: Level;
   /** Whether `/.well-known/bot2bot` was served. */
   readonly declared: boolean;
-  /** Those that it serves with all that they need: `identity` for the profiles of agents. */
-  readonly profiles: readonly Profile[];
+  readonly profiles: readonly string[];
   readonly limits: Limits;
   readonly timings: Timings;
   /** Declared values outside the ranges of the specification; any makes the run a lab run. */
