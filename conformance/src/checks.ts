@@ -1,8 +1,11 @@
 import type { Check } from './check.ts';
 import { CORE_CHECKS } from './server/core.ts';
+import { IDENTITY_CHECKS } from './server/identities.ts';
 import { MESSAGE_CHECKS } from './server/messages.ts';
 import { READ_CHECKS } from './server/reads.ts';
+import { REQUEST_CHECKS } from './server/requests.ts';
 import { ROOM_CHECKS } from './server/rooms.ts';
+import { SIGNATURE_CHECKS } from './server/signatures.ts';
 import { STREAM_CHECKS } from './server/streams.ts';
 
 /** Every check of a relay, chapter by chapter. */
@@ -12,4 +15,7 @@ export const CHECKS: readonly Check[] = [
   ...MESSAGE_CHECKS,
   ...STREAM_CHECKS,
   ...READ_CHECKS,
+  ...IDENTITY_CHECKS,
+  ...REQUEST_CHECKS,
+  ...SIGNATURE_CHECKS,
 ];

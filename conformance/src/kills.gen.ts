@@ -281,5 +281,86 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "READ-14": [
     "READ-14/for-ever"
+  ],
+  "ID-1": [
+    "ID-1/no-time"
+  ],
+  "ID-2": [
+    "ID-2/any-handle",
+    "ID-2/any-key"
+  ],
+  "ID-3": [
+    "ID-3/anyone",
+    "ID-3/reserved",
+    "ID-3/race"
+  ],
+  "ID-4": [
+    "ID-4/box-pub-changes",
+    "ID-4/registered-anew"
+  ],
+  "ID-5": [
+    "ID-5/any-time",
+    "ID-5/any-signature"
+  ],
+  "ID-6": [
+    "ID-6/strict"
+  ],
+  "ID-7": [
+    "ID-7/small-order",
+    "ID-7/not-canonical"
+  ],
+  "ID-8": [
+    "ID-8/malleable"
+  ],
+  "REQ-1": [
+    "REQ-1/second-form-only"
+  ],
+  "REQ-2": [
+    "REQ-2/any-signature"
+  ],
+  "REQ-3": [
+    "REQ-3/any-time"
+  ],
+  "REQ-4": [
+    "REQ-4/replayed",
+    "REQ-4/with-its-time"
+  ],
+  "REQ-5": [
+    "REQ-5/401"
+  ],
+  "REQ-6": [
+    "REQ-6/first-form-only",
+    "REQ-6/either"
+  ],
+  "SIGN-1": [
+    "SIGN-1/label"
+  ],
+  "SIGN-2": [
+    "SIGN-2/any-signature",
+    "SIGN-2/any-time",
+    "SIGN-2/half-is-none"
+  ],
+  "SIGN-3": [
+    "SIGN-3/again"
+  ],
+  "SIGN-4": [
+    "SIGN-4/replay-first"
+  ],
+  "SIGN-5": [
+    "SIGN-5/left-behind",
+    "SIGN-5/no-flag"
+  ],
+  "SIGN-6": [
+    "SIGN-6/unchecked"
+  ],
+  "SIGN-7": [
+    "SIGN-7/not-locked",
+    "SIGN-7/silent"
+  ],
+  "SIGN-8": [
+    "SIGN-8/open"
+  ],
+  "SIGN-9": [
+    "SIGN-9/anyone-locks"
   ]
 };

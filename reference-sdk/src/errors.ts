@@ -35,6 +35,8 @@ export class Bot2BotError extends Error {
 
 const definite: ReadonlySet<string> = new Set(DEFINITE);
 const SHOWN_CHARS = 200;
+/** The longest that a timer takes; one that is longer fires at once. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
 
 /** What a refusal says. @param retryAfter the header, in seconds. */
 export function refusal(status: number, body: unknown, retryAfter: string | null): Bot2BotError {
@@ -47,7 +49,7 @@ export function refusal(status: number, body: unknown, retryAfter: string | null
     {
       status,
       definite: slug === null ? status < 500 : definite.has(slug),
-      retryAfterMs: seconds === null ? null : seconds * 1000,
+      retryAfterMs: seconds === null ? null : Math.min(seconds * 1000, MOST_TIMER_MS),
     },
   );
 }
