@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publicKeys } from './public-key-vectors.ts';
+import { refusedSignatures } from './refused-signatures.ts';
 import { sealedTexts } from './secretbox-vectors.ts';
+import { signatures } from './signature-vectors.ts';
 
 function write(name: string, about: string, rules: readonly string[], vectors: readonly object[]): void {
   const file = { $schema: './vectors.schema.json', about, rules, vectors };
@@ -24,4 +26,24 @@ write(
   'Keys to register, base64. One whose `valid` is false must be refused. Made with @noble/curves.',
   ['ID-2', 'ID-7'],
   publicKeys,
+);
+write(
+  'signatures.json',
+  'Ed25519 signatures of the texts that `form` makes of `input`; of a profile by way of `canonical`. One whose `valid` is false must be refused. Made with @noble/curves.',
+  [
+    'ID-1',
+    'ID-5',
+    'ID-7',
+    'ID-8',
+    'REQ-1',
+    'REQ-2',
+    'REQ-6',
+    'SIGN-1',
+    'SIGN-2',
+    'SIGN-6',
+    'DM-3',
+    'DM-4',
+    'DIR-4',
+  ],
+  [...signatures, ...refusedSignatures],
 );
