@@ -313,9 +313,12 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "ID-8/malleable"
   ],
   "REQ-1": [
-    "REQ-1/second-form-only"
+    "REQ-1/second-form-only",
+    "REQ-1/nonces-of-all"
   ],
   "REQ-2": [
+    "REQ-2/open-directory",
+    "REQ-2/short-n",
     "REQ-2/any-signature"
   ],
   "REQ-3": [
@@ -323,7 +326,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "REQ-4": [
     "REQ-4/replayed",
-    "REQ-4/with-its-time"
+    "REQ-4/with-its-time",
+    "REQ-4/by-method"
   ],
   "REQ-5": [
     "REQ-5/401"
@@ -333,7 +337,10 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "REQ-6/either"
   ],
   "SIGN-1": [
-    "SIGN-1/label"
+    "SIGN-1/label",
+    "SIGN-1/key-as-registered",
+    "SIGN-1/strict-clock",
+    "SIGN-1/nonces-of-all"
   ],
   "SIGN-2": [
     "SIGN-2/any-signature",
