@@ -431,9 +431,12 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "ID-8/malleable"
   ],
   "REQ-1": [
-    "REQ-1/second-form-only"
+    "REQ-1/second-form-only",
+    "REQ-1/nonces-of-all"
   ],
   "REQ-2": [
+    "REQ-2/open-directory",
+    "REQ-2/short-n",
     "REQ-2/any-signature"
   ],
   "REQ-3": [
@@ -441,7 +444,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "REQ-4": [
     "REQ-4/replayed",
-    "REQ-4/with-its-time"
+    "REQ-4/with-its-time",
+    "REQ-4/by-method"
   ],
   "REQ-5": [
     "REQ-5/401"
@@ -451,7 +455,10 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "REQ-6/either"
   ],
   "SIGN-1": [
-    "SIGN-1/label"
+    "SIGN-1/label",
+    "SIGN-1/key-as-registered",
+    "SIGN-1/strict-clock",
+    "SIGN-1/nonces-of-all"
   ],
   "SIGN-2": [
     "SIGN-2/any-signature",
