@@ -2,15 +2,18 @@ import { createWriteStream, readFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { PROFILES, REQUIREMENTS, type Level } from '@bot2bot/schemas';
+import { parseBaseline, type Baseline } from './baseline.ts';
 import { asked, ruleOf } from './check.ts';
 import { CHECKS } from './checks.ts';
 import { judge } from './judge.ts';
 import { KILLS } from './kills.gen.ts';
 import { PROGRAM_CHECK, type Program } from './programs.ts';
-import { EXIT, makeReport, summary, writeReport } from './report.ts';
+import { EXIT, makeReport } from './report.ts';
 import { DEFAULT_RUNS, jobsOf, Runner, SUITE_VERSION, type Progress } from './runner.ts';
 import { probe, startTarget, Unreachable, type RunningTarget } from './target.ts';
+import { summary } from './terminal.ts';
 import { parseTrace } from './trace.ts';
+import { writeReport } from './write.ts';
 
 const NAME = 'bot2bot-conformance';
 
@@ -38,11 +41,14 @@ Flags:
   --seed N         the same seed runs the same programs
   --runs N         random programs to run (${DEFAULT_RUNS})
   --cert           also what takes minutes or floods the relay; not for a relay that others use
-  --report DIR     where report.json, trace.ndjson, repro/ and cases/ go (bot2bot-report)
+  --report DIR     where report.html, report.json, junit.xml, trace.ndjson, repro/ and cases/ go (bot2bot-report)
+  --baseline FILE  known failures, {"failures":[{"rule":"MSG-14","why":"…"}]}: they do not fail the run;
+                   one that passes now is stale, and does
   --strict         warnings fail, and a lab run gives no verdict
   --help, --version
 
-Exit: 0 conformant, 1 violation, 2 usage or nothing matched, 3 incomplete, 4 unreachable, 5 fault of the suite
+Exit: 0 conformant, or nothing broken but what the baseline says, 1 violation or stale baseline,
+2 usage or nothing matched, 3 incomplete, 4 unreachable, 5 fault of the suite
 `;
 
 class UsageError extends Error {}
@@ -57,6 +63,7 @@ interface Flags {
   readonly runs: number;
   readonly cert: boolean;
   readonly report: string;
+  readonly baseline: Baseline | undefined;
   readonly strict: boolean;
 }
 
@@ -64,6 +71,20 @@ function whole(flag: string, text: string | undefined, fallback: number): number
   if (text === undefined) return fallback;
   if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${flag} takes a whole number, not '${text}'`);
   return Number(text);
+}
+
+function readBaseline(path: string): Baseline {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new UsageError(`cannot read the baseline ${path}`);
+  }
+  try {
+    return parseBaseline(text);
+  } catch (error) {
+    throw new UsageError(`${path} is not a baseline: ${error instanceof Error ? error.message : ''}`);
+  }
 }
 
 function read(
@@ -84,6 +105,7 @@ function read(
         runs: { type: 'string' },
         cert: { type: 'boolean' },
         report: { type: 'string' },
+        baseline: { type: 'string' },
         strict: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
@@ -117,6 +139,7 @@ function read(
       runs: whole('runs', values.runs, DEFAULT_RUNS),
       cert: values.cert === true,
       report: values.report ?? 'bot2bot-report',
+      baseline: values.baseline === undefined ? undefined : readBaseline(values.baseline),
       strict: values.strict === true,
     },
   };
@@ -207,10 +230,11 @@ async function server(
     const trace = await runner.run();
     line.clear();
     await new Promise((resolve) => file.end(resolve));
-    const made = makeReport(trace, await judge(trace), { shrunk: runner.shrunk, strict: flags.strict });
+    const { strict, baseline } = flags;
+    const made = makeReport(trace, await judge(trace), { shrunk: runner.shrunk, strict, baseline });
     writeReport(flags.report, made);
     process.stdout.write(
-      `${summary(made.report, colour(process.stdout))}\nReport: ${join(flags.report, 'report.json')}\n`,
+      `${summary(made.report, colour(process.stdout))}\nReport: ${join(flags.report, 'report.html')}, with report.json and junit.xml beside it\n`,
     );
     if (signal.aborted) return EXIT.incomplete;
     return made.report.exit_code;
@@ -231,7 +255,7 @@ async function judgeAgain(path: string | undefined, flags: Flags): Promise<numbe
   } catch (error) {
     throw new UsageError(`${path} is not a trace: ${error instanceof Error ? error.message : ''}`);
   }
-  const made = makeReport(trace, await judge(trace), { strict: flags.strict });
+  const made = makeReport(trace, await judge(trace), { strict: flags.strict, baseline: flags.baseline });
   process.stdout.write(`${summary(made.report, colour(process.stdout))}\n`);
   return made.report.exit_code;
 }

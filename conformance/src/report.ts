@@ -1,9 +1,8 @@
-/** What a run amounts to: the report's data, its terminal form, its files. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { styleText } from 'node:util';
+/** What a run amounts to: the data of every form of the report. */
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
 import { Type, type Static } from 'typebox';
+import { compare, type Baseline } from './baseline.ts';
+import { exchange, Step } from './exchange.ts';
 import type { Failure, RuleResult, Verdict } from './judge.ts';
 import { KILLS } from './kills.gen.ts';
 import type { Program } from './programs.ts';
@@ -13,7 +12,9 @@ import type { CaseTrace, Trace } from './trace.ts';
 /** How a run ends. @see the README's table of exit codes */
 export const EXIT = {
   conformant: 0,
+  'as-baseline': 0,
   violation: 1,
+  'stale-baseline': 1,
   usage: 2,
   incomplete: 3,
   unreachable: 4,
@@ -29,7 +30,7 @@ const VerdictSchema = Type.Union([
   Type.Literal('inconclusive'),
   Type.Literal('excluded'),
 ]);
-const VERDICTS: readonly Verdict[] = VerdictSchema.anyOf.map((literal) => literal.const);
+export const VERDICTS: readonly Verdict[] = VerdictSchema.anyOf.map((literal) => literal.const);
 
 const FailureReport = Type.Object({
   rule: Type.String(),
@@ -38,7 +39,7 @@ const FailureReport = Type.Object({
   required: Type.String(),
   observed: Type.String(),
   repeated: Type.Union([Type.Boolean(), Type.Null()]),
-  exchange: Type.Array(Type.String()),
+  exchange: Type.Array(Step),
   program: Type.Optional(Type.Unknown()),
   repro: Type.Union([Type.String(), Type.Null()]),
 });
@@ -50,6 +51,7 @@ export const Report = Type.Object({
   started_at: Type.String(),
   seed: Type.Integer(),
   cert: Type.Boolean(),
+  strict: Type.Boolean(),
   target: Type.Object({
     url: Type.String(),
     implementation: Type.Union([Type.Null(), Type.Object({ name: Type.String(), version: Type.String() })]),
@@ -60,7 +62,13 @@ export const Report = Type.Object({
     outside_ranges: Type.Array(Type.String()),
     below_default: Type.Array(Type.String()),
   }),
-  outcome: Type.Union([Type.Literal('conformant'), Type.Literal('violation'), Type.Literal('incomplete')]),
+  outcome: Type.Union([
+    Type.Literal('conformant'),
+    Type.Literal('as-baseline', { description: 'Rules are broken, all of them known from the baseline.' }),
+    Type.Literal('violation'),
+    Type.Literal('stale-baseline', { description: 'A rule of the baseline passes: it is to be removed.' }),
+    Type.Literal('incomplete'),
+  ]),
   exit_code: Type.Integer(),
   counts: Type.Record(Type.String(), Type.Integer()),
   rules: Type.Array(
@@ -71,6 +79,7 @@ export const Report = Type.Object({
       sentence: Type.String(),
       verdict: VerdictSchema,
       reason: Type.Optional(Type.String()),
+      known: Type.Optional(Type.String({ description: 'It fails, as the baseline says: why.' })),
       tested: Type.Integer(),
       held: Type.Integer(),
       mutants_killed: Type.Array(Type.String()),
@@ -78,46 +87,16 @@ export const Report = Type.Object({
   ),
   failures: Type.Array(FailureReport),
   troubles: Type.Array(Type.Object({ case: Type.String(), why: Type.String() })),
+  baseline: Type.Union([
+    Type.Null(),
+    Type.Object({
+      known: Type.Array(Type.String()),
+      stale: Type.Array(Type.String()),
+      not_tested: Type.Array(Type.String()),
+    }),
+  ]),
 });
 export type Report = Static<typeof Report>;
-
-const SHOWN_STEPS = 14;
-const SHOWN_CHARS = 400;
-const clip = (text: string, chars = SHOWN_CHARS) => (text.length > chars ? `${text.slice(0, chars)}…` : text);
-
-/** The part of a case that leads up to its failure, a line for each thing that was sent or came. */
-function exchange(trace: CaseTrace, failure: Failure): string[] {
-  const isEvidence = (key: string) =>
-    failure.evidence.some((wanted) => key === wanted || key.startsWith(`${wanted}#`));
-  const last = trace.events.findLastIndex((event) => isEvidence(event.key));
-  const lines = trace.events.slice(0, last + 1).flatMap((event): string[] => {
-    const mark = isEvidence(event.key) ? '*' : ' ';
-    switch (event.t) {
-      case 'http':
-        return [
-          `${mark} → ${event.method} ${event.path}${event.reqBody === undefined ? '' : ` ${clip(event.reqBody, 200)}`}`,
-          `${mark} ← ${event.status === 0 ? `no answer (${event.error ?? ''})` : `${event.status} ${clip(event.resBody)}`}  (${Math.round(event.t1 - event.t0)} ms)`,
-        ];
-      case 'open':
-        return [`${mark} → ${event.kind.toUpperCase()} ${event.path}  ← ${event.status}`];
-      case 'frame':
-        return event.kind === 'comment'
-          ? []
-          : [`${mark} ⇠ ${event.id === undefined ? '' : `[${event.id}] `}${clip(event.data, 240)}`];
-      case 'send':
-        return [`${mark} ⇢ ${clip(event.data, 240)}`];
-      case 'close':
-        return [
-          `${mark} ${event.by === 'relay' ? '⇠' : '⇢'} closed${event.code === undefined ? '' : ` (${event.code})`}`,
-        ];
-      default:
-        return [];
-    }
-  });
-  return lines.length > SHOWN_STEPS
-    ? [`  … ${lines.length - SHOWN_STEPS} earlier lines are in trace.ndjson`, ...lines.slice(-SHOWN_STEPS)]
-    : lines;
-}
 
 /** The clearest failure of each rule: repeated before intermittent, a check's own before the model's, short before long. */
 function clearest(result: RuleResult, cases: ReadonlyMap<string, CaseTrace>): Failure | undefined {
@@ -134,11 +113,14 @@ export interface Made {
   readonly scripts: ReadonlyMap<string, string>;
 }
 
-/** @param strict warnings, lab runs and whatever was not observed count as failures. */
+/**
+ * @param more.strict warnings, lab runs and whatever was not observed count as failures.
+ * @param more.baseline failures that are known, and do not count.
+ */
 export function makeReport(
   trace: Trace,
   judged: { results: readonly RuleResult[]; troubles: readonly { case: string; why: string }[] },
-  more: { shrunk?: ReadonlyMap<string, Program>; strict?: boolean } = {},
+  more: { shrunk?: ReadonlyMap<string, Program>; strict?: boolean; baseline?: Baseline | undefined } = {},
 ): Made {
   const { run } = trace;
   const { target } = run;
@@ -178,20 +160,25 @@ export function makeReport(
   const open =
     judged.troubles.length > 0 ||
     judged.results.some(({ verdict }) => verdict === 'inconclusive' || verdict === 'not-observed');
-  const passed = counts['pass'] ?? 0;
-  const strictly = more.strict === true && lab;
-  const outcome =
-    (counts['fail'] ?? 0) > 0 || (more.strict === true && (counts['warn'] ?? 0) > 0)
-      ? 'violation'
-      : passed === 0 || open || strictly
+  const strict = more.strict === true;
+  const breaks = (verdict: Verdict) => verdict === 'fail' || (strict && verdict === 'warn');
+  const compared = compare(more.baseline, judged.results, trace);
+  const outcome = judged.results.some(({ rule, verdict }) => breaks(verdict) && !compared.known.has(rule.id))
+    ? 'violation'
+    : compared.stale.length > 0
+      ? 'stale-baseline'
+      : (counts['pass'] ?? 0) + compared.known.size === 0 || open || (strict && lab)
         ? 'incomplete'
-        : 'conformant';
+        : compared.known.size > 0
+          ? 'as-baseline'
+          : 'conformant';
   const report: Report = {
     suite: run.suite,
     spec: run.spec,
     started_at: run.startedAt,
     seed: run.seed,
     cert: run.cert,
+    strict,
     target: {
       url: target.url,
       implementation: target.implementation,
@@ -212,110 +199,19 @@ export function makeReport(
       sentence: rule.sentence,
       verdict,
       ...(reason === undefined ? {} : { reason }),
+      ...(compared.known.has(rule.id) ? { known: compared.known.get(rule.id) ?? '' } : {}),
       tested,
       held,
       mutants_killed: [...(KILLS[rule.id] ?? [])],
     })),
     failures,
     troubles: [...judged.troubles],
+    baseline:
+      more.baseline === undefined
+        ? null
+        : { known: [...compared.known.keys()], stale: compared.stale, not_tested: compared.notTested },
   };
   return { report, scripts };
-}
-
-/** Write `report.json`, the scripts and the cases into a folder that is made. */
-export function writeReport(folder: string, { report, scripts }: Made): void {
-  mkdirSync(join(folder, 'repro'), { recursive: true });
-  mkdirSync(join(folder, 'cases'), { recursive: true });
-  writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
-  for (const [name, text] of scripts)
-    writeFileSync(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 });
-}
-
-const COLOURS = {
-  pass: 'green',
-  fail: 'red',
-  warn: 'yellow',
-  inconclusive: 'yellow',
-  'not-observed': 'yellow',
-  'not-applicable': 'gray',
-  excluded: 'gray',
-} as const;
-
-/** The summary for a terminal. @param colour false where NO_COLOR is set or nobody watches. */
-export function summary(report: Report, colour: boolean): string {
-  const paint = (style: Parameters<typeof styleText>[0], text: string) =>
-    colour ? styleText(style, text, { validateStream: false }) : text;
-  const lines: string[] = [];
-  for (const failure of report.failures) {
-    const rule = report.rules.find(({ id }) => id === failure.rule);
-    lines.push(
-      '',
-      `${paint(rule?.verdict === 'warn' ? 'yellow' : 'red', `✗ ${failure.rule}`)} ${rule?.sentence ?? ''}`,
-      `  required  ${failure.required}`,
-      `  observed  ${clip(failure.observed)}`,
-      ...failure.exchange.map((line) => paint('gray', `  ${line}`)),
-      `  ${failure.repeated === true ? 'happened again when repeated' : failure.repeated === false ? 'intermittent: did not happen again' : 'not repeated'} · case ${failure.case}${failure.repro === null ? '' : ` · sh ${failure.repro}`}`,
-    );
-  }
-  for (const { case: name, why } of report.troubles)
-    lines.push('', `${paint('yellow', '! not finished')} ${name}: ${why}`);
-  const { target, counts } = report;
-  const relay = report.rules.filter(
-    ({ verdict, reason }) => verdict !== 'excluded' || reason !== 'a rule for clients',
-  );
-  const byFamily = new Map<string, Map<Verdict, number>>();
-  for (const { id, verdict } of relay) {
-    const family = id.split('-')[0] ?? id;
-    const row = byFamily.get(family) ?? new Map<Verdict, number>();
-    row.set(verdict, (row.get(verdict) ?? 0) + 1);
-    byFamily.set(family, row);
-  }
-  lines.push('');
-  for (const [family, row] of byFamily) {
-    const total = [...row.values()].reduce((a, b) => a + b, 0);
-    const passed = row.get('pass') ?? 0;
-    const bar = VERDICTS.flatMap((verdict) =>
-      Array.from({ length: row.get(verdict) ?? 0 }, () =>
-        paint(COLOURS[verdict], verdict === 'pass' ? '■' : verdict === 'fail' ? '✗' : '·'),
-      ),
-    ).join('');
-    const rest = VERDICTS.filter((verdict) => verdict !== 'pass' && row.has(verdict)).map(
-      (verdict) => `${row.get(verdict)} ${verdict}`,
-    );
-    lines.push(
-      `  ${family.padEnd(7)} ${bar}  ${passed} of ${total} pass${rest.length === 0 ? '' : `, ${rest.join(', ')}`}`,
-    );
-  }
-  const pending = relay.filter(
-    ({ verdict }) => verdict === 'excluded' || verdict === 'not-observed' || verdict === 'inconclusive',
-  );
-  if (pending.length > 0)
-    lines.push(
-      '',
-      ...pending.map(({ id, verdict, reason }) => paint('gray', `  ${id} ${verdict}: ${reason ?? ''}`)),
-    );
-  const name =
-    target.implementation === null
-      ? 'an undeclared implementation'
-      : `${target.implementation.name} ${target.implementation.version}`;
-  const what = `${name} at level ${target.level}, specification ${report.spec}`;
-  lines.push('', `${counts['pass'] ?? 0} of ${relay.length} rules pass · seed ${report.seed}`);
-  if (target.below_default.length > 0)
-    lines.push(`Declared below the default: ${target.below_default.join(', ')}`);
-  if (target.lab)
-    lines.push(
-      paint(
-        'yellow',
-        `LAB, not a certificate: declared outside the ranges are ${clip(target.outside_ranges.join(', '), 200)}`,
-      ),
-    );
-  const verdict = {
-    conformant: paint('green', target.lab ? 'CONFORMANT IN LAB' : 'CONFORMANT'),
-    violation: paint('red', 'NOT CONFORMANT'),
-    incomplete: paint('yellow', 'INCOMPLETE: no verdict'),
-  }[report.outcome];
-  lines.push(`${verdict}  ${what}`);
-  return lines.join('\n');
 }
 
 function belowDefault(target: Trace['run']['target']): string[] {

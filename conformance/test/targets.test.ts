@@ -1,8 +1,7 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { spawnSync, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
@@ -10,23 +9,11 @@ import { broken } from '../mutants/broken.ts';
 import { LAB, MUTANTS } from '../mutants/mutants.ts';
 import { Report, startTarget } from '../src/index.ts';
 import { certify } from './certify.ts';
+import { suite } from './suite.ts';
 
 const root = join(import.meta.dirname, '../..');
-const bin = join(root, 'conformance/bin/bot2bot-conformance.mjs');
 const relay = `exec node ${join(root, 'reference-server/bin/bot2bot-relay.mjs')} --port {port}`;
 const tiny = `exec node ${join(root, 'conformance/test/tiny-relay.mjs')} --port {port}`;
-
-/** Run the command line to its end. */
-function suite(
-  ...words: string[]
-): Promise<{ code: number | null; out: string; err: string; folder: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'bot2bot-report-'));
-  const child = spawn('node', [bin, ...words, ...(words[0] === 'server' ? ['--report', folder] : [])]);
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (text: Buffer) => (out += text.toString()));
-  child.stderr.on('data', (text: Buffer) => (err += text.toString()));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err, folder })));
-}
 
 function listen(server: Server): Promise<{ url: string; close: () => void }> {
   return new Promise((resolve) =>

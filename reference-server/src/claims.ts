@@ -6,6 +6,8 @@ import type { Claimant, Room } from './room.ts';
 
 /** Answers claims: at once, or parked until something comes or the time is over. */
 export class Claims {
+  /** Since the start: grants of a message that the handle had not had, that it had, and the same claim told again. */
+  readonly counts = { first: 0, again: 0, resumed: 0 };
   readonly #hub: Hub;
   readonly #engine: Engine;
   readonly #clock: Clock;
@@ -21,6 +23,7 @@ export class Claims {
     const grant = await this.#engine.claim(room.log, wanted);
     if (grant === null) return null;
     this.#hub.touch(room);
+    this.counts[grant.resumed ? 'resumed' : grant.delivery === 1 ? 'first' : 'again']++;
     return this.#granted(room, grant, reset);
   }
 
@@ -39,13 +42,18 @@ export class Claims {
    * @param last answer it in any case: its time is over.
    */
   async offer(room: Room, claimant: Claimant, last: boolean): Promise<void> {
+    const { wanted, reset, response } = claimant;
     // Nobody would get it: the message stays for a claim that is still there.
-    if (claimant.response.destroyed) return;
-    const answer = await this.now(room, claimant.wanted, claimant.reset);
-    if (answer === null && !last) return;
-    const { handle } = claimant.wanted;
-    const body = answer ?? (await this.empty(room, handle, claimant.reset));
-    if (this.#hub.unpark(room, claimant)) claimant.response.end(body);
+    if (response.destroyed) return;
+    try {
+      const answer = await this.now(room, wanted, reset);
+      if (answer === null && !last) return;
+      const body = answer ?? (await this.empty(room, wanted.handle, reset));
+      if (this.#hub.unpark(room, claimant)) response.end(body);
+    } catch {
+      // The status has been sent; a connection that breaks makes the client ask again.
+      response.destroy();
+    }
   }
 
   #standing({ log }: Room, cursor: number, reset: boolean): string {

@@ -83,7 +83,13 @@ export class Directory {
     this.#held.set(handle, published);
     if (before === undefined) this.#order = null;
     this.#seen.set(handle, this.#clock.wall());
-    await this.#store.put(handle, published);
+    try {
+      await this.#store.put(handle, published);
+    } catch (error) {
+      if (before === undefined) this.#forget(handle);
+      else this.#held.set(handle, before);
+      throw error;
+    }
   }
 
   /** @returns whether there was one. @see DIR-9 */

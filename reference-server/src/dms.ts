@@ -42,6 +42,11 @@ export class Dms {
     this.#clock = clock;
   }
 
+  /** Held for all messages. */
+  get bytes(): number {
+    return this.#bytes.signed + this.#bytes.unsigned;
+  }
+
   /**
    * Put a message into an inbox; its signature, if any, has been verified.
    * @param admit called before it is put there; throws to refuse it.
@@ -58,8 +63,7 @@ export class Dms {
     const kind = signed ? 'signed' : 'unsigned';
     const bytes = bytesOf(body);
     const full =
-      this.#bytes.signed + this.#bytes.unsigned + bytes > mostBytes ||
-      (!signed && this.#bytes.unsigned + bytes > mostBytes / UNSIGNED_PART);
+      this.bytes + bytes > mostBytes || (!signed && this.#bytes.unsigned + bytes > mostBytes / UNSIGNED_PART);
     if (full) throw new RequestProblem('unavailable', { retryAfter: 60 });
     admit();
     const ts = this.#clock.wall();

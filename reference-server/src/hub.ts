@@ -34,7 +34,7 @@ export class Hub {
   readonly #bySocket = new WeakMap<object, Subscriber>();
   readonly #dirty = new Set<Room>();
   readonly #page: (room: Room, after: number, reset: boolean) => Buffer;
-  readonly #offer: (room: Room, claimant: Claimant, last: boolean) => void;
+  readonly #offer: (room: Room, claimant: Claimant, last: boolean) => Promise<void>;
   #scheduled = false;
   readonly #onDrain: (this: object) => void;
 
@@ -48,7 +48,7 @@ export class Hub {
     clock: Clock;
     engine: Engine;
     page: (room: Room, after: number, reset: boolean) => Buffer;
-    offer: (room: Room, claimant: Claimant, last: boolean) => void;
+    offer: (room: Room, claimant: Claimant, last: boolean) => Promise<void>;
   }) {
     this.#limits = given.limits;
     this.#timings = given.timings;
@@ -278,7 +278,7 @@ export class Hub {
       }
     }
     if (room.waiters.size > 0) this.#answerWaiters(room, now);
-    if (upTo !== from) for (const claimant of room.claimants) this.#offer(room, claimant, false);
+    if (upTo !== from) for (const claimant of room.claimants) void this.#offer(room, claimant, false);
   }
 
   /** Renames, and presence if it is time. @see STREAM-22 STREAM-23 */
@@ -324,7 +324,8 @@ export class Hub {
       for (const waiter of room.waiters) {
         if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
       }
-      for (const claimant of room.claimants) if (mono >= claimant.deadline) this.#offer(room, claimant, true);
+      for (const claimant of room.claimants)
+        if (mono >= claimant.deadline) void this.#offer(room, claimant, true);
       for (const sub of room.subscribers) {
         if (sub.blocked && (mono - sub.blockedAt > this.#timings.stalled_ms || this.#overtaken(sub)))
           this.#cut(sub);
@@ -347,13 +348,15 @@ export class Hub {
   }
 
   /** Send everyone away, to come back to the next process. */
-  drain(): void {
+  async drain(): Promise<void> {
+    const offers: Promise<void>[] = [];
     for (const room of this.rooms.values()) {
       this.#flush(room);
       for (const waiter of room.waiters)
         this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
-      for (const claimant of room.claimants) this.#offer(room, claimant, true);
+      for (const claimant of room.claimants) offers.push(this.#offer(room, claimant, true));
       for (const sub of room.subscribers) sub.end(RESTARTING);
     }
+    await Promise.all(offers);
   }
 }

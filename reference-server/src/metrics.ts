@@ -38,7 +38,7 @@ export function metricsOf(relay: Relay): Registry {
     });
   }
   add(Gauge, 'rooms', 'Rooms that exist', () => hub.rooms.size);
-  add(Gauge, 'waiters', 'Parked requests', () => sum(rooms().map((room) => room.waiters.size)));
+  add(Gauge, 'waiters', 'Parked requests', () => sum(rooms().map((room) => room.parked)));
   add(Gauge, 'streams', 'Open streams', () => ({ sse: streams('sse'), ws: streams('ws') }), 'transport');
   add(Gauge, 'buffered_bytes', 'Held for the messages of all rooms', () => engine.budget.bytes);
   add(Gauge, 'buffered_bytes_limit', 'relay_bytes', () => limits.relay_bytes);
@@ -46,6 +46,10 @@ export function metricsOf(relay: Relay): Registry {
   add(Counter, 'http_answers_total', 'Answers to HTTP requests', () => counts.answers, 'class');
   add(Counter, 'streams_cut_total', 'Streams cut for being too slow', () => hub.counts.cut);
   add(Counter, 'messages_evicted_total', 'Evicted to stay inside relay_bytes', () => hub.counts.evicted);
+  add(Counter, 'claims_total', 'Claims that were granted', () => relay.claims.counts, 'kind');
+  add(Gauge, 'identities', 'Registered handles', () => relay.identities.size);
+  add(Gauge, 'profiles', 'Published profiles', () => relay.directory.count());
+  add(Gauge, 'inbox_bytes', 'Held for direct messages', () => relay.dms.bytes);
   return registry;
 }
 

@@ -66,7 +66,7 @@ export class Relay {
       clock,
       engine: this.engine,
       page: (room, after, reset) => pageBody(room, { after, reset }, limits.page_messages, clock.wall()),
-      offer: (room, claimant, last) => void this.claims.offer(room, claimant, last),
+      offer: (room, claimant, last) => this.claims.offer(room, claimant, last),
     });
     this.rate = new RateLimit(limits, clock);
     this.streams = new Cap(limits.address_streams);

@@ -12,7 +12,7 @@ import { messageRoutes } from './routes/messages.ts';
 import { metaRoutes } from './routes/meta.ts';
 import { readRoutes } from './routes/reads.ts';
 import { streamRoutes } from './routes/stream.ts';
-import { openStores } from './store.ts';
+import { openStores, StoreError } from './store.ts';
 
 const SWEEP_MS = 250;
 /** What the HTTP parser gives up on. */
@@ -39,6 +39,7 @@ export interface RunningRelay {
 /** What the framework's own errors are on the wire. @see CORE-2 */
 function problemOf(error: FastifyError | Error): RequestProblem {
   if (error instanceof RequestProblem) return error;
+  if (error instanceof StoreError) return new RequestProblem('unavailable', { retryAfter: 30 });
   const code = 'code' in error ? error.code : '';
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new RequestProblem('too-large');
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new RequestProblem('unsupported-media-type');
@@ -97,7 +98,8 @@ function build(relay: Relay): FastifyInstance {
   });
   app.setErrorHandler((error: FastifyError | Error, _request, reply) => {
     const problem = problemOf(error);
-    if (problem.status === 500) app.log.error({ name: error.name, stack: error.stack }, 'a request failed');
+    if (problem.status === 500 || error instanceof StoreError)
+      app.log.error({ name: error.name, stack: error.stack, cause: error.cause }, 'a request failed');
     return reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body));
   });
   app.setNotFoundHandler((_request, reply) => {
@@ -140,8 +142,8 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
     close: async () => {
       clearInterval(timer);
       metrics?.server.close();
-      relay.hub.drain();
       relay.dms.drain();
+      await relay.hub.drain();
       await app.close();
       await stores.close();
     },

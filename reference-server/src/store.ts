@@ -5,7 +5,7 @@ import { ClassicLevel } from 'classic-level';
 
 /** Where one kind of record survives a restart; values by handle. */
 export interface Store<T> {
-  /** Resolves when the value is safe from a crash. */
+  /** Resolves when the value is safe from a crash. @throws {StoreError} */
   put(handle: string, value: T): Promise<void>;
   delete(handle: string): Promise<void>;
   /** Resolves when nothing is on its way for the handle. Rejects when that failed. */
@@ -32,7 +32,7 @@ export interface Stores {
 const nothing = async () => undefined;
 const FORGETFUL = { put: nothing, delete: nothing, settled: nothing };
 
-/** The data folder cannot be used; the message says why. */
+/** The data folder cannot be used, or took no more; the message says why. */
 export class StoreError extends Error {}
 
 /**
@@ -80,7 +80,13 @@ function safely<T>(level: Writable<T>): Store<T> {
   const underWay = new Map<string, Promise<void>>();
   const run = (handle: string, write: () => Promise<void>): Promise<void> => {
     const before = underWay.get(handle) ?? Promise.resolve();
-    const mine = before.catch(nothing).then(write);
+    const mine = before.catch(nothing).then(async () => {
+      try {
+        await write();
+      } catch (cause) {
+        throw new StoreError('the data folder takes nothing more', { cause });
+      }
+    });
     underWay.set(handle, mine);
     const done = () => {
       if (underWay.get(handle) === mine) underWay.delete(handle);

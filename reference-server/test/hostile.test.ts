@@ -6,7 +6,7 @@ import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathOf, PostBody, ROUTES } from '@bot2bot/schemas';
+import { pathOf, PostBody, ROUTES, type Component, type Route } from '@bot2bot/schemas';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -36,11 +36,14 @@ function send(
   path: string,
   body?: string,
   type = 'application/json',
+  authorization = '',
 ): Promise<number> {
   return new Promise((resolve) => {
     const { port } = new URL(url);
-    const headers =
-      body === undefined ? {} : { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) };
+    const headers = {
+      ...(body === undefined ? {} : { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) }),
+      ...(authorization === '' ? {} : { Authorization: authorization }),
+    };
     const outgoing = request({ host: '127.0.0.1', port, method, path, headers, agent }, (incoming) => {
       incoming.resume().on('end', () => resolve(incoming.statusCode ?? 0));
     });
@@ -86,43 +89,61 @@ const edge = fc.oneof(
   fc.string({ maxLength: 40 }),
   fc.jsonValue({ maxDepth: 2 }),
 );
-const fields = [...Object.keys(PostBody.properties), '__proto__', 'constructor', 'type', 'seq', 'sender_sig'];
-/** A valid body with up to three of its fields changed, or text that is nearly JSON. */
-const nearMiss = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc
-      .array(fc.tuple(fc.constantFrom(...fields), edge, fc.boolean()), { maxLength: 3 })
-      .map((changes) => {
-        const body: Record<string, unknown> = { sender: 's', ...sealed() };
-        for (const [field, value, remove] of changes) {
-          if (remove) delete body[field];
-          else
-            Object.defineProperty(body, field, {
-              value,
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-        }
-        return JSON.stringify(body);
-      }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc
-      .tuple(fc.nat(60), fc.constantFrom('', '"', '}', '{', ',', '\\', '\u0000', '[', '\ud83d'))
-      .map(([at, mark]) => {
-        const text = JSON.stringify(sealed());
-        return text.slice(0, at) + mark + text.slice(at + 1);
-      }),
-  },
-  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 80 }) },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom('[]', 'null', '7', '""', '{}', '['.repeat(5_000), `{"a":${'['.repeat(2_000)}`),
-  },
-);
+const ODD_FIELDS = ['__proto__', 'constructor', 'type', 'seq'];
+/** A valid body of some operation with up to three of its fields changed, or text that is nearly JSON. */
+const nearMissOf = (bodies: readonly Component[]) =>
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc
+        .constantFrom(...bodies)
+        .chain((schema) => {
+          const { properties } = schema as { properties?: Record<string, unknown> };
+          const fields = [...Object.keys(properties ?? {}), ...ODD_FIELDS];
+          return fc.tuple(
+            fc.constant(schema),
+            fc.array(fc.tuple(fc.constantFrom(...fields), edge, fc.boolean()), { maxLength: 3 }),
+          );
+        })
+        .map(([schema, changes]) => {
+          const [example] = (schema as { examples?: Record<string, unknown>[] }).examples ?? [];
+          const body: Record<string, unknown> = { ...example, ...(schema === PostBody ? sealed() : {}) };
+          for (const [field, value, remove] of changes) {
+            if (remove) delete body[field];
+            else
+              Object.defineProperty(body, field, {
+                value,
+                enumerable: true,
+                configurable: true,
+                writable: true,
+              });
+          }
+          return JSON.stringify(body);
+        }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(fc.nat(60), fc.constantFrom('', '"', '}', '{', ',', '\\', '\u0000', '[', '\ud83d'))
+        .map(([at, mark]) => {
+          const text = JSON.stringify(sealed());
+          return text.slice(0, at) + mark + text.slice(at + 1);
+        }),
+    },
+    { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 80 }) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        '[]',
+        'null',
+        '7',
+        '""',
+        '{}',
+        '['.repeat(5_000),
+        `{"a":${'['.repeat(2_000)}`,
+      ),
+    },
+  );
 const odd = fc.oneof(
   fc.constantFrom(
     '0',
@@ -159,7 +180,20 @@ const room = fc.oneof(
 const operations = Object.keys(ROUTES).filter(
   (name) => !['docs', 'openapi'].includes(name),
 ) as (keyof typeof ROUTES)[];
-const names = ['after', 'timeout', 'limit', 'epoch', 'name', 'box_pub', 'unknown'];
+const BODIES = Object.values<Route>(ROUTES).flatMap(({ body }) => (body === undefined ? [] : [body]));
+const names = ['unknown', ...Object.values<Route>(ROUTES).flatMap(({ query }) => Object.keys(query ?? {}))];
+/** What a request may say of who signed it. */
+const authorization = fc.oneof(
+  { weight: 3, arbitrary: fc.constant('') },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.constantFrom('Bot2Bot', 'bot2bot', 'Bearer', 'Bot2Bot v=2,', 'Bot2Bot v=3,'), odd, odd)
+      .map(([scheme, ts, n]) =>
+        `${scheme} ts=${ts},n=${n},sig=${'A'.repeat(86)}==`.replaceAll(/[^ -~]/g, '?'),
+      ),
+  },
+);
 
 const httpCase = fc.record({
   operation: fc.constantFrom(...operations),
@@ -169,7 +203,8 @@ const httpCase = fc.record({
   ),
   room,
   query: fc.array(fc.tuple(fc.constantFrom(...names), odd), { maxLength: 3 }),
-  body: nearMiss,
+  body: nearMissOf(BODIES),
+  authorization,
   type: fc.constantFrom(
     'application/json',
     'application/json',
@@ -221,8 +256,15 @@ describe('hostile input', () => {
         const method =
           one.method === '' || (opens && one.method === 'GET') ? (opens ? 'POST' : route.method) : one.method;
         const query = one.query.map(([name, value]) => `${name}=${value}`).join('&');
-        const path = escaped(`${pathOf(one.operation, one.room)}?${query}`);
-        const status = await send(relay.url, method, path, method === 'GET' ? undefined : one.body, one.type);
+        const path = escaped(`${pathOf(one.operation, one.room, one.room)}?${query}`);
+        const status = await send(
+          relay.url,
+          method,
+          path,
+          method === 'GET' ? undefined : one.body,
+          one.type,
+          one.authorization,
+        );
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
         if (status >= 500 || status === 0)
           worst.push(`${status} ${method} ${path} ${one.body.slice(0, 200)}`);
@@ -239,7 +281,7 @@ describe('hostile input', () => {
 
   it('20 000 malformed WebSocket frames: each refused is answered, the connection lives, memory flat', async () => {
     const relay = await relayWith(...NO_RATES);
-    const frames = fc.sample(nearMiss, { seed: SEED + 1, numRuns: CASES });
+    const frames = fc.sample(nearMissOf([PostBody]), { seed: SEED + 1, numRuns: CASES });
     const ws = new WebSocket(`${relay.url.replace('http', 'ws')}${pathOf('openSocket', 'frames')}`);
     const codes = new Map<number, number>();
     const got = { sent: 0, error: 0 };

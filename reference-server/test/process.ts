@@ -33,7 +33,7 @@ export async function start(flags: readonly string[], wrapper: readonly string[]
 }
 
 export async function stop({ child }: Started, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-  if (child.exitCode !== null) return child.exitCode;
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const ended = once(child, 'exit');
   child.kill(signal);
   return (await ended)[0] as number | null;
