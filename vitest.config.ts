@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', '*/test/**/*.test.ts'],
     testTimeout: 90_000,
-    maxConcurrency: 8,
+    maxConcurrency: 10,
     // The suite's tests measure; they run beside nothing else.
     fileParallelism: false,
     globalSetup: './scripts/needs.ts',
