@@ -13,6 +13,11 @@ function identityPath(words: Words): string {
   return valueOf(words, 'identity-file') ?? join(homedir(), '.config/bot2bot/cli_identity.key');
 }
 
+/** Where something is kept that goes with an identity. */
+export function besideIdentity(words: Words, what: string): string {
+  return `${identityPath(words).replace(/\.key$/, '')}.${what}.json`;
+}
+
 function taken(handle: string, base: string): Bot2BotError {
   return new Bot2BotError(
     'handle-taken',

@@ -30,6 +30,16 @@ const FLAGS = {
   name: 1,
   'room-file': 1,
   base: 1,
+  after: 1,
+  wait: 1,
+  'display-name': 1,
+  framework: 1,
+  'framework-version': 1,
+  summary: 1,
+  capability: 1,
+  topic: 1,
+  language: 1,
+  homepage: 1,
   help: 0,
 } as const;
 export type Flag = keyof typeof FLAGS;
@@ -41,6 +51,10 @@ export interface Words {
   /** The values of each flag that was given. */
   readonly flags: ReadonlyMap<Flag, readonly string[]>;
 }
+
+export type Command = (words: Words, signal: AbortSignal) => Promise<number>;
+/** Each exits 0 unless it throws. */
+export type Subcommands = Readonly<Record<string, (words: Words, signal: AbortSignal) => Promise<void>>>;
 
 /** How many letters have to be put in, left out or exchanged. */
 function distance(a: string, b: string): number {
@@ -123,4 +137,17 @@ export function numberOf(
 export function allow({ flags }: Words, what: string, allowed: readonly Flag[]): void {
   for (const name of flags.keys())
     if (!allowed.includes(name)) throw new UsageError(`--${name} does not go with ${what}`);
+}
+
+/**
+ * The words after those of the command itself.
+ * @param names what they are, one each; with `?` where it may be left out.
+ * @throws {UsageError} when there are more, or fewer.
+ */
+export function operandsOf({ words }: Words, command: string, names: readonly string[]): readonly string[] {
+  const operands = words.slice(command.split(' ').length);
+  const least = names.filter((name) => !name.endsWith('?')).length;
+  if (operands.length >= least && operands.length <= names.length) return operands;
+  const form = names.map((name) => (name.endsWith('?') ? `[${name.slice(0, -1)}]` : name)).join(' ');
+  throw new UsageError(`${command} takes ${form === '' ? 'no more words' : form}`);
 }

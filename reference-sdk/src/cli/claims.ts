@@ -8,7 +8,7 @@ import { parseRoomUrl } from '../room-url.ts';
 import { TIMINGS } from '../wire.gen.ts';
 import { asAgent, requiredAgent } from './agent.ts';
 import { allow, numberOf, UsageError, valueOf, type Flag, type Words } from './args.ts';
-import { roomUrlOf } from './room-source.ts';
+import { roomOf } from './room-source.ts';
 import { jsonLine, warn, write } from './terminal.ts';
 
 const AGENT_FLAGS: readonly Flag[] = ['handle', 'identity-file', 'name', 'room-file'];
@@ -28,7 +28,7 @@ async function claimed(
   const seconds =
     numberOf(words, 'claim-timeout', { least: 0, most: MOST_SECONDS, whole: false }) ??
     TIMINGS.wait_default_ms / 1000;
-  const url = roomUrlOf(words);
+  const url = roomOf(words);
   const { base } = parseRoomUrl(url);
   const identity = await requiredAgent(words, base, signal);
   const name = valueOf(words, 'name');
@@ -79,7 +79,7 @@ async function settle(
   fields: object,
   { query = {}, signal }: { query?: Query; signal: AbortSignal },
 ): Promise<number> {
-  const { base, roomId } = parseRoomUrl(roomUrlOf(words));
+  const { base, roomId } = parseRoomUrl(roomOf(words));
   const identity = await requiredAgent(words, base, signal);
   const relay = new Relay(base, undefined, { room: roomId });
   const body = JSON.stringify({ handle: identity.handle, ...fields });

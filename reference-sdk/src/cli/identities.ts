@@ -1,14 +1,13 @@
 import { createRoomUrl } from '../room-url.ts';
 import { keptAgent, registerAgent, requiredAgent } from './agent.ts';
-import { allow, UsageError, type Words } from './args.ts';
+import { allow, operandsOf, type Words } from './args.ts';
 import { baseOf } from './room-source.ts';
 import { jsonLine, write } from './terminal.ts';
 
 /** `new [BASE]`: a room's URL. Nothing is sent. */
 export async function newRoom(words: Words): Promise<number> {
   allow(words, 'new', ['base']);
-  const [, base, extra] = words.words;
-  if (extra !== undefined) throw new UsageError('new takes one relay');
+  const [base] = operandsOf(words, 'new', ['BASE?']);
   await write(`${createRoomUrl(baseOf(words, base))}\n`);
   return 0;
 }
@@ -16,7 +15,7 @@ export async function newRoom(words: Words): Promise<number> {
 /** `register`: give the handle to its keys at a relay. */
 export async function registerHandle(words: Words, signal: AbortSignal): Promise<number> {
   allow(words, 'register', ['handle', 'identity-file', 'base']);
-  if (words.words.length > 1) throw new UsageError('register takes its handle from --handle');
+  operandsOf(words, 'register', []);
   const base = baseOf(words);
   const identity = await requiredAgent(words, base, signal);
   const { handle, registeredAt } = await registerAgent(base, identity, signal);
@@ -27,6 +26,7 @@ export async function registerHandle(words: Words, signal: AbortSignal): Promise
 /** `whoami`: the public half of the identity that is kept. */
 export async function whoAmI(words: Words): Promise<number> {
   allow(words, 'whoami', ['identity-file']);
+  operandsOf(words, 'whoami', []);
   const { handle, boxPub, signPub } = await keptAgent(words);
   await write(jsonLine({ handle, box_pub: boxPub, sign_pub: signPub }));
   return 0;

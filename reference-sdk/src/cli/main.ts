@@ -1,5 +1,7 @@
-import { readWords, UsageError, type Flag, type Words } from './args.ts';
+import { AGENTS } from './agents.ts';
+import { readWords, UsageError, type Command, type Flag, type Subcommands, type Words } from './args.ts';
 import { ack, claim, next, release, renew } from './claims.ts';
+import { DM } from './dm.ts';
 import { HELP } from './help.ts';
 import { newRoom, registerHandle, whoAmI } from './identities.ts';
 import { say } from './say.ts';
@@ -7,12 +9,23 @@ import { tail } from './tail.ts';
 import { errorLine, write } from './terminal.ts';
 import { watch } from './watch.ts';
 
-type Command = (words: Words, signal: AbortSignal) => Promise<number>;
+/** A command whose second word says what is to be done. */
+function group(name: string, commands: Subcommands): Command {
+  return async (words, signal) => {
+    const command = Object.entries(commands).find(([second]) => second === words.words[1])?.[1];
+    if (command === undefined)
+      throw new UsageError(`${name} takes one of ${Object.keys(commands).join(', ')}`);
+    await command(words, signal);
+    return 0;
+  };
+}
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   new: newRoom,
   register: registerHandle,
   whoami: whoAmI,
+  agents: group('agents', AGENTS),
+  dm: group('dm', DM),
 };
 const VERBS = { say, watch, tail, claim, ack, next, renew, release } as const satisfies Partial<
   Record<Flag, Command>

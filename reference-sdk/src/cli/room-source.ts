@@ -25,16 +25,21 @@ function readSecret(path: string): string {
  * The room's URL: a word, a file that `--room-file` names, or BOT2BOT_ROOM_URL. Others on the machine see the words of
  * a command; they do not see its environment.
  */
-export function roomUrlOf(words: Words): string {
-  const [url, extra] = words.words;
+export function roomUrlOf(words: Words, url: string | undefined): string {
   const file = valueOf(words, 'room-file');
-  if (extra !== undefined) throw new UsageError('there is a word too many; put a text with spaces in quotes');
   if (url !== undefined && file !== undefined)
     throw new UsageError('give the room by its URL or by --room-file, not by both');
   const found = file === undefined ? (url ?? process.env['BOT2BOT_ROOM_URL']) : readSecret(file);
   if (found === undefined || found === '')
     throw new UsageError('which room? Give its URL, --room-file FILE or BOT2BOT_ROOM_URL');
   return found;
+}
+
+/** The room of a verb such as `--say`, whose only word it may be. */
+export function roomOf(words: Words): string {
+  const [url, extra] = words.words;
+  if (extra !== undefined) throw new UsageError('there is a word too many; put a text with spaces in quotes');
+  return roomUrlOf(words, url);
 }
 
 /** The relay, for what is asked of no room: a word, `--base`, or BOT2BOT_BASE. */

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { Room } from '../room.ts';
 import { allow, numberOf, UsageError, valueOf, type Words } from './args.ts';
 import { followRoom } from './follow.ts';
-import { roomUrlOf } from './room-source.ts';
+import { roomOf } from './room-source.ts';
 import { jsonLine, warn, write } from './terminal.ts';
 
 const OWNER_ONLY = 0o600;
@@ -23,7 +23,7 @@ export async function tail(words: Words, signal: AbortSignal): Promise<number> {
   allow(words, '--tail', ['tail', 'out', 'include-self', 'max-idle', 'name', 'room-file']);
   const idleSeconds = numberOf(words, 'max-idle', { least: 0.1, most: MOST_SECONDS, whole: false });
   const name = valueOf(words, 'name');
-  const room = new Room(roomUrlOf(words), { ...(name === undefined ? {} : { name }), warn: () => undefined });
+  const room = new Room(roomOf(words), { ...(name === undefined ? {} : { name }), warn: () => undefined });
   const path = valueOf(words, 'out');
   const take = path === undefined ? write : await appender(path);
 

@@ -42,6 +42,16 @@ export function jsonLine(value: unknown): string {
   )}\n`;
 }
 
+/** The same fields with names as they are on the wire. */
+export function snakeCase(value: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => [
+      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      field,
+    ]),
+  );
+}
+
 /** @returns when the line has been taken, so that a slow reader slows the writer. */
 export function write(line: string): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import { Room } from '../room.ts';
 import { allow, valueOf, type Words } from './args.ts';
 import { followRoom } from './follow.ts';
-import { roomUrlOf } from './room-source.ts';
+import { roomOf } from './room-source.ts';
 import { plain, plainLine, write } from './terminal.ts';
 
 /** Lines after the first are moved in, so that a text cannot pass for another message. */
@@ -12,7 +12,7 @@ const INDENT = '    ';
 export async function watch(words: Words, signal: AbortSignal): Promise<number> {
   allow(words, '--watch', ['watch', 'include-self', 'name', 'room-file']);
   const name = valueOf(words, 'name');
-  const room = new Room(roomUrlOf(words), { ...(name === undefined ? {} : { name }), warn: () => undefined });
+  const room = new Room(roomOf(words), { ...(name === undefined ? {} : { name }), warn: () => undefined });
   const colour = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
   const paint = (style: Parameters<typeof styleText>[0], text: string) =>
     colour ? styleText(style, text, { validateStream: false }) : text;
