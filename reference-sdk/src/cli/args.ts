@@ -59,12 +59,12 @@ export type Subcommands = Readonly<Record<string, (words: Words, signal: AbortSi
 /** How many letters have to be put in, left out or exchanged. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (const [i, left] of [...a].entries()) {
+  for (let i = 0; i < a.length; i++) {
     const next = [i + 1];
-    for (const [j, right] of [...b].entries())
-      next.push(
-        Math.min((row[j] ?? 0) + (left === right ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1),
-      );
+    for (let j = 0; j < b.length; j++) {
+      const exchanged = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
+      next.push(Math.min(exchanged, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
     row = next;
   }
   return row[b.length] ?? 0;
@@ -73,7 +73,7 @@ function distance(a: string, b: string): number {
 function unknown(name: string): UsageError {
   // What is no flag's name may be anything, even a room's URL.
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(name)) return new UsageError('a word that begins with -- is no flag');
-  const [nearest = '', far = 0] = Object.keys(FLAGS)
+  const [nearest, far] = Object.keys(FLAGS)
     .map((known): [string, number] => [known, distance(known, name)])
     .reduce((best, one) => (one[1] < best[1] ? one : best));
   const hint = far <= 2 || nearest.startsWith(name) ? ` (did you mean --${nearest}?)` : '';

@@ -4,7 +4,7 @@ import { readable } from '../payloads.ts';
 import type { Room } from '../room.ts';
 
 /** What a reader must know and is no message. @returns null for what it need not. @see CLAIM-32 READ-10 READ-16 */
-export function notice(event: RoomEvent): string | null {
+function notice(event: RoomEvent): string | null {
   switch (event.type) {
     case 'gap':
       return `messages ${event.from} to ${event.to} were gone before they could be read`;
