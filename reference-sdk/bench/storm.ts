@@ -97,7 +97,7 @@ function launch(worker: Pick<Worker, 'path' | 'identity'>): ChildProcess {
 
 const workers: Worker[] = [];
 for (let i = 0; i < handles; i++) {
-  const identity = await Identity.create(`storm-${i}`);
+  const identity = Identity.create(`storm-${i}`);
   await register(relay.url, identity);
   const files = { path: join(folder, `diary-${i}`), identity: join(folder, `identity-${i}.key`) };
   await saveIdentity(files.identity, identity);

@@ -54,6 +54,7 @@ function run(name: string, ...words: string[]) {
     out: () => out,
     say: (line: string) => child.stdin.write(`${line}\n`),
     hangUp: () => child.stdin.end(),
+    kill: () => child.kill('SIGKILL'),
     until: async (part: string) => {
       while (!out.includes(part)) await new Promise<void>((resolve) => (wake = resolve));
     },
@@ -72,7 +73,7 @@ describe('bot2bot.mjs', () => {
   });
 
   it("the README's chat, in two processes, goes on over a restart and tells of it", async () => {
-    expect([...scripts.keys()]).toEqual(['chat.mjs', 'new-room.mjs', 'turns.mjs']);
+    expect([...scripts.keys()]).toEqual(['chat.mjs', 'new-room.mjs', 'turns.mjs', 'worker.mjs']);
     const own = await start(RELAY, '--port', '0');
     const url = createRoomUrl(own.url);
     const [ada, bob] = [run('chat.mjs', url, 'ada'), run('chat.mjs', url, 'bob')];
@@ -103,6 +104,27 @@ describe('bot2bot.mjs', () => {
     const answers = await room.poll({ timeoutMs: 10_000 });
     expect(answers).toMatchObject([{ sender: 'summariser', text: '12 characters', replyTo: id }]);
     expect(await agent.ended).toBe(0);
+  });
+
+  it("the README's worker answers with a signature that its reader verifies", async () => {
+    const url = createRoomUrl(relay.url);
+    const room = new Room(url, { name: 'asker' });
+    const answered = async (handle: string, text: string) => {
+      const agent = run('worker.mjs', url, handle);
+      const { id } = await room.send(text);
+      for (;;) {
+        const events = await room.poll({ timeoutMs: 10_000 });
+        const answer = events.find((event) => event.type === 'message' && event.replyTo === id);
+        if (answer === undefined) continue;
+        expect(answer).toMatchObject({ text: `someone wrote ${text.length} characters`, signedBy: handle });
+        break;
+      }
+      agent.kill();
+      await agent.ended;
+    };
+    await answered('readme-worker', 'first');
+    await answered('readme-worker-2', 'the second');
+    room.close();
   });
 
   it('the SDK contacts one origin and touches no file', () => {
