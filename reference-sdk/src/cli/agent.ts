@@ -8,6 +8,9 @@ import { loadIdentity, loadOrCreateIdentity } from '../node/identity-file.ts';
 import { lookUpIdentity, register } from '../register.ts';
 import { UsageError, valueOf, type Words } from './args.ts';
 
+/** How relays refuse what an unknown handle does: a direct message, a signed post, a signed request. */
+const UNKNOWN: readonly number[] = [400, 401, 404];
+
 /** Where the first `--handle` puts its identity. */
 function identityPath(words: Words): string {
   return valueOf(words, 'identity-file') ?? join(homedir(), '.config/bot2bot/cli_identity.key');
@@ -91,8 +94,7 @@ export async function asAgent<T>(
   try {
     return await once();
   } catch (error) {
-    const unknown = error instanceof Bot2BotError && (error.status === 401 || error.status === 404);
-    if (identity === null || !unknown) throw error;
+    if (identity === null || !(error instanceof Bot2BotError) || !UNKNOWN.includes(error.status)) throw error;
   }
   await registerAgent(base, identity, signal);
   return once();

@@ -1,10 +1,11 @@
 /**
  * The command line:
  *
- *     words = *( word / flag )
- *     flag  = "--" name *value / "--" name "=" value
+ *     words = *( word / flag ) [ "--" *any-word ]
+ *     flag  = "--" name *value / "--" name "=" value / "-h"
  *
- * A flag's values are the words after it, whatever they look like: a text to send may begin with `-`.
+ * A flag's values are the words after it, whatever they look like: a text to send may begin with `-`. So may a word that
+ * is not taken for a flag, such as `-` or `- one`.
  */
 
 /** What was asked for cannot be: exit 2, and where to look. */
@@ -72,7 +73,8 @@ function distance(a: string, b: string): number {
 
 function unknown(name: string): UsageError {
   // What is no flag's name may be anything, even a room's URL.
-  if (!/^[a-z][a-z0-9-]{0,30}$/.test(name)) return new UsageError('a word that begins with -- is no flag');
+  if (!/^[a-z][a-z0-9-]{0,30}$/.test(name))
+    return new UsageError('a word that begins with -- is no flag; put -- before it');
   const [nearest, far] = Object.keys(FLAGS)
     .map((known): [string, number] => [known, distance(known, name)])
     .reduce((best, one) => (one[1] < best[1] ? one : best));
@@ -86,15 +88,16 @@ export function readWords(args: readonly string[]): Words {
   const flags = new Map<Flag, readonly string[]>();
   for (let at = 0; at < args.length; at++) {
     const arg = args[at] ?? '';
-    if (!arg.startsWith('-') || arg === '-') {
-      words.push(arg);
-      continue;
-    }
+    if (arg === '--') return { words: [...words, ...args.slice(at + 1)], flags };
     if (arg === '-h') {
       flags.set('help', []);
       continue;
     }
-    if (!arg.startsWith('--')) throw new UsageError('flags begin with --');
+    if (!arg.startsWith('--')) {
+      if (/^-[A-Za-z]/.test(arg)) throw new UsageError('flags begin with --; put -- before other words');
+      words.push(arg);
+      continue;
+    }
     const equals = arg.indexOf('=');
     const name = equals < 0 ? arg.slice(2) : arg.slice(2, equals);
     if (!isFlag(name)) throw unknown(name);
