@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { context, type BuildContext } from 'esbuild';
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 
 const server = join(import.meta.dirname, '../../reference-server');
 

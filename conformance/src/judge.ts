@@ -7,7 +7,7 @@ import { operationOf, Oracle, ORACLE_RULES } from './oracle.ts';
 import { PROGRAM_CHECK, runProgram, type Program } from './programs.ts';
 import { Script, type Outcome } from './script.ts';
 import { Interrupted, TapeSteps } from './steps.ts';
-import type { CaseTrace, RunRecord, Trace } from './trace.ts';
+import type { CaseTrace, RunRecord, TargetFacts, Trace } from './trace.ts';
 
 export type Verdict =
   'pass' | 'fail' | 'warn' | 'not-applicable' | 'not-observed' | 'inconclusive' | 'excluded';
@@ -38,6 +38,11 @@ export interface CaseResult {
   readonly disturbed: boolean;
   /** Empty when the case ran to its end. */
   readonly trouble: string;
+}
+
+/** Whether a rule binds a target, by its level and the profiles that it serves. */
+export function binds({ level, profile }: Requirement, target: TargetFacts): boolean {
+  return (level === 'compat' || target.level === 'hardened') && target.profiles.includes(profile);
 }
 
 /** Find the check that a case drove. */
@@ -93,7 +98,7 @@ export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseR
     const rule = rules.get(outcome.rule);
     if (rule === undefined)
       throw new RangeError(`${trace.start.check} names a rule that does not exist: ${outcome.rule}`);
-    return rule.level === 'compat' || run.target.level === 'hardened';
+    return binds(rule, run.target);
   });
   return { outcomes, disturbed, trouble };
 }
@@ -155,6 +160,10 @@ export async function judge(
     const firm = failures.filter((failure) => failure.late !== true || failure.repeated === true);
     const base = { rule, tested, held: seen.held, failures };
     if (rule.actor === 'client') return { ...base, verdict: 'excluded', reason: 'a rule for clients' };
+    if (!run.target.profiles.includes(rule.profile)) {
+      const reason = `the target does not serve the profile ${rule.profile}`;
+      return { ...base, verdict: 'not-applicable', reason };
+    }
     if (rule.level === 'hardened' && run.target.level !== 'hardened') {
       return { ...base, verdict: 'not-applicable', reason: 'the target is at level compat' };
     }

@@ -42,6 +42,8 @@ export const MODEL_RULES: readonly string[] = [
   'STREAM-3',
   'STREAM-5',
   'STREAM-7',
+  'SIGN-1',
+  'SIGN-5',
 ];
 
 interface Post {
@@ -97,6 +99,15 @@ function numberIn(query: URLSearchParams, name: string, fallback: number, min: n
     : Math.min(max, Math.max(min, Math.trunc(value)));
 }
 
+const SIGNATURE_FIELDS = [
+  'sender_handle',
+  'sender_ts',
+  'sender_nonce',
+  'sender_sig',
+  'sender_sig2',
+  'signed_only',
+] as const;
+
 const FIELDS = [
   'id',
   'sender',
@@ -107,6 +118,7 @@ const FIELDS = [
   'ttl_ms',
   'reply_to',
   'ext',
+  ...SIGNATURE_FIELDS,
 ] as const;
 
 function fingerprint(message: Value): string {
@@ -360,14 +372,15 @@ class RoomModel {
           origin.key,
           key,
         );
-        if (origin.body.has('sender_sig')) continue;
-        this.#judge(
-          'MSG-22',
-          message.get('sender_verified').raw === false,
-          'sender_verified: false',
-          JSON.stringify(message.get('sender_verified').raw ?? null),
-          key,
-        );
+        if (origin.body.has('sender_handle')) this.#signed(message, origin, key);
+        else
+          this.#judge(
+            'MSG-22',
+            message.get('sender_verified').raw === false,
+            'sender_verified: false',
+            JSON.stringify(message.get('sender_verified').raw ?? null),
+            key,
+          );
       }
       const print = fingerprint(message);
       const before = prints.get(seq);
@@ -384,10 +397,38 @@ class RoomModel {
     }
   }
 
+  /** What a message that was accepted with a signature is delivered with. */
+  #signed(message: Value, { body, key: post }: Post, key: string): void {
+    const handle = body.get('sender_handle').string;
+    const stamped = message.get('sender').raw === `@${handle}` && message.get('sender_verified').raw === true;
+    const got = JSON.stringify([
+      message.get('sender').raw ?? null,
+      message.get('sender_verified').raw ?? null,
+    ]);
+    this.#judge('SIGN-1', stamped, `sender @${handle} and sender_verified: true`, got, post, key);
+    if (!this.#hardened) return;
+    const wrong = SIGNATURE_FIELDS.find(
+      (field) => (message.get(field).raw ?? null) !== (body.get(field).raw ?? null),
+    );
+    this.#judge(
+      'SIGN-5',
+      wrong === undefined,
+      'the signature as it was posted',
+      `another ${wrong ?? ''}`,
+      post,
+      key,
+    );
+  }
+
   #altered(message: Value, post: Post, ciphertext: string): string | null {
     const { body } = post;
     if (ciphertext !== body.get('ciphertext').string) return 'ciphertext';
-    if (body.has('sender') && message.get('sender').raw !== body.get('sender').raw) return 'sender';
+    if (
+      body.has('sender') &&
+      !body.has('sender_handle') &&
+      message.get('sender').raw !== body.get('sender').raw
+    )
+      return 'sender';
     if ((message.get('reply_to').raw ?? null) !== (body.get('reply_to').raw ?? null)) return 'reply_to';
     if (post.outcome === 'accepted' && message.get('id').string !== post.id) return 'id';
     return null;

@@ -1,5 +1,12 @@
 /** What every answer and frame must satisfy, whatever it was asked for. Watches all traffic of a case. */
-import { COMPONENTS, RELAY_FRAMES, ROUTES, type OperationId } from '@bot2bot/schemas';
+import {
+  COMPONENTS,
+  RELAY_FRAMES,
+  ROUTES,
+  type Component,
+  type OperationId,
+  type Route,
+} from '@bot2bot/schemas';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { frameOf, Reply, Value, type Outcome } from './script.ts';
@@ -24,9 +31,31 @@ const RULE_OF: Readonly<Record<string, string>> = {
   LockedFrame: 'STREAM-1',
   ErrorFrame: 'STREAM-15',
   SentFrame: 'STREAM-16',
+  ClaimAnswer: 'CLAIM-8',
+  ClaimEmpty: 'CLAIM-9',
+  AckAnswer: 'CLAIM-15',
+  RenewAnswer: 'CLAIM-21',
+  ReleaseAnswer: 'CLAIM-22',
+  RegisterAnswer: 'ID-1',
+  IdentityAnswer: 'ID-6',
+  DmAnswer: 'DM-1',
+  InboxAnswer: 'DM-2',
+  PublishAnswer: 'DIR-1',
+  AgentAnswer: 'DIR-2',
+  AgentsAnswer: 'DIR-6',
+  HeartbeatAnswer: 'DIR-10',
+  DirectoryAnswer: 'DIR-12',
 };
 
-/** The rule of a field that only level hardened requires. */
+/** Of components that several operations answer with. */
+const RULE_OF_OPERATION: Readonly<Partial<Record<OperationId, string>>> = {
+  deleteDm: 'DM-5',
+  deleteProfile: 'DIR-9',
+  matchAgents: 'DIR-11',
+  listAgents: 'DIR-12',
+};
+
+/** The rule of a field that only level hardened requires; of a claim's answer it is CLAIM-19. */
 const RULE_OF_FIELD: Readonly<Record<string, string>> = {
   epoch: 'READ-11',
   oldest_seq: 'READ-9',
@@ -44,6 +73,8 @@ export const ORACLE_RULES: readonly string[] = [
   ...new Set([
     ...Object.values(RULE_OF),
     ...Object.values(RULE_OF_FIELD),
+    ...Object.values(RULE_OF_OPERATION),
+    'CLAIM-19',
     'CORE-3',
     'CORE-4',
     'CORE-9',
@@ -54,7 +85,7 @@ export const ORACLE_RULES: readonly string[] = [
 
 const checkers = new Map<string, ReturnType<typeof Compile>>();
 
-function checker(schema: TSchema & { $id: string }): ReturnType<typeof Compile> {
+function checker(schema: Component): ReturnType<typeof Compile> {
   let compiled = checkers.get(schema.$id);
   if (compiled === undefined) {
     compiled = Compile(COMPONENTS as Record<string, TSchema>, schema);
@@ -64,7 +95,7 @@ function checker(schema: TSchema & { $id: string }): ReturnType<typeof Compile> 
 }
 
 /** Name the first field that is wrong, or null. */
-function flaw(schema: TSchema & { $id: string }, value: unknown): string | null {
+function flaw(schema: Component, value: unknown): string | null {
   const compiled = checker(schema);
   if (compiled.Check(value)) return null;
   const [error] = compiled.Errors(value);
@@ -76,9 +107,11 @@ const PATHS = (Object.keys(ROUTES) as OperationId[]).map((operation) => {
   return {
     operation,
     method,
-    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace('{room}', '[^/]*')}$`),
+    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]*')}$`),
   };
 });
+/** `/api/agents/matches` is no handle: paths without parameters come first. */
+PATHS.sort((a, b) => Number(a.pattern.source.includes('[^/]*')) - Number(b.pattern.source.includes('[^/]*')));
 
 /** The operation that a request was for, if the table has it. */
 export function operationOf(method: string, path: string): OperationId | null {
@@ -182,24 +215,26 @@ export class Oracle {
     const operation = operationOf(event.method, event.path);
     const notJson = event.reqBody !== undefined && Value.parse(event.reqBody).raw === undefined;
     this.#failure(event, notJson || operation === 'streamEvents' || operation === 'openSocket');
-    if (event.status !== 200 || operation === null || ROUTES[operation].answers !== 'json') return;
-    const { replies } = ROUTES[operation];
-    if (replies.length === 0) return;
-    const reply = new Reply(event);
-    const schema = replies.length > 1 && reply.json.get('exists').raw === false ? replies[1] : replies[0];
-    if (schema !== undefined)
-      this.#shape(schema, reply.json, event.key, reply.json.get('exists').raw === false);
+    if (operation === null || ROUTES[operation].answers !== 'json') return;
+    const { replies, status }: Route = ROUTES[operation];
+    if (event.status !== (status ?? 200) || replies.length === 0) return;
+    const { json } = new Reply(event);
+    const noRoom = json.get('exists').raw === false;
+    const other = noRoom || json.get('empty').raw === true;
+    const schema = replies.length > 1 && other ? replies[1] : replies[0];
+    if (schema !== undefined) this.#shape(schema, json, event.key, noRoom, RULE_OF_OPERATION[operation]);
   }
 
-  #shape(schema: TSchema & { $id: string }, value: Value, key: string, noRoom = false): void {
+  #shape(schema: Component, value: Value, key: string, noRoom = false, own?: string): void {
     const wrong = flaw(schema, value.raw);
-    const rule = RULE_OF[schema.$id] ?? 'CORE-1';
+    const rule = own ?? RULE_OF[schema.$id] ?? 'CORE-1';
+    const ofClaim = schema.$id.startsWith('Claim');
     this.#judge(rule, wrong === null, `a ${schema.$id} as its schema says`, wrong ?? '', key);
     const hardened = (schema as { 'x-hardened'?: readonly string[] })['x-hardened'] ?? [];
     if (!this.#hardened || noRoom) return;
     for (const field of hardened) {
       this.#judge(
-        RULE_OF_FIELD[field] ?? rule,
+        ofClaim ? 'CLAIM-19' : (RULE_OF_FIELD[field] ?? rule),
         value.has(field),
         `${schema.$id} carries ${field}`,
         `no ${field}`,

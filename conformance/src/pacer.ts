@@ -67,12 +67,15 @@ export class Pacer {
     this.#waiters = new Slots(limits.address_waiters);
   }
 
-  /** Resolves when a write to the room finds a token in both buckets. */
+  /**
+   * Resolves when a write to the room finds a token in both buckets.
+   * @param room empty for a write that no room takes.
+   */
   async write(room: string, signal: AbortSignal): Promise<void> {
-    let bucket = this.#rooms.get(room);
-    if (bucket === undefined)
+    let bucket = room === '' ? undefined : this.#rooms.get(room);
+    if (bucket === undefined && room !== '')
       this.#rooms.set(room, (bucket = new Bucket(this.#limits.room_rate, this.#limits.room_burst)));
-    const ms = Math.max(this.#address.take(), bucket.take());
+    const ms = Math.max(this.#address.take(), bucket?.take() ?? 0);
     if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
     if (signal.aborted) throw new Interrupted('the case was interrupted');
   }

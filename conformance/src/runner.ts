@@ -4,7 +4,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { REQUIREMENTS, SPEC_VERSION } from '@bot2bot/schemas';
 import { asked, ruleOf, type Check } from './check.ts';
 import { CHECKS } from './checks.ts';
-import { judgeCase, type CaseResult } from './judge.ts';
+import { binds, judgeCase, type CaseResult } from './judge.ts';
 import { Pacer } from './pacer.ts';
 import { PROGRAM_CHECK, programsOf, runProgram, smaller, type Program } from './programs.ts';
 import { Script, type Outcome } from './script.ts';
@@ -71,12 +71,13 @@ const PROGRAM_WORDS: ReadonlySet<string> = new Set([
 /** The checks and programs that a run consists of. */
 export function jobsOf(options: Pick<RunOptions, 'target' | 'seed' | 'runs' | 'cert' | 'only'>): Job[] {
   const { target, seed, runs, cert, only } = options;
-  const levels = new Map(REQUIREMENTS.map((rule) => [rule.id, rule.level]));
+  const rules = new Map(REQUIREMENTS.map((rule) => [rule.id, rule]));
   const lab = target.outside.length > 0;
   const checks = CHECKS.filter((check) => {
     if (!only.includes(check.id) && ![ruleOf(check), ...(check.also ?? [])].some((rule) => asked(rule, only)))
       return false;
-    if (levels.get(ruleOf(check)) === 'hardened' && target.level !== 'hardened') return false;
+    const rule = rules.get(ruleOf(check));
+    if (rule === undefined || !binds(rule, target)) return false;
     if (check.lab !== undefined) return lab;
     return (check.cert !== true && check.lane !== 'solo') || cert || lab;
   });

@@ -17,7 +17,7 @@ import type { OpenStream, Request, Wire } from './wire.ts';
 export class Interrupted extends Error {}
 
 export interface Call extends Request {
-  /** The room whose rate bucket the call draws from, if it is a write. */
+  /** The room whose rate bucket the call draws from, if it is a write; empty for the address's alone. */
   readonly writes?: string;
   /** Whether it may park, and so needs one of the target's waiters. */
   readonly parks?: true;

@@ -1,18 +1,23 @@
 /** The relay under test: reached by URL, or started as a process. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import {
+  AUTH_SCHEME,
   COMPAT_LIMITS,
   DEFAULT_TIMINGS,
   DEFAULT_LIMITS,
   LIMITS,
   pathOf,
   PROTOCOL,
+  registerText,
+  requestText,
   TIMINGS,
   type Bound,
   type Level,
+  type Profile,
 } from '@bot2bot/schemas';
+import { identityOf } from './identity.ts';
 import { Value } from './script.ts';
 import type { TargetFacts } from './trace.ts';
 import { Wire } from './wire.ts';
@@ -106,6 +111,50 @@ function numbers<K extends string>(
   return Object.fromEntries(entries) as Record<K, number>;
 }
 
+/** Ask for one thing of each profile. A path that is not served, or not with this method, is a profile that is not. */
+async function served(wire: Wire): Promise<string[]> {
+  const me = identityOf(`t${randomBytes(12).toString('hex')}`, randomBytes(32), randomBytes(32));
+  const { handle, boxPub, signPub } = me;
+  const [ts, n] = [Date.now(), randomBytes(18).toString('base64url')];
+  const sealed = { ciphertext: 'AAAA', nonce: randomBytes(24).toString('base64') };
+  const registration = {
+    handle,
+    box_pub: boxPub,
+    sign_pub: signPub,
+    register_ts: ts,
+    register_sig: me.sign(registerText(handle, ts, boxPub, signPub)),
+  };
+  const claim = `${pathOf('claimMessage', 'probe-by-suite')}?timeout=1`;
+  const probes: readonly (readonly [Profile, string, string, unknown, string?])[] = [
+    ['rooms', 'GET', pathOf('readTranscript', 'probe-by-suite'), undefined],
+    ['identity', 'POST', pathOf('registerIdentity'), registration],
+    [
+      'claims',
+      'POST',
+      claim,
+      { handle },
+      `${AUTH_SCHEME} ts=${ts},n=${n},sig=${me.sign(requestText('POST', claim, ts, n))}`,
+    ],
+    ['dm', 'POST', pathOf('sendDm', handle), { ...sealed, sender_eph_pub: boxPub }],
+    ['directory', 'GET', pathOf('searchAgents'), undefined],
+  ];
+  const found: string[] = [];
+  for (const [profile, method, path, body, authorization] of probes) {
+    const { status } = await wire.http({
+      method,
+      path,
+      headers: {
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(authorization === undefined ? {} : { Authorization: authorization }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      timeoutMs: PROBE_MS,
+    });
+    if (![404, 405, 501].includes(status)) found.push(profile);
+  }
+  return found;
+}
+
 function outsideOf(
   table: Readonly<Record<string, Bound>>,
   values: Readonly<Record<string, number>>,
@@ -131,24 +180,20 @@ export async function probe(url: string, level: Level | undefined): Promise<Targ
     if (health.status === 0 && health.error !== 'ECONNRESET')
       throw new Unreachable(`${new URL(url).origin} does not answer (${health.error ?? ''})`);
   }
-  const rooms = await wire.http({
-    method: 'GET',
-    path: pathOf('readTranscript', 'probe-by-suite'),
-    timeoutMs: PROBE_MS,
-  });
-  wire.close();
   const json = Value.parse(answer.resBody);
   const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
+  const profiles = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire);
+  wire.close();
   const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';
   const limits = numbers(json.get('limits'), declared ? DEFAULT_LIMITS : COMPAT_LIMITS);
   const timings = numbers(json.get('timings'), DEFAULT_TIMINGS);
   const name = json.get('implementation').get('name').string;
-  const absent = [404, 405, 501].includes(rooms.status);
   return {
     url: new URL(url).origin + new URL(url).pathname.replace(/\/$/, ''),
     level: level ?? said,
     declared,
-    profiles: declared ? json.get('profiles').items.map((item) => item.string) : absent ? [] : ['rooms'],
+    // Claims are signed: without identities nobody can make one.
+    profiles: profiles.filter((profile) => profile !== 'claims' || profiles.includes('identity')),
     limits,
     timings,
     outside: [...outsideOf(LIMITS, limits), ...outsideOf(TIMINGS, timings)],

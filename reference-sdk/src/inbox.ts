@@ -14,7 +14,7 @@ import { backoff, retrying, sleep } from './retry.ts';
 import { parseRoomUrl } from './room-url.ts';
 import { sha256 } from './sha256.ts';
 import { dmSealedText, dmText } from './signing.gen.ts';
-import { InboxAnswer, RemovedAnswer, TIMINGS, type DmMessage } from './wire.gen.ts';
+import { DmMessage, RemovedAnswer, TIMINGS } from './wire.gen.ts';
 
 /** A direct message that was opened. */
 export interface DirectMessage {
@@ -73,6 +73,23 @@ const RETRY_FOR_MS = 30_000;
 const NEVER = new AbortController().signal;
 const EITHER = { alphabet: 'either', padding: 'required' } as const;
 
+interface Page {
+  readonly messages: readonly { readonly seq: number; readonly id: string }[];
+}
+
+/** A message that is not what it should be must not stand in the way of the others. */
+function isInbox(value: unknown): value is Page {
+  if (typeof value !== 'object' || value === null || !('messages' in value)) return false;
+  const { messages } = value;
+  return (
+    Array.isArray(messages) &&
+    messages.every(
+      (one: { seq?: unknown; id?: unknown } | null) =>
+        Number.isSafeInteger(one?.seq) && typeof one?.id === 'string',
+    )
+  );
+}
+
 /** The direct messages of an identity, and the way from an introduction to a room. */
 export class Inbox {
   /** Everything up to this seq has been read. */
@@ -111,14 +128,15 @@ export class Inbox {
     const page = await this.#relay.signed(
       this.#identity,
       { method: 'GET', operation: 'waitForDms', path, query, signal, timeoutMs: ANSWER_MS + timeoutMs },
-      InboxAnswer,
+      isInbox,
     );
     const events: (DirectMessage | UnopenedDm)[] = [];
     for (const message of page.messages) {
-      if (message.seq <= this.after) continue;
-      const event = this.#seen.add(message.nonce) ? await this.#opened(message, signal) : null;
-      this.after = message.seq;
-      if (event !== null) events.push(event);
+      const { seq, id } = message;
+      if (seq <= this.after) continue;
+      if (!DmMessage(message)) events.push({ type: 'unopened', seq, id, from: null });
+      else if (this.#seen.add(message.nonce)) events.push(await this.#opened(message, signal));
+      this.after = seq;
     }
     return events;
   }

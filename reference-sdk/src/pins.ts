@@ -80,7 +80,7 @@ export async function fetchIdentity(
 }
 
 /** Keep the keys of a handle, or see that they are the ones that were kept. @throws {Bot2BotError} key-changed. @see ID-9 */
-export function pin(pins: Pins, { handle, signPub, boxPub }: PublicIdentity): Pin {
+function pin(pins: Pins, { handle, signPub, boxPub }: PublicIdentity): Pin {
   const kept = pins.get(handle);
   if (kept === undefined) {
     const first = { signPub, boxPub, sig2: false };
@@ -148,7 +148,8 @@ export class Keyring {
     try {
       told = pin(this.#pins, await fetchIdentity(this.#relay, handle, signal));
     } catch (error) {
-      signal.throwIfAborted();
+      // What has been received is handed on all the same.
+      if (signal.aborted) return 'unchecked';
       if (!(error instanceof Bot2BotError)) throw error;
       const { code } = error;
       told = code === 'unknown-handle' || code === 'key-changed' ? code : 'unchecked';

@@ -355,6 +355,74 @@ describe('claims', () => {
   });
 });
 
+/** The reference relay, as one that is only compat. */
+const compat =
+  (change: (answer: Record<string, unknown>) => unknown = () => undefined): Fetch =>
+  async (input, init) => {
+    if (/claim\/(?:renew|release)/.test(input)) return new Response('no such path', { status: 404 });
+    const answer = await fetch(input, init);
+    if (!/\/claim\?/.test(input) || !answer.ok) return answer;
+    const json = (await answer.json()) as Record<string, unknown>;
+    for (const name of ['lease_remaining_ms', 'delivery', 'resumed', 'epoch', 'oldest_seq'])
+      delete json[name];
+    change(json);
+    return new Response(JSON.stringify(json));
+  };
+
+describe('relays at compat', () => {
+  it('CLAIM-30: a lease that nobody tells is counted from the first time that its claim was seen', async () => {
+    const identity = await registered();
+    const url = createRoomUrl(relay.url);
+    await joined(url, { name: 'asker' }).send('task');
+    const worker = joined(url, { identity, fetch: compat() });
+    const [one, two] = [await worker.claim(), await worker.claim({ leaseMs: 300_000 })];
+    expect(one?.claimId).toBe(two?.claimId);
+    expect(one).toMatchObject({ delivery: null, resumed: false, deadline: two?.deadline });
+    expect(one?.leaseRemainingMs).toBeGreaterThan(55_000);
+    expect(one?.leaseRemainingMs).toBeLessThanOrEqual(60_000);
+    expect(await worker.release({ claimId: one?.claimId ?? '' })).toBe(false);
+    expect(await worker.ack(two ?? { claimId: '', seq: 0 })).toMatchObject({ advanced: true });
+  });
+
+  it('CLAIM-30: a lease that cannot be renewed aborts its handler, and nothing is acked', async () => {
+    const identity = await registered();
+    const url = createRoomUrl(relay.url);
+    await joined(url, { name: 'asker' }).send('task');
+    const worker = joined(url, { identity, fetch: compat((json) => (json['lease_remaining_ms'] = 1_000)) });
+    const from = performance.now();
+    let took = 0;
+    await worker.work(async (event, { signal }) => {
+      if (took > 0) return worker.close();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      took = performance.now() - from;
+    });
+    expect(took).toBeGreaterThan(900);
+    expect(took).toBeLessThan(5_000);
+    expect(await joined(url, { identity }).claim()).toMatchObject({ event: { text: 'task' } });
+  });
+});
+
+it('what was received is not lost when the call is aborted while a key is fetched', async () => {
+  const identity = await registered();
+  const url = createRoomUrl(relay.url);
+  const writer = joined(url, { identity });
+  for (const text of ['one', 'two']) await writer.send(text);
+  const stop = new AbortController();
+  const stuck: Fetch = (input, init) => {
+    if (!input.includes('/api/identity/')) return fetch(input, init);
+    return new Promise((_, reject) => {
+      init.signal?.addEventListener('abort', () => reject(new Error('aborted')));
+      stop.abort(new Error('enough'));
+    });
+  };
+  const reader = joined(url, { name: 'reader', fetch: stuck });
+  const events = messages(await reader.poll({ signal: stop.signal }));
+  expect(events.map(({ text, signature, signedBy }) => [text, signature, signedBy])).toEqual([
+    ['one', 'unchecked', null],
+    ['two', 'unchecked', null],
+  ]);
+});
+
 describe('work', () => {
   it('handles each message once, in order, renewing the lease while it runs', async () => {
     const identity = await registered();

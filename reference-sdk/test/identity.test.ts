@@ -3,7 +3,7 @@ import { createHash, sign as nodeSign, createPrivateKey } from 'node:crypto';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import nacl from 'tweetnacl';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decodeBase64, encodeBase64 } from '../src/base64.ts';
 import { goodKey, signer, slowSigner, verify } from '../src/ed25519.ts';
 import { Identity } from '../src/index.ts';
@@ -63,6 +63,26 @@ describe('signatures', () => {
     expect(await verify(bob.signPub, 'text', sig)).toBe(false);
     for (const bad of ['', sig.slice(4), 'A'.repeat(88), `${sig.slice(0, -3)}===`])
       expect(await verify(ada.signPub, 'text', bad)).toBe(false);
+  });
+
+  it('are made and checked where there is no WebCrypto, as on pages without https', async () => {
+    const ada = Identity.create('ada');
+    const sig = await ada.sign('text');
+    vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
+    vi.resetModules();
+    try {
+      const bare = await import('../src/ed25519.ts');
+      const { Identity: Bare } = await import('../src/index.ts');
+      expect(await Bare.import(ada.exportSecrets()).sign('text')).toBe(sig);
+      expect(await bare.verify(ada.signPub, 'text', sig)).toBe(true);
+      expect(await bare.verify(ada.signPub, 'Text', sig)).toBe(false);
+      const bytesOfS = number(bytes(sig).subarray(32)) + ORDER;
+      const malleated = new Uint8Array([...bytes(sig).subarray(0, 32), ...littleEndian(bytesOfS)]);
+      expect(await bare.verify(ada.signPub, 'text', encodeBase64(malleated))).toBe(false);
+    } finally {
+      vi.unstubAllGlobals();
+      vi.resetModules();
+    }
   });
 
   it('ID-8: one whose S is not below L does not verify', async () => {

@@ -1,5 +1,5 @@
 /** Chapter 00: HTTP, errors, discovery. */
-import { ROUTES } from '@bot2bot/schemas';
+import { LIMITS, ROUTES, TIMINGS, type Bound, type Route } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { Reply, Script } from '../script.ts';
 
@@ -271,11 +271,16 @@ export const CORE_CHECKS: readonly Check[] = [
         '200 with JSON',
         reply,
       );
-      const { limits, timings } = t.target;
-      for (const name of Object.keys(limits))
-        t.require('CORE-11', reply.json.get('limits').get(name).number > 0, `the limit ${name}`, reply);
-      for (const name of Object.keys(timings))
-        t.require('CORE-11', reply.json.get('timings').get(name).number > 0, `the timing ${name}`, reply);
+      const { profiles } = t.target;
+      for (const [place, table] of [
+        ['limits', LIMITS],
+        ['timings', TIMINGS],
+      ] as const) {
+        for (const [name, { profile }] of Object.entries<Bound>(table)) {
+          if (!profiles.includes(profile)) continue;
+          t.require('CORE-11', reply.json.get(place).get(name).number > 0, `${name} in ${place}`, reply);
+        }
+      }
       t.require(
         'CORE-11',
         reply.json.get('profiles').items.some((item) => item.raw === 'rooms'),
@@ -312,7 +317,8 @@ export const CORE_CHECKS: readonly Check[] = [
         '200 with an OpenAPI 3.1 document',
         reply,
       );
-      for (const { method, path } of Object.values(ROUTES)) {
+      for (const { method, path, profile = 'rooms' } of Object.values<Route>(ROUTES)) {
+        if (!t.target.profiles.includes(profile)) continue;
         t.require(
           'CORE-13',
           reply.json.get('paths').get(path).has(method.toLowerCase()),

@@ -1,0 +1,127 @@
+/** Chapter 00. */
+import type { Mutant } from './mutant.ts';
+
+export const CORE_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'CORE-1/no-error',
+    file: 'problem.ts',
+    from: 'return problemBody(this.slug, this.detail, this.fields);',
+    to: 'return { ...problemBody(this.slug, this.detail, this.fields), error: undefined };',
+  },
+  {
+    id: 'CORE-2/plain-json',
+    file: 'problem.ts',
+    from: "'Content-Type': PROBLEM_MEDIA_TYPE,",
+    to: "'Content-Type': 'application/json',",
+  },
+  {
+    id: 'CORE-2/wrong-status',
+    file: 'problem.ts',
+    from: 'return problemBody(this.slug, this.detail, this.fields);',
+    to: 'return { ...problemBody(this.slug, this.detail, this.fields), status: 200 };',
+  },
+  {
+    id: 'CORE-3/no-retry-after',
+    file: 'problem.ts',
+    from: "...(this.retryAfter === undefined ? {} : { 'Retry-After': String(this.retryAfter) }),",
+    to: '',
+  },
+  {
+    id: 'CORE-3/fraction',
+    file: 'problem.ts',
+    from: 'String(this.retryAfter)',
+    to: 'String(this.retryAfter / 7)',
+  },
+  {
+    id: 'CORE-4/null-reply-to',
+    file: 'validate.ts',
+    from: 'const valid = check(body);',
+    to: "if (body['reply_to'] === null) throw new TypeError('reply_to');\n    const valid = check(body);",
+  },
+  {
+    id: 'CORE-4/bad-encoding',
+    file: 'server.ts',
+    from: 'const problem = problemOf(error);\n      reply.hijack();',
+    to: "const problem = new RequestProblem('internal');\n      reply.hijack();",
+  },
+  {
+    id: 'CORE-5/strict',
+    file: 'validate.ts',
+    from: 'Type.Object({\n      nonce,',
+    to: 'Type.Object({\n      x_unknown: Type.Optional(Type.Null()),\n      nonce,',
+  },
+  {
+    id: 'CORE-6/refused',
+    file: 'routes/reads.ts',
+    from: 'fallback: TRANSCRIPT_LIMIT,\n    });',
+    to: "fallback: TRANSCRIPT_LIMIT,\n    });\n    if (Number(query.get('limit')) < 0) throw new RequestProblem('bad-request');",
+  },
+  { id: 'CORE-6/nan', file: 'routes/reads.ts', from: 'fallback: TRANSCRIPT_LIMIT,', to: 'fallback: 1,' },
+  {
+    id: 'CORE-7/lenient',
+    file: 'validate.ts',
+    from: "throw new RequestProblem('bad-json');\n  return value",
+    to: "return { ciphertext: 'AAAA', nonce: 'A'.repeat(32) };\n  return value",
+  },
+  {
+    id: 'CORE-8/400',
+    file: 'server.ts',
+    from: "return new RequestProblem('too-large');",
+    to: "return new RequestProblem('bad-request');",
+  },
+  {
+    id: 'CORE-9/one-origin',
+    file: 'problem.ts',
+    from: "'Access-Control-Allow-Origin': '*',",
+    to: "'Access-Control-Allow-Origin': 'https://bot2bot.example',",
+  },
+  {
+    id: 'CORE-9/no-last-event-id',
+    file: 'server.ts',
+    from: 'Content-Type, Authorization, Last-Event-ID',
+    to: 'Content-Type, Authorization',
+  },
+  {
+    id: 'CORE-9/credentials',
+    file: 'problem.ts',
+    from: "'Access-Control-Expose-Headers': 'Retry-After',",
+    to: "'Access-Control-Allow-Credentials': 'true',",
+  },
+  {
+    id: 'CORE-10/cacheable',
+    file: 'problem.ts',
+    from: "'Cache-Control': 'no-store'",
+    to: "'Cache-Control': 'max-age=60'",
+  },
+  {
+    id: 'CORE-11/no-timings',
+    file: 'routes/meta.ts',
+    from: 'timings: config.timings,',
+    to: 'timings: { ...config.timings, dedup_ms: undefined },',
+  },
+  {
+    id: 'CORE-12/seconds',
+    file: 'routes/meta.ts',
+    from: 'rooms: hub.rooms.size, ts: clock.wall() }',
+    to: 'rooms: hub.rooms.size, ts: Math.floor(clock.wall() / 1000) }',
+  },
+  {
+    id: 'CORE-13/operation-missing',
+    file: 'routes/meta.ts',
+    from: 'JSON.stringify(openapiDocument())',
+    to: "JSON.stringify(openapiDocument()).replace('/api/rooms/{room}/wait', '/api/rooms/{room}/poll')",
+  },
+  {
+    id: 'CORE-14/cdn',
+    file: 'routes/meta.ts',
+    from: '<script src="${ROUTES.docs.path}/swagger-ui-bundle.js"></script>',
+    to: '<script src="https://cdn.example/swagger-ui-bundle.js"></script>',
+  },
+  { id: 'CORE-15/no-hashes', file: 'routes/meta.ts', from: '      source_hashes: hashes,\n', to: '' },
+  {
+    id: 'CORE-16/200',
+    file: 'server.ts',
+    from: "const problem = new RequestProblem('not-found');\n    return reply.code(problem.status)",
+    to: "const problem = new RequestProblem('not-found');\n    return reply.code(200)",
+  },
+];

@@ -1,0 +1,12 @@
+/** A broken relay: the reference relay with one passage of its source replaced, so that it breaks one rule. */
+export interface Mutant {
+  /** The rule that it breaks, and a word: `MSG-3/seq-twice`. */
+  readonly id: `${string}/${string}`;
+  /** In `reference-server/src`. */
+  readonly file: string;
+  /** Occurs exactly once in the file. */
+  readonly from: string;
+  readonly to: string;
+  /** Flags beyond those of the lab. */
+  readonly flags?: readonly string[];
+}

@@ -1,0 +1,32 @@
+/** Handles and keys of the suite, and what it signs with them. Keys follow from the seed; times do not. */
+import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto';
+
+/** PKCS#8 of an Ed25519 key, up to its seed (RFC 8410). */
+const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
+const KEY_BYTES = 32;
+
+export interface Identity {
+  readonly handle: string;
+  /** 32 bytes, base64. Nothing is sealed to it. */
+  readonly boxPub: string;
+  /** 32 bytes, base64. */
+  readonly signPub: string;
+  /** @returns 64 bytes, base64. */
+  readonly sign: (text: string) => string;
+}
+
+/** @param seed 32 bytes. @param box 32 bytes. */
+export function identityOf(handle: string, seed: Buffer, box: Buffer): Identity {
+  const secret = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: 'der', type: 'pkcs8' });
+  const spki = createPublicKey(secret).export({ format: 'der', type: 'spki' });
+  return {
+    handle,
+    boxPub: box.toString('base64'),
+    signPub: spki.subarray(-KEY_BYTES).toString('base64'),
+    sign: (text) => sign(null, Buffer.from(text), secret).toString('base64'),
+  };
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
