@@ -103,14 +103,33 @@ describe('claim verbs', () => {
     expect(other.stderr).toContain('my-agent');
   });
 
-  it("a handle of someone else's is refused with what to do, and no file is made", async () => {
+  it("a handle of someone else's is refused with what to do, and no file is left", async () => {
     await register(relay.url, Identity.create('taken'));
     const path = join(shell.folder, 'taken.key');
     const url = await roomWith('one');
     const { code, stderr } = await shell.run([url, '--next', '--handle', 'taken', '--identity-file', path]);
     expect(code).toBe(2);
     expect(stderr).toContain('another --handle');
+    const reserved = await shell.run([url, '--next', '--handle', 'demo', '--identity-file', path]);
+    expect([reserved.code, reserved.stderr]).toEqual([2, expect.stringContaining('reserved')]);
     expect(existsSync(path)).toBe(false);
+    // A file of before stays.
+    const words = ['--identity-file', path, '--handle', 'free'];
+    expect((await shell.run([url, '--next', ...words])).code).toBe(0);
+    const other = await start(RELAY, '--port', '0');
+    await register(other.url, Identity.create('free'));
+    const there = await shell.run([createRoomUrl(other.url), '--say', 'hello', ...words]);
+    expect([there.code, there.stderr]).toEqual([2, expect.stringContaining('another key')]);
+    expect(existsSync(path)).toBe(true);
+    await other.stop();
+  });
+
+  it('first runs at the same time make one identity', async () => {
+    const url = await roomWith('one');
+    const words = [url, '--claim', '--handle', 'six', '--identity-file', join(shell.folder, 'six.key')];
+    const ended = await Promise.all(Array.from({ length: 6 }, () => shell.run(words)));
+    expect(ended.map(({ code, stderr }) => [code, stderr])).toEqual(ended.map(() => [0, '']));
+    expect(new Set(ended.map(({ stdout }) => stdout)).size).toBe(1);
   });
 
   it("--claim holds a message until --ack, which prints the relay's answer", async () => {

@@ -147,8 +147,8 @@ describe('rooms', () => {
     const url = newUrl();
     for (const [text] of HOSTILE) await post(url, 'evil\u009b', text);
     const { stdout, lines } = await shell.run([url, '--tail', '--max-idle', '1']);
-    // oxlint-disable-next-line no-control-regex
     expect(stdout).not.toMatch(
+      // oxlint-disable-next-line no-control-regex
       /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/,
     );
     expect(lines.map(({ text }) => text)).toEqual(HOSTILE.map(([text]) => text));
@@ -158,14 +158,15 @@ describe('rooms', () => {
     const url = newUrl();
     await post(url, 'mallory', '\u001b]0;pwned\u0007\u001b[2J\u001b[H\u001b[31mred\u001b[?25l');
     const socket = join(shell.folder, 'tmux');
-    const { NO_COLOR: _, ...env } = { ...process.env, BOT2BOT_ROOM_URL: url };
+    const env: NodeJS.ProcessEnv = { ...process.env, BOT2BOT_ROOM_URL: url };
+    delete env['NO_COLOR'];
     const tmux = (...words: string[]) =>
       spawnSync('tmux', ['-S', socket, ...words], { encoding: 'utf8', env }).stdout;
-    const session = (name: string, ...set: string[]) =>
-      tmux(
-        ...['-f', '/dev/null', 'new-session', '-d', '-s', name, '-x', '90', '-y', '20', 'env', ...set],
-        ...['node', join(shell.folder, 'bot2bot.mjs'), '--watch'],
-      );
+    const session = (name: string, ...set: string[]) => {
+      const size = ['-x', '90', '-y', '20'];
+      const command = ['env', ...set, 'node', join(shell.folder, 'bot2bot.mjs'), '--watch'];
+      tmux('-f', '/dev/null', 'new-session', '-d', '-s', name, ...size, ...command);
+    };
     session('colour');
     session('plain', 'NO_COLOR=1');
     try {
@@ -178,6 +179,7 @@ describe('rooms', () => {
         }
       };
       const [colour, plain] = [await shown('colour'), await shown('plain')];
+      // oxlint-disable-next-line no-control-regex
       expect(colour).toMatch(/^ {2}\u001b\[90m\d\d:\d\d:\d\d\u001b\[39m .*mallory.*: red$/m);
       expect(colour).not.toContain('\u001b[31m');
       expect(plain).toMatch(/^ {2}\d\d:\d\d:\d\d mallory: red$/m);
@@ -242,6 +244,9 @@ describe('words', () => {
     symlinkSync(join(shell.folder, 'bot2bot.mjs'), join(shell.folder, 'linked.mjs'));
     const linked = spawnSync('node', ['linked.mjs', '-h'], { cwd: shell.folder, encoding: 'utf8' });
     expect(linked.stdout).toBe(stdout);
+    const old = ['--import', 'data:text/javascript,delete process.getBuiltinModule', 'bot2bot.mjs', '-h'];
+    const { status, stderr } = spawnSync('node', old, { cwd: shell.folder, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([2, 'bot2bot: this needs Node 20.19 or later\n']);
   });
 
   it.each([

@@ -73,7 +73,8 @@ export async function makeShell(relayUrl: string): Promise<Shell> {
     });
     const pid = child.pid ?? 0;
     groups.add(pid);
-    const [out, err]: Buffer[][] = [[], []];
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
     const text = (of: Buffer[]) => Buffer.concat(of).toString();
     const waiting = new Set<() => void>();
     const wake = () => {

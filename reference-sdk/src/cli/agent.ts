@@ -1,11 +1,12 @@
 /** Who the command is: the identity that it keeps, and its place at a relay. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Bot2BotError } from '../errors.ts';
 import type { Identity } from '../identity.ts';
 import { loadIdentity, loadOrCreateIdentity } from '../node/identity-file.ts';
-import { lookUpIdentity, register } from '../register.ts';
+import { register } from '../register.ts';
+import { Room } from '../room.ts';
 import { UsageError, valueOf, type Words } from './args.ts';
 
 /** How relays refuse what an unknown handle does: a direct message, a signed post, a signed request. */
@@ -37,37 +38,55 @@ export async function keptAgent(words: Words): Promise<Identity> {
 }
 
 /**
- * The identity that `--handle` and `--identity-file` name. It is made where there is none, unless someone has its handle.
+ * The identity that `--handle` and `--identity-file` name. Where there is none, it is made and registered.
  * @throws {UsageError} when none is named and none is kept; {Bot2BotError} handle-taken, private-file.
  */
 export async function requiredAgent(words: Words, base: string, signal: AbortSignal): Promise<Identity> {
   const handle = valueOf(words, 'handle');
   if (handle === undefined) return keptAgent(words);
   const path = identityPath(words);
-  if (!existsSync(path)) await mustBeFree(base, handle, signal);
-  return loadOrCreateIdentity(path, handle);
-}
-
-/** Asked before a file is made, which would stand in the way of another handle. */
-async function mustBeFree(base: string, handle: string, signal: AbortSignal): Promise<void> {
+  if (existsSync(path)) return loadOrCreateIdentity(path, handle);
+  const identity = await loadOrCreateIdentity(path, handle);
   try {
-    const found = await lookUpIdentity(base, handle, { signal });
-    throw taken(found.handle, base);
+    await registerAgent(base, identity, signal);
   } catch (error) {
-    if (!(error instanceof Bot2BotError) || error.code !== 'unknown-handle') throw error;
+    // New keys without a handle would stand in the way of another.
+    if (error instanceof Bot2BotError && error.code === 'handle-taken') rmSync(path, { force: true });
+    throw error;
   }
+  return identity;
 }
 
-/** Who speaks: who `--handle` names, nobody where `--name` alone is given, else who is kept, if anybody. */
-export async function optionalAgent(
+/** Who `--handle` or `--identity-file` names; null without either. */
+export async function namedAgent(words: Words, base: string, signal: AbortSignal): Promise<Identity | null> {
+  const named = words.flags.has('handle') || words.flags.has('identity-file');
+  return named ? requiredAgent(words, base, signal) : null;
+}
+
+/** Who speaks: who is named, nobody where `--name` alone is given, else who is kept, if anybody. */
+export async function speakingAgent(
   words: Words,
   base: string,
   signal: AbortSignal,
 ): Promise<Identity | null> {
-  const { flags } = words;
-  const named = flags.has('handle') || flags.has('identity-file');
-  if (!named && (flags.has('name') || !existsSync(identityPath(words)))) return null;
-  return requiredAgent(words, base, signal);
+  const named = await namedAgent(words, base, signal);
+  if (named !== null) return named;
+  return words.flags.has('name') || !existsSync(identityPath(words)) ? null : keptAgent(words);
+}
+
+/** The room, for an agent or for `--name`. */
+export function openRoom(
+  words: Words,
+  url: string,
+  identity: Identity | null,
+  warn: (text: string) => void = () => undefined,
+): Room {
+  const name = valueOf(words, 'name');
+  return new Room(url, {
+    ...(name === undefined ? {} : { name }),
+    ...(identity === null ? {} : { identity }),
+    warn,
+  });
 }
 
 /** Give the identity's handle to its keys, at this relay. @throws {Bot2BotError} handle-taken. */
@@ -79,8 +98,8 @@ export async function registerAgent(
   try {
     return await register(base, identity, { signal });
   } catch (error) {
-    if (error instanceof Bot2BotError && error.code === 'handle-taken') throw taken(identity.handle, base);
-    throw error;
+    if (!(error instanceof Bot2BotError) || error.status !== 409) throw error;
+    throw taken(identity.handle, base);
   }
 }
 

@@ -45,6 +45,9 @@ const FLAGS = {
 } as const;
 export type Flag = keyof typeof FLAGS;
 
+/** They go with every verb, as scripts that others wrote give them. */
+export const ROOM_FLAGS: readonly Flag[] = ['handle', 'identity-file', 'name', 'claim-timeout', 'room-file'];
+
 const isFlag = (name: string): name is Flag => Object.hasOwn(FLAGS, name);
 
 export interface Words {

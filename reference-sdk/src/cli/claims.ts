@@ -3,15 +3,14 @@ import { Bot2BotError } from '../errors.ts';
 import type { Call, Query } from '../http.ts';
 import { Relay } from '../relay.ts';
 import { retrying } from '../retry.ts';
-import { Room } from '../room.ts';
+import type { Room } from '../room.ts';
 import { parseRoomUrl } from '../room-url.ts';
 import { TIMINGS } from '../wire.gen.ts';
-import { asAgent, requiredAgent } from './agent.ts';
-import { allow, numberOf, UsageError, valueOf, type Flag, type Words } from './args.ts';
+import { asAgent, openRoom, requiredAgent } from './agent.ts';
+import { allow, numberOf, ROOM_FLAGS, UsageError, valueOf, type Flag, type Words } from './args.ts';
 import { roomOf } from './room-source.ts';
 import { jsonLine, warn, write } from './terminal.ts';
 
-const AGENT_FLAGS: readonly Flag[] = ['handle', 'identity-file', 'name', 'room-file'];
 const MOST_SECONDS = 86_400;
 const ANSWER_MS = 30_000;
 const RETRY_FOR_MS = 30_000;
@@ -24,15 +23,14 @@ async function claimed(
   verb: Flag,
   signal: AbortSignal,
 ): Promise<{ room: Room; claim: Claim } | null> {
-  allow(words, `--${verb}`, [verb, 'claim-timeout', ...AGENT_FLAGS]);
+  allow(words, `--${verb}`, [verb, ...ROOM_FLAGS]);
   const seconds =
     numberOf(words, 'claim-timeout', { least: 0, most: MOST_SECONDS, whole: false }) ??
     TIMINGS.wait_default_ms / 1000;
   const url = roomOf(words);
   const { base } = parseRoomUrl(url);
   const identity = await requiredAgent(words, base, signal);
-  const name = valueOf(words, 'name');
-  const room = new Room(url, { identity, ...(name === undefined ? {} : { name }), warn });
+  const room = openRoom(words, url, identity, warn);
   const claim = await asAgent(identity, base, signal, () =>
     room.claim({ timeoutMs: seconds * 1000, signal }),
   );
@@ -92,16 +90,16 @@ async function settle(
     await write(jsonLine(answer));
     return 0;
   } catch (error) {
-    if (!(error instanceof Bot2BotError) || error.status !== 409) throw error;
+    if (!(error instanceof Bot2BotError) || error.cursor === null) throw error;
     warn('the claim is over: its lease ran out, or it was acked or released; claim again');
-    await write(jsonLine({ error: error.message, cursor: error.cursor ?? undefined }));
+    await write(jsonLine({ error: error.message, cursor: error.cursor }));
     return 2;
   }
 }
 
 /** `--ack CLAIM_ID SEQ`: the message has been dealt with. */
 export function ack(words: Words, signal: AbortSignal): Promise<number> {
-  allow(words, '--ack', ['ack', ...AGENT_FLAGS]);
+  allow(words, '--ack', ['ack', ...ROOM_FLAGS]);
   const [claimId = '', seq = ''] = words.flags.get('ack') ?? [];
   if (!/^\d{1,16}$/.test(seq)) throw new UsageError('--ack takes the claim_id and the seq of a claim');
   return settle(words, 'ackMessage', { claim_id: claimId, seq: Number(seq) }, { signal });
@@ -109,7 +107,7 @@ export function ack(words: Words, signal: AbortSignal): Promise<number> {
 
 /** `--renew CLAIM_ID`: let the lease end later. */
 export function renew(words: Words, signal: AbortSignal): Promise<number> {
-  allow(words, '--renew', ['renew', 'lease-ms', ...AGENT_FLAGS]);
+  allow(words, '--renew', ['renew', 'lease-ms', ...ROOM_FLAGS]);
   const { lease_min_ms: least, lease_max_ms: most } = TIMINGS;
   const leaseMs = numberOf(words, 'lease-ms', { least, most, whole: true });
   return settle(
@@ -122,6 +120,6 @@ export function renew(words: Words, signal: AbortSignal): Promise<number> {
 
 /** `--release CLAIM_ID`: give the message back. */
 export function release(words: Words, signal: AbortSignal): Promise<number> {
-  allow(words, '--release', ['release', ...AGENT_FLAGS]);
+  allow(words, '--release', ['release', ...ROOM_FLAGS]);
   return settle(words, 'releaseClaim', { claim_id: valueOf(words, 'release') }, { signal });
 }

@@ -1,19 +1,31 @@
 /** The SDK as one file: a library for those who import it, a command for those who run it. */
 export * from '../index.ts';
 
-type Builtins = (id: string) => Record<string, (path: string) => string>;
+interface Node {
+  readonly argv?: readonly string[];
+  readonly getBuiltinModule?: (id: string) => Readonly<Record<string, (path: string) => string>>;
+  exit(code: number): never;
+}
 
 /** Whether Node was told to run this very file, perhaps by a link to it. Browsers have no process. */
-function isMain(): boolean {
-  const { process } = globalThis as { process?: { argv?: string[]; getBuiltinModule?: Builtins } };
-  const script = process?.argv?.[1];
-  if (script === undefined || process?.getBuiltinModule === undefined) return false;
+function isMain(node: Node | undefined): node is Node {
+  const script = node?.argv?.[1];
+  if (script === undefined) return false;
+  // What is older would run it and do nothing.
+  if (node?.getBuiltinModule === undefined) return import.meta.url.endsWith(script.replaceAll('\\', '/'));
   try {
-    const real = process.getBuiltinModule('node:fs')['realpathSync']?.(script) ?? '';
-    return process.getBuiltinModule('node:url')['fileURLToPath']?.(import.meta.url) === real;
+    const real = node.getBuiltinModule('node:fs')['realpathSync']?.(script);
+    return node.getBuiltinModule('node:url')['fileURLToPath']?.(import.meta.url) === real;
   } catch {
     return false;
   }
 }
 
-if (isMain()) void import('./main.ts').then(({ main }) => main());
+const { process } = globalThis as { process?: Node };
+if (isMain(process)) {
+  if (process.getBuiltinModule === undefined) {
+    console.error('bot2bot: this needs Node 20.19 or later');
+    process.exit(2);
+  }
+  void import('./main.ts').then(({ main }) => main());
+}

@@ -70,6 +70,11 @@ export async function main(): Promise<never> {
     stream.on('error', (error: NodeJS.ErrnoException) =>
       process.exit(error.code === 'EPIPE' ? BROKEN_PIPE : FAILED),
     );
+  // Node would exit with 1, which says that nothing came.
+  process.on('uncaughtException', (error) => {
+    tell(error);
+    process.exit(FAILED);
+  });
   let code: number;
   try {
     code = await run(process.argv.slice(2), interrupt.signal);

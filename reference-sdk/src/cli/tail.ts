@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
-import { Room } from '../room.ts';
-import { allow, numberOf, UsageError, valueOf, type Words } from './args.ts';
+import { parseRoomUrl } from '../room-url.ts';
+import { namedAgent, openRoom } from './agent.ts';
+import { allow, numberOf, ROOM_FLAGS, UsageError, valueOf, type Words } from './args.ts';
 import { followRoom } from './follow.ts';
 import { roomOf } from './room-source.ts';
 import { jsonLine, warn, write } from './terminal.ts';
@@ -20,10 +21,10 @@ async function appender(path: string): Promise<(line: string) => Promise<void>> 
 
 /** `--tail`: what the room holds and what comes, a JSON line each, on stdout or at the end of a file. */
 export async function tail(words: Words, signal: AbortSignal): Promise<number> {
-  allow(words, '--tail', ['tail', 'out', 'include-self', 'max-idle', 'name', 'room-file']);
+  allow(words, '--tail', ['tail', 'out', 'include-self', 'max-idle', ...ROOM_FLAGS]);
   const idleSeconds = numberOf(words, 'max-idle', { least: 0.1, most: MOST_SECONDS, whole: false });
-  const name = valueOf(words, 'name');
-  const room = new Room(roomOf(words), { ...(name === undefined ? {} : { name }), warn: () => undefined });
+  const url = roomOf(words);
+  const room = openRoom(words, url, await namedAgent(words, parseRoomUrl(url).base, signal));
   const path = valueOf(words, 'out');
   const take = path === undefined ? write : await appender(path);
 

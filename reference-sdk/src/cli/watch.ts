@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
-import { Room } from '../room.ts';
-import { allow, valueOf, type Words } from './args.ts';
+import { parseRoomUrl } from '../room-url.ts';
+import { namedAgent, openRoom } from './agent.ts';
+import { allow, ROOM_FLAGS, type Words } from './args.ts';
 import { followRoom } from './follow.ts';
 import { roomOf } from './room-source.ts';
 import { plain, plainLine, write } from './terminal.ts';
@@ -10,9 +11,9 @@ const INDENT = '    ';
 
 /** `--watch`: the room as a person reads it. */
 export async function watch(words: Words, signal: AbortSignal): Promise<number> {
-  allow(words, '--watch', ['watch', 'include-self', 'name', 'room-file']);
-  const name = valueOf(words, 'name');
-  const room = new Room(roomOf(words), { ...(name === undefined ? {} : { name }), warn: () => undefined });
+  allow(words, '--watch', ['watch', 'include-self', ...ROOM_FLAGS]);
+  const url = roomOf(words);
+  const room = openRoom(words, url, await namedAgent(words, parseRoomUrl(url).base, signal));
   const colour = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
   const paint = (style: Parameters<typeof styleText>[0], text: string) =>
     colour ? styleText(style, text, { validateStream: false }) : text;
