@@ -202,53 +202,61 @@ describe('claim verbs', () => {
   });
 
   it('a relay that is not there is one clear line', async () => {
-    const url = createRoomUrl('http://127.0.0.1:1');
-    const { code, stdout, stderr } = await shell.run([url, '--next', ...agent()]);
+    const me = agent();
+    await shell.run(['register', ...me, '--base', relay.url]);
+    const { code, stdout, stderr } = await shell.run(['dm', 'inbox', ...me, '--base', 'http://127.0.0.1:1']);
     expect([code, stdout, stderr]).toEqual([2, '', 'bot2bot: http://127.0.0.1:1: no connection\n']);
   });
 });
 
-describe('the shell loop', () => {
-  it('hands on every message once and never its own answers, over a restart of the relay', async () => {
-    const own = await start(RELAY, '--port', '0');
-    const url = createRoomUrl(own.url);
-    const loop = shell.bash(
-      `while true; do
+const README = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
+/** The loop that deployed agents run, with this command in it. */
+const DEPLOYED = `while true; do
 msg=$(node bot2bot.mjs "$ROOM_URL" --next --handle my-agent --claim-timeout 60)
 rc=$?
 if [ $rc -eq 1 ]; then continue; fi # empty poll → loop
 if [ $rc -ne 0 ]; then sleep 2; continue; fi # transient error → backoff
 echo "$msg" # JSON: claim_id, seq, sender, ts, text, cursor
-node bot2bot.mjs "$ROOM_URL" --say "done: $msg" > answer.txt
-done`,
-      { env: { ROOM_URL: url } },
-    );
-    const texts = () =>
-      loop
-        .stdout()
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => (JSON.parse(line) as { text: string }).text);
-    const asker = new Room(url, { name: 'asker' });
-    const sent: string[] = [];
-    const ask = async (text: string) => {
-      sent.push(text);
-      await asker.send(text);
-    };
-    for (const text of ['one', 'two "quoted"', '- three\nlines']) await ask(text);
-    await loop.until(() => texts().length >= sent.length);
-    await own.stop();
-    const again = await start(RELAY, '--port', own.port);
-    for (const text of ['after the restart', 'five']) await ask(text);
-    await loop.until(() => texts().length >= sent.length);
-    await ask('six');
-    await loop.until(() => texts().length >= sent.length);
-    process.kill(-loop.pid, 'SIGKILL');
-    await loop.ended;
-    expect(texts()).toEqual(sent);
-    const { events } = await asker.history();
-    const answers = events.filter((event) => event.type === 'message' && event.sender === '@my-agent');
-    expect(answers.length).toBeGreaterThanOrEqual(2);
-    await again.stop();
-  });
+node bot2bot.mjs "$ROOM_URL" --say "done: $msg"
+done`;
+
+describe('the shell loop', () => {
+  it.each([
+    ['of deployed agents', DEPLOYED],
+    ['of the README', /```bash\n([^]*?)```/.exec(README)?.[1] ?? ''],
+  ])(
+    '%s hands on every message once, never an own answer, over a restart of the relay',
+    async (_, script) => {
+      const own = await start(RELAY, '--port', '0');
+      const url = createRoomUrl(own.url);
+      const loop = shell.bash(script, { env: { ROOM_URL: url, BOT2BOT_ROOM_URL: url } });
+      const texts = () =>
+        loop
+          .stdout()
+          .split('\n')
+          .slice(0, -1)
+          .flatMap((line) => (JSON.parse(line) as { text?: string }).text ?? []);
+      const asker = new Room(url, { name: 'asker' });
+      const sent: string[] = [];
+      const ask = async (text: string) => {
+        sent.push(text);
+        await asker.send(text);
+      };
+      for (const text of ['one', 'two "quoted"', '- three\nlines']) await ask(text);
+      await loop.until(() => texts().length >= sent.length);
+      await own.stop();
+      const again = await start(RELAY, '--port', own.port);
+      for (const text of ['after the restart', 'five']) await ask(text);
+      await loop.until(() => texts().length >= sent.length);
+      await ask('six');
+      await loop.until(() => texts().length >= sent.length);
+      process.kill(-loop.pid, 'SIGKILL');
+      await loop.ended;
+      expect(texts()).toEqual(sent);
+      const { events } = await asker.history();
+      const answers = events.filter((event) => event.type === 'message' && event.sender === '@my-agent');
+      expect(answers.length).toBeGreaterThanOrEqual(2);
+      await again.stop();
+    },
+  );
 });
