@@ -1,6 +1,8 @@
 /** Every broken relay, chapter by chapter. */
+import { CLAIM_MUTANTS } from './claims.ts';
 import { CORE_MUTANTS } from './core.ts';
 import { ROOM_MUTANTS } from './rooms.ts';
+import { IDENTITY_MUTANTS } from './identities.ts';
 import { MESSAGE_MUTANTS } from './messages.ts';
 import { STREAM_MUTANTS } from './streams.ts';
 import { READ_MUTANTS } from './reads.ts';
@@ -36,6 +38,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...MESSAGE_MUTANTS,
   ...STREAM_MUTANTS,
   ...READ_MUTANTS,
+  ...CLAIM_MUTANTS,
+  ...IDENTITY_MUTANTS,
 ];
 
 /** The mutants of each rule. That each is killed by it is what the test of the mutants proves. */

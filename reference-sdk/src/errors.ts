@@ -44,6 +44,8 @@ export class Bot2BotError extends Error {
 
 const definite: ReadonlySet<string> = new Set(DEFINITE);
 const SHOWN_CHARS = 200;
+/** The longest that a timer takes; one that is longer fires at once. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
 
 function cursorOf(problem: Problem & { cursor?: unknown }): number | null {
   return typeof problem.cursor === 'number' ? problem.cursor : null;
@@ -60,7 +62,7 @@ export function refusal(status: number, body: unknown, retryAfter: string | null
     {
       status,
       definite: slug === null ? status < 500 : definite.has(slug),
-      retryAfterMs: seconds === null ? null : seconds * 1000,
+      retryAfterMs: seconds === null ? null : Math.min(seconds * 1000, MOST_TIMER_MS),
       cursor: problem === null ? null : cursorOf(problem),
     },
   );

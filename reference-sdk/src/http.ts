@@ -24,7 +24,7 @@ export interface Call {
   /** JSON text, sent as it is. */
   readonly body?: string;
   readonly signal: AbortSignal;
-  /** The answer must begin within this time, in ms. */
+  /** The answer must begin within this time, in ms, and never stand still for as long. */
   readonly timeoutMs: number;
 }
 
@@ -97,7 +97,7 @@ export class Http {
       clearTimeout(timer);
     }
     if (response.status < 400) return { response, end };
-    const text = await readText(response, call.signal)
+    const text = await readText(response, call)
       .catch(() => '')
       .finally(end);
     throw refusal(response.status, parse(text), response.headers.get('retry-after'));
@@ -106,7 +106,7 @@ export class Http {
   /** The JSON of an answer. @param check what it has to be. */
   async json<T>(call: Call, check: (value: unknown) => value is T): Promise<T> {
     const { response, end } = await this.#request(call);
-    const value = parse(await readText(response, call.signal).finally(end));
+    const value = parse(await readText(response, call).finally(end));
     if (!check(value)) {
       throw new Bot2BotError('bad-answer', `the answer to ${call.operation} is not what the protocol says`, {
         status: response.status,
@@ -124,23 +124,47 @@ function parse(text: string): unknown {
   }
 }
 
-async function readText(response: Response, signal: AbortSignal): Promise<string> {
+/**
+ * The pieces of a body.
+ * @param silentMs for how long nothing may come.
+ * @throws {Bot2BotError} network, when nothing came for that long.
+ */
+export async function* pieces(
+  body: ReadableStream<Uint8Array>,
+  silentMs: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const silence = new Promise<never>((_, reject) => {
+        timer = setTimeout(
+          () => reject(new Bot2BotError('network', `nothing came for ${silentMs} ms`)),
+          silentMs,
+        );
+      });
+      const { done, value } = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+async function readText(response: Response, { signal, timeoutMs }: Call): Promise<string> {
   if (response.body === null) return '';
   const decoder = new TextDecoder();
-  const reader = response.body.getReader();
   let text = '';
   let size = 0;
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return text + decoder.decode();
-      size += value.length;
-      if (size > MAX_ANSWER_BYTES) {
-        await reader.cancel();
+    for await (const piece of pieces(response.body, timeoutMs)) {
+      size += piece.length;
+      if (size > MAX_ANSWER_BYTES)
         throw new Bot2BotError('bad-answer', 'the answer is longer than any that the protocol allows');
-      }
-      text += decoder.decode(value, { stream: true });
+      text += decoder.decode(piece, { stream: true });
     }
+    return text + decoder.decode();
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof Bot2BotError) throw cause;

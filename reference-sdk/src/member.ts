@@ -36,7 +36,7 @@ export function malformed(value: unknown): UnopenedEvent {
   const { seq, sender } = (value ?? {}) as { seq?: unknown; sender?: unknown };
   return {
     type: 'unopened',
-    seq: typeof seq === 'number' ? seq : 0,
+    seq: typeof seq === 'number' && Number.isSafeInteger(seq) ? seq : 0,
     sender: typeof sender === 'string' ? sender : '',
     reason: 'malformed',
   };
