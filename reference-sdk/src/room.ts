@@ -128,14 +128,14 @@ export class Room {
    * Interruptions are bridged from the same place; nothing is yielded twice.
    * @throws the signal's reason; {Bot2BotError} when the relay refuses for good.
    */
-  stream(
+  async *stream(
     options: { after?: number; includeSelf?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<RoomEvent, void, void> {
     const platform = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
     const { WebSocket: given = platform ?? null, includeSelf = false } = this.#options;
     const reader = new Reader(this.#member, options.after ?? 0, options.includeSelf ?? includeSelf);
     const signal = this.#signal(options.signal);
-    return follow(this.#member, reader, { socket: given, closing: this.#closing.signal, signal });
+    yield* follow(this.#member, reader, { socket: given, closing: this.#closing.signal, signal });
   }
 
   /**
