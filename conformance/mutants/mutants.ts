@@ -1,4 +1,5 @@
 /** Every broken relay, chapter by chapter. */
+import { CLAIM_MUTANTS } from './claims.ts';
 import { CORE_MUTANTS } from './core.ts';
 import { ROOM_MUTANTS } from './rooms.ts';
 import { IDENTITY_MUTANTS } from './identities.ts';
@@ -37,6 +38,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MESSAGE_MUTANTS,
   ...STREAM_MUTANTS,
   ...READ_MUTANTS,
+  ...CLAIM_MUTANTS,
   ...IDENTITY_MUTANTS,
 ];
 

@@ -1,6 +1,9 @@
 import type { Check } from './check.ts';
+import { CLAIM_LIFE_CHECKS } from './server/claim-life.ts';
+import { CLAIM_CHECKS } from './server/claims.ts';
 import { CORE_CHECKS } from './server/core.ts';
 import { IDENTITY_CHECKS } from './server/identities.ts';
+import { LEASE_CHECKS } from './server/leases.ts';
 import { MESSAGE_CHECKS } from './server/messages.ts';
 import { READ_CHECKS } from './server/reads.ts';
 import { REQUEST_CHECKS } from './server/requests.ts';
@@ -15,6 +18,9 @@ export const CHECKS: readonly Check[] = [
   ...MESSAGE_CHECKS,
   ...STREAM_CHECKS,
   ...READ_CHECKS,
+  ...CLAIM_CHECKS,
+  ...LEASE_CHECKS,
+  ...CLAIM_LIFE_CHECKS,
   ...IDENTITY_CHECKS,
   ...REQUEST_CHECKS,
   ...SIGNATURE_CHECKS,

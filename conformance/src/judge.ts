@@ -1,7 +1,10 @@
 /** From trace to verdicts. Pure: live runs, saved traces, mutants and bug reports are judged alike. */
-import { REQUIREMENTS, type Requirement } from '@bot2bot/schemas';
+import { REQUIREMENTS, type OperationId, type Requirement } from '@bot2bot/schemas';
 import { asked, ruleOf, type Check } from './check.ts';
 import { CHECKS } from './checks.ts';
+import { CLAIM_ANSWER_RULES } from './claim-answers.ts';
+import { CLAIM_MODEL_RULES } from './claim-model.ts';
+import { judgeClaims } from './claim-promises.ts';
 import { judgeRooms, MODEL_RULES } from './model.ts';
 import { operationOf, Oracle, ORACLE_RULES } from './oracle.ts';
 import { PROGRAM_CHECK, runProgram, type Program } from './programs.ts';
@@ -56,6 +59,13 @@ function checkOf(trace: CaseTrace): Pick<Check, 'id' | 'run'> | undefined {
 /** A pause beyond which a check's steps no longer follow each other as it was written, in ms. */
 const STALL_MS = 250;
 
+/** Operations that are answered late on purpose. */
+const PARKING: ReadonlySet<OperationId | null> = new Set<OperationId>([
+  'waitForMessages',
+  'claimMessage',
+  'waitForDms',
+]);
+
 function isDisturbed({ end, events }: CaseTrace): boolean {
   return (
     (end?.lag ?? 0) > STALL_MS ||
@@ -64,7 +74,7 @@ function isDisturbed({ end, events }: CaseTrace): boolean {
         event.t === 'http' &&
         event.flood !== true &&
         event.t1 - event.t0 > STALL_MS &&
-        operationOf(event.method, event.path) !== 'waitForMessages',
+        !PARKING.has(operationOf(event.method, event.path)),
     )
   );
 }
@@ -94,7 +104,8 @@ export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseR
   const rules = new Map(REQUIREMENTS.map((rule) => [rule.id, rule]));
   const disturbed = isDisturbed(trace);
   const scripted = script.outcomes.map((o): Outcome => (disturbed && !o.ok ? { ...o, late: true } : o));
-  const outcomes = [...scripted, ...oracle.outcomes, ...judgeRooms(run, trace)].filter((outcome) => {
+  const modelled = [...judgeRooms(run, trace), ...judgeClaims(run, trace)];
+  const outcomes = [...scripted, ...oracle.outcomes, ...modelled].filter((outcome) => {
     const rule = rules.get(outcome.rule);
     if (rule === undefined)
       throw new RangeError(`${trace.start.check} names a rule that does not exist: ${outcome.rule}`);
@@ -188,6 +199,8 @@ export function coveredRules(): ReadonlySet<string> {
   return new Set([
     ...CHECKS.flatMap((check) => [ruleOf(check), ...(check.also ?? [])]),
     ...MODEL_RULES,
+    ...CLAIM_MODEL_RULES,
+    ...CLAIM_ANSWER_RULES,
     ...ORACLE_RULES,
   ]);
 }

@@ -282,6 +282,124 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   "READ-14": [
     "READ-14/for-ever"
   ],
+  "CLAIM-1": [
+    "CLAIM-1/skips-one"
+  ],
+  "CLAIM-2": [
+    "CLAIM-2/cursor-stays"
+  ],
+  "CLAIM-3": [
+    "CLAIM-3/double-grant",
+    "CLAIM-3/next-message",
+    "CLAIM-3/nothing"
+  ],
+  "CLAIM-4": [
+    "CLAIM-4/lost-redelivery",
+    "CLAIM-4/same-claim-id"
+  ],
+  "CLAIM-5": [
+    "CLAIM-5/late-ack",
+    "CLAIM-5/without-claim",
+    "CLAIM-5/any-seq",
+    "CLAIM-5/moves-all-the-same",
+    "CLAIM-5/no-cursor"
+  ],
+  "CLAIM-6": [
+    "CLAIM-6/newest-first"
+  ],
+  "CLAIM-7": [
+    "CLAIM-7/another-id",
+    "CLAIM-7/half-the-lease"
+  ],
+  "CLAIM-8": [
+    "CLAIM-8/short-id",
+    "CLAIM-8/last-seq",
+    "CLAIM-8/less-of-the-message"
+  ],
+  "CLAIM-9": [
+    "CLAIM-9/not-woken"
+  ],
+  "CLAIM-10": [
+    "CLAIM-10/woken-empty"
+  ],
+  "CLAIM-11": [
+    "CLAIM-11/parks",
+    "CLAIM-11/claim-makes",
+    "CLAIM-11/ack-makes"
+  ],
+  "CLAIM-12": [
+    "CLAIM-12/shared",
+    "CLAIM-12/from-now-on"
+  ],
+  "CLAIM-13": [
+    "CLAIM-13/own-with-at",
+    "CLAIM-13/own-prefix",
+    "CLAIM-13/list-ignored"
+  ],
+  "CLAIM-14": [
+    "CLAIM-14/label-counts",
+    "CLAIM-14/own-granted"
+  ],
+  "CLAIM-15": [
+    "CLAIM-15/no-cursor"
+  ],
+  "CLAIM-16": [
+    "CLAIM-16/409",
+    "CLAIM-16/stranger-409"
+  ],
+  "CLAIM-17": [
+    "CLAIM-17/not-clamped",
+    "CLAIM-17/ttl-ignored"
+  ],
+  "CLAIM-18": [
+    "CLAIM-18/ttl-wins",
+    "CLAIM-18/clamped"
+  ],
+  "CLAIM-19": [
+    "CLAIM-19/always-the-first",
+    "CLAIM-19/whole-lease"
+  ],
+  "CLAIM-20": [
+    "CLAIM-20/no-mark",
+    "CLAIM-20/deadline-moved"
+  ],
+  "CLAIM-21": [
+    "CLAIM-21/revives",
+    "CLAIM-21/no-effect",
+    "CLAIM-21/never-shorter"
+  ],
+  "CLAIM-22": [
+    "CLAIM-22/no-effect",
+    "CLAIM-22/any-claim",
+    "CLAIM-22/always-true"
+  ],
+  "CLAIM-23": [
+    "CLAIM-23/renew",
+    "CLAIM-23/release"
+  ],
+  "CLAIM-24": [
+    "CLAIM-24/silent",
+    "CLAIM-24/told-once",
+    "CLAIM-24/new-handle"
+  ],
+  "CLAIM-25": [
+    "CLAIM-25/refused"
+  ],
+  "CLAIM-26": [
+    "CLAIM-26/blocked",
+    "CLAIM-26/expired-granted"
+  ],
+  "CLAIM-27": [
+    "CLAIM-27/never",
+    "CLAIM-27/always"
+  ],
+  "CLAIM-28": [
+    "CLAIM-28/parked-do-not-count",
+    "CLAIM-28/live-do-not-count"
+  ],
+  "CLAIM-29": [
+    "CLAIM-29/ack-without-seq"
+  ],
   "ID-1": [
     "ID-1/no-time"
   ],
@@ -313,9 +431,12 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "ID-8/malleable"
   ],
   "REQ-1": [
-    "REQ-1/second-form-only"
+    "REQ-1/second-form-only",
+    "REQ-1/nonces-of-all"
   ],
   "REQ-2": [
+    "REQ-2/open-directory",
+    "REQ-2/short-n",
     "REQ-2/any-signature"
   ],
   "REQ-3": [
@@ -323,7 +444,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "REQ-4": [
     "REQ-4/replayed",
-    "REQ-4/with-its-time"
+    "REQ-4/with-its-time",
+    "REQ-4/by-method"
   ],
   "REQ-5": [
     "REQ-5/401"
@@ -333,7 +455,10 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "REQ-6/either"
   ],
   "SIGN-1": [
-    "SIGN-1/label"
+    "SIGN-1/label",
+    "SIGN-1/key-as-registered",
+    "SIGN-1/strict-clock",
+    "SIGN-1/nonces-of-all"
   ],
   "SIGN-2": [
     "SIGN-2/any-signature",

@@ -43,6 +43,7 @@ export const MODEL_RULES: readonly string[] = [
   'STREAM-5',
   'STREAM-7',
   'SIGN-1',
+  'SIGN-4',
   'SIGN-5',
 ];
 
@@ -271,10 +272,14 @@ class RoomModel {
         if (post === first || post.t0 < first.t1 || post.outcome === 'unknown') continue;
         if (post.t1 - first.t0 >= remembered) continue;
         const same = post.body.get('ciphertext').string === first.body.get('ciphertext').string;
+        const identical = JSON.stringify(post.body.raw) === JSON.stringify(first.body.raw);
+        // Who may not post here is told so, whatever was posted before.
+        if (!identical && (post.status === 401 || post.status === 403)) continue;
+        const rule = identical && post.body.has('sender_handle') ? 'SIGN-4' : 'MSG-14';
         if (same && post.status === 200) {
           const ok = post.outcome === 'duplicate' && post.seq === first.seq && post.id === first.id;
           this.#judge(
-            'MSG-14',
+            rule,
             ok,
             `the first answer again: id ${first.id}, seq ${first.seq}, duplicate:true`,
             `id ${post.id}, seq ${post.seq}, ${post.outcome}`,
@@ -283,7 +288,7 @@ class RoomModel {
           );
         } else if (same) {
           this.#judge(
-            'MSG-14',
+            rule,
             post.status === 429,
             'the first answer again',
             `status ${post.status}`,

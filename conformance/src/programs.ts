@@ -8,6 +8,7 @@
  */
 import fc from 'fast-check';
 import type { Check } from './check.ts';
+import { claimStep, Desk, isClaimStep, type ClaimStep } from './claim-programs.ts';
 import type { Script, Sealed, Stream } from './script.ts';
 
 /** A cursor: 0, or the seq of an earlier post and a little beside it. */
@@ -21,7 +22,8 @@ type Op =
   | { readonly op: 'open'; readonly kind: 'sse' | 'ws'; readonly after: Cursor }
   | { readonly op: 'send'; readonly on: number }
   | { readonly op: 'resume'; readonly on: number }
-  | { readonly op: 'status' };
+  | { readonly op: 'status' }
+  | ClaimStep;
 
 export interface Program {
   readonly prefix: readonly Op[];
@@ -69,14 +71,24 @@ const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('status' as const) }) },
 );
 
-const program: fc.Arbitrary<Program> = fc.record({
-  prefix: fc.array(op, { maxLength: 8 }),
-  branches: fc.array(fc.array(op, { minLength: 1, maxLength: 6 }), { maxLength: 3 }),
-});
+const opOrClaim: fc.Arbitrary<Op> = fc.oneof(
+  { weight: 2, arbitrary: op },
+  { weight: 1, arbitrary: claimStep },
+);
 
-/** The programs of a run: the same for the same seed. */
-export function programsOf(seed: number, count: number): Program[] {
-  return fc.sample(program, { seed, numRuns: count });
+function programOf(each: fc.Arbitrary<Op>): fc.Arbitrary<Program> {
+  return fc.record({
+    prefix: fc.array(each, { maxLength: 8 }),
+    branches: fc.array(fc.array(each, { minLength: 1, maxLength: 6 }), { maxLength: 3 }),
+  });
+}
+
+/** The programs of a run: the same for the same seed. @param claims whether every other one claims too. */
+export function programsOf(seed: number, count: number, claims: boolean): Program[] {
+  const plain = fc.sample(programOf(op), { seed, numRuns: count });
+  if (!claims) return plain;
+  const claiming = fc.sample(programOf(opOrClaim), { seed, numRuns: count });
+  return plain.map((program, index) => (index % 2 === 0 ? program : (claiming[index] ?? program)));
 }
 
 /** Smaller programs that may fail in the same way, nearest first. */
@@ -104,6 +116,8 @@ interface Results {
     readonly id: string;
   }[];
   readonly streams: Stream[];
+  /** null where no operation claims. */
+  readonly desk: Desk | null;
 }
 
 function cursorOf({ of, by }: Cursor, { posts }: Results): number {
@@ -113,7 +127,8 @@ function cursorOf({ of, by }: Cursor, { posts }: Results): number {
 }
 
 async function step(script: Script, room: string, given: Op, results: Results): Promise<void> {
-  const { posts, streams } = results;
+  const { posts, streams, desk } = results;
+  if (isClaimStep(given)) return desk?.step(script, room, given);
   switch (given.op) {
     case 'post': {
       const reply_to = given.reply ? posts.at(-1)?.id : undefined;
@@ -172,11 +187,13 @@ async function step(script: Script, room: string, given: Op, results: Results): 
 /** Drive a program in a fresh room; at its end every open stream is given time to show the newest message. */
 export async function runProgram(script: Script, { prefix, branches }: Program): Promise<void> {
   const room = script.room();
-  const results: Results = { posts: [], streams: [] };
+  const claims = [...prefix, ...branches.flat()].some(isClaimStep);
+  const desk = claims ? new Desk(await script.registered()) : null;
+  const results: Results = { posts: [], streams: [], desk };
   for (const given of prefix) await step(script, room, given, results);
   const parts = await script.all(
     ...branches.map((ops) => async (branch: Script) => {
-      const own: Results = { posts: [...results.posts], streams: [] };
+      const own: Results = { posts: [...results.posts], streams: [], desk: desk?.branch() ?? null };
       for (const given of ops) await step(branch, room, given, own);
       return own;
     }),

@@ -63,6 +63,7 @@ const PROGRAM_WORDS: ReadonlySet<string> = new Set([
   'MSG',
   'READ',
   'STREAM',
+  'CLAIM',
   'READ-8',
   'STREAM-3',
   PROGRAM_CHECK.id,
@@ -82,7 +83,7 @@ export function jobsOf(options: Pick<RunOptions, 'target' | 'seed' | 'runs' | 'c
     return (check.cert !== true && check.lane !== 'solo') || cert || lab;
   });
   const withPrograms = only.length === 0 || only.some((word) => PROGRAM_WORDS.has(word));
-  const programs = withPrograms ? programsOf(seed, runs) : [];
+  const programs = withPrograms ? programsOf(seed, runs, target.profiles.includes('claims')) : [];
   return [
     ...checks.map((check) => ({ name: check.id, check })),
     ...programs.map((program, index) => programJob(`${PROGRAM_CHECK.id}/${index}`, program)),

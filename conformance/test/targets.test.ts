@@ -130,7 +130,41 @@ const BENIGN: Record<string, { file: string; from: string; to: string }[]> = {
   ],
 };
 
+const WAIT = 'await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));';
+const CLAIM_ID = "`c_${randomBytes(12).toString('base64url')}`";
+
+/** The same for claims, judged by their chapter alone. */
+const BENIGN_CLAIMS: Record<string, { file: string; from: string; to: string }[]> = {
+  'with extra fields, and claim_ids as long as may be': [
+    { file: 'claims.ts', from: 'last_seq: log.lastSeq(', to: '_shard: 3,\n      last_seq: log.lastSeq(' },
+    { file: 'routes/claims.ts', from: 'advanced: acked.advanced,', to: "advanced: acked.advanced, by: 'x'," },
+    { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(48).toString('base64url')" },
+  ],
+  'that is slow, with claim_ids as short as may be': [
+    { file: 'routes/claims.ts', from: 'const answer = await', to: `${WAIT}\n    const answer = await` },
+    { file: 'routes/claims.ts', from: 'if (acked.advanced) hub', to: `${WAIT}\n    if (acked.advanced) hub` },
+    { file: 'routes/claims.ts', from: 'if (released) hub', to: `${WAIT}\n    if (released) hub` },
+    { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(6).toString('base64url')" },
+  ],
+};
+
 describe('relays that differ but conform stay green', () => {
+  it.concurrent.for(Object.entries(BENIGN_CLAIMS))(
+    'one %s, on several seeds',
+    { timeout: LONG_MS },
+    async ([name, patches], { expect }) => {
+      const path = await broken(`benign-${name.replaceAll(/\W+/g, '-')}`, patches);
+      for (const seed of [1, 2, 3]) {
+        const { report } = await certify(`exec node ${path} --port {port} ${LAB.join(' ')}`, {
+          seed,
+          runs: 8,
+          only: ['CLAIM'],
+        });
+        expect(report.failures.map(({ rule, required, observed }) => [rule, required, observed])).toEqual([]);
+      }
+    },
+  );
+
   it.concurrent.for(Object.entries(BENIGN))(
     'one %s, on several seeds',
     { timeout: LONG_MS },

@@ -129,7 +129,7 @@ describe('send', () => {
     const base = await listen((_, response) => {
       response.writeHead(200, { 'Content-Type': 'application/json' }).write('{"ok":');
     });
-    const http = new Http(base, fetch, { room: 'room' });
+    const http = new Http(base, undefined, { room: 'room' });
     const { signal } = new AbortController();
     const asked = http.json(
       { method: 'GET', operation: 'probeRoom', signal, timeoutMs: 200 },

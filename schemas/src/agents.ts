@@ -148,7 +148,6 @@ export const InboxAnswer = component(
   {
     description: 'What came, or nothing after the timeout.',
     example: { messages: [], last_seq: 0, has_more: false },
-    hardened: ['has_more'],
   },
 );
 export type InboxAnswer = Static<typeof InboxAnswer>;

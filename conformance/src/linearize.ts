@@ -1,0 +1,108 @@
+/**
+ * Linearizability (Wing and Gong's search, with a memory of where it was): whether operations that overlapped can be
+ * put into one order in which each takes effect at a point between its request and its answer, and every answer is
+ * what a sequential specification gives.
+ *
+ * An operation without an answer may have taken effect at any point after its request, or never.
+ */
+export interface Operation {
+  /** When it was sent and when its answer came, on one clock; `t1` is Infinity when no answer came. */
+  readonly t0: number;
+  readonly t1: number;
+}
+
+/** Why an operation cannot have been answered so in a state. */
+export interface Refusal {
+  readonly rule: string;
+  readonly want: string;
+  /** Keys of other records that show it. */
+  readonly evidence: readonly string[];
+}
+
+export interface Spec<State, Op> {
+  readonly start: State;
+  /** Every state that the operation may leave; for one without an answer, those alone that differ from this. */
+  readonly step: (state: State, op: Op) => readonly State[] | Refusal;
+  /** The same for states from which the same can follow, once the same operations are done. */
+  readonly key: (state: State) => string;
+}
+
+export type Linearized<Op> =
+  | { readonly kind: 'linear'; readonly order: readonly Op[] }
+  /** `order` is the longest that was found, `op` what cannot follow it. */
+  | { readonly kind: 'broken'; readonly order: readonly Op[]; readonly op: Op; readonly refusal: Refusal }
+  | { readonly kind: 'gave-up' };
+
+/** States to look at before the search gives up: some seconds. */
+const MAX_STATES = 50_000;
+
+interface Node<State, Op> {
+  readonly state: State;
+  /** A bit for each operation that is done. */
+  readonly done: bigint;
+  readonly answered: number;
+  readonly op: Op | null;
+  readonly before: Node<State, Op> | null;
+}
+
+export function isRefusal(result: object): result is Refusal {
+  return 'rule' in result;
+}
+
+function orderOf<State, Op>(node: Node<State, Op>): Op[] {
+  const order: Op[] = [];
+  for (let at: Node<State, Op> | null = node; at !== null; at = at.before)
+    if (at.op !== null) order.push(at.op);
+  return order.reverse();
+}
+
+/** Search for an order of the history that the specification allows. */
+export function linearize<State, Op extends Operation>(
+  history: readonly Op[],
+  spec: Spec<State, Op>,
+  maxStates = MAX_STATES,
+): Linearized<Op> {
+  // What was answered last is tried last, and what was never answered after that: the stack gives back its end.
+  const ops = [...history].sort((a, b) => b.t1 - a.t1 || b.t0 - a.t0);
+  const required = ops.filter((op) => op.t1 < Infinity).length;
+  const stack: Node<State, Op>[] = [{ state: spec.start, done: 0n, answered: 0, op: null, before: null }];
+  const seen = new Set<string>();
+  let deepest = stack[0];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (deepest === undefined || node.answered > deepest.answered) deepest = node;
+    if (node.answered === required) return { kind: 'linear', order: orderOf(node) };
+    const key = `${node.done.toString(36)} ${spec.key(node.state)}`;
+    if (seen.has(key)) continue;
+    if (seen.size >= maxStates) return { kind: 'gave-up' };
+    seen.add(key);
+    for (const { op, bit } of enabled(ops, node.done)) {
+      const result = spec.step(node.state, op);
+      if (isRefusal(result)) continue;
+      for (const state of result)
+        stack.push({
+          state,
+          done: node.done | bit,
+          answered: node.answered + (op.t1 < Infinity ? 1 : 0),
+          op,
+          before: node,
+        });
+    }
+  }
+  const stuck = deepest;
+  const blocked =
+    stuck === undefined ? undefined : enabled(ops, stuck.done).findLast(({ op }) => op.t1 < Infinity);
+  const refusal = stuck === undefined || blocked === undefined ? [] : spec.step(stuck.state, blocked.op);
+  if (stuck === undefined || blocked === undefined || !isRefusal(refusal))
+    throw new Error('a search that failed must end before an operation that is refused');
+  return { kind: 'broken', order: orderOf(stuck), op: blocked.op, refusal };
+}
+
+/** What may be next: everything sent before the first of the answers that are still to come. */
+function enabled<Op extends Operation>(ops: readonly Op[], done: bigint): { op: Op; bit: bigint }[] {
+  const left = ops.flatMap((op, index) => {
+    const bit = 1n << BigInt(index);
+    return (done & bit) === 0n ? [{ op, bit }] : [];
+  });
+  const first = Math.min(...left.map(({ op }) => op.t1));
+  return left.filter(({ op }) => op.t0 <= first);
+}
