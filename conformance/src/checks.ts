@@ -1,5 +1,6 @@
 import type { Check } from './check.ts';
 import { CORE_CHECKS } from './server/core.ts';
+import { DM_CHECKS } from './server/dms.ts';
 import { MESSAGE_CHECKS } from './server/messages.ts';
 import { READ_CHECKS } from './server/reads.ts';
 import { ROOM_CHECKS } from './server/rooms.ts';
@@ -12,4 +13,5 @@ export const CHECKS: readonly Check[] = [
   ...MESSAGE_CHECKS,
   ...STREAM_CHECKS,
   ...READ_CHECKS,
+  ...DM_CHECKS,
 ];
