@@ -281,5 +281,54 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "READ-14": [
     "READ-14/for-ever"
+  ],
+  "DM-1": [
+    "DM-1/no-seq",
+    "DM-1/anyone",
+    "DM-1/upper-case",
+    "DM-1/at"
+  ],
+  "DM-2": [
+    "DM-2/alphabet",
+    "DM-2/newest-first",
+    "DM-2/from-after",
+    "DM-2/all-at-once",
+    "DM-2/no-more",
+    "DM-2/never-parks",
+    "DM-2/no-wake",
+    "DM-2/half-timeout"
+  ],
+  "DM-3": [
+    "DM-3/no-sender",
+    "DM-3/verified"
+  ],
+  "DM-4": [
+    "DM-4/any-time",
+    "DM-4/unknown-sender",
+    "DM-4/any-signature",
+    "DM-4/ciphertext-alone",
+    "DM-4/replayed",
+    "DM-4/delivered"
+  ],
+  "DM-5": [
+    "DM-5/kept",
+    "DM-5/always-removed",
+    "DM-5/the-oldest"
+  ],
+  "DM-6": [
+    "DM-6/open",
+    "DM-6/open-to-delete",
+    "DM-6/deleted-first"
+  ],
+  "DM-7": [
+    "DM-7/pushed-out",
+    "DM-7/unsigned-fill-it",
+    "DM-7/unsigned-shut-it",
+    "DM-7/257"
+  ],
+  "DM-8": [
+    "DM-8/short-nonce",
+    "DM-8/any-key",
+    "DM-8/any-ciphertext"
   ]
 };
