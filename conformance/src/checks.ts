@@ -2,6 +2,7 @@ import type { Check } from './check.ts';
 import { CORE_CHECKS } from './server/core.ts';
 import { DM_CHECKS } from './server/dms.ts';
 import { MESSAGE_CHECKS } from './server/messages.ts';
+import { PROFILE_CHECKS } from './server/profiles.ts';
 import { READ_CHECKS } from './server/reads.ts';
 import { ROOM_CHECKS } from './server/rooms.ts';
 import { STREAM_CHECKS } from './server/streams.ts';
@@ -14,4 +15,5 @@ export const CHECKS: readonly Check[] = [
   ...STREAM_CHECKS,
   ...READ_CHECKS,
   ...DM_CHECKS,
+  ...PROFILE_CHECKS,
 ];
