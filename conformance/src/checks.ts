@@ -1,5 +1,6 @@
 import type { Check } from './check.ts';
 import { CORE_CHECKS } from './server/core.ts';
+import { DIRECTORY_CHECKS } from './server/directory.ts';
 import { DM_CHECKS } from './server/dms.ts';
 import { MESSAGE_CHECKS } from './server/messages.ts';
 import { PROFILE_CHECKS } from './server/profiles.ts';
@@ -16,4 +17,5 @@ export const CHECKS: readonly Check[] = [
   ...READ_CHECKS,
   ...DM_CHECKS,
   ...PROFILE_CHECKS,
+  ...DIRECTORY_CHECKS,
 ];
