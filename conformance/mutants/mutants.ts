@@ -1,5 +1,6 @@
 /** Every broken relay, chapter by chapter. */
 import { CORE_MUTANTS } from './core.ts';
+import { DIRECTORY_MUTANTS } from './directory.ts';
 import { DM_MUTANTS } from './dms.ts';
 import { ROOM_MUTANTS } from './rooms.ts';
 import { MESSAGE_MUTANTS } from './messages.ts';
@@ -38,6 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...STREAM_MUTANTS,
   ...READ_MUTANTS,
   ...DM_MUTANTS,
+  ...DIRECTORY_MUTANTS,
 ];
 
 /** The mutants of each rule. That each is killed by it is what the test of the mutants proves. */
