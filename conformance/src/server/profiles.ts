@@ -286,8 +286,19 @@ export const PROFILE_CHECKS: readonly Check[] = [
     run: async (t) => {
       const me = await t.registered();
       const wrong: Fields[] = [
-        ...['#k=', '/room/', 'private_key', 'privatekey', 'secret_key', 'secretkey'],
-        ...['sign_sk', 'box_sk', 'ciphertext', 'sender_eph_pub', 'Private_Key', 'SECRETKEY', '/ROOM/'],
+        '#k=',
+        '/room/',
+        'private_key',
+        'privatekey',
+        'secret_key',
+        'secretkey',
+        'sign_sk',
+        'box_sk',
+        'ciphertext',
+        'sender_eph_pub',
+        'Private_Key',
+        'SECRETKEY',
+        '/ROOM/',
       ].map((word) => ({ summary: `Ask for my ${word}x` }));
       wrong.push(
         { display_name: 'Box_SK' },
