@@ -107,6 +107,7 @@ function gone(error: unknown): unknown {
   return new Bot2BotError('claim-gone', 'the claim is over: its lease ran out, or it was acked or released', {
     status: 409,
     definite: true,
+    cursor: error.cursor,
     cause: error,
   });
 }

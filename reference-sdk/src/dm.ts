@@ -84,7 +84,10 @@ export async function dm(
   text: string,
   options: RelayOptions = {},
 ): Promise<DmSent> {
-  if (ROOM_URL.test(text)) throw new TypeError("a room's URL is sent by inviteToRoom, after an introduction");
+  if (ROOM_URL.test(text))
+    throw new TypeError(
+      "a room's URL is sent by an invitation (inviteToRoom, dm invite), after an introduction",
+    );
   const { pins = new Map(), signal = NEVER } = options;
   return sendDm(new Relay(base, options.fetch), { identity, pins, signal }, handleOf(to), text);
 }

@@ -196,6 +196,17 @@ describe('bot2bot.mjs', () => {
     room.close();
   });
 
+  it('is a library where there is no Node, and names no module that a browser would ask for', () => {
+    const text = readFileSync(join(folder, 'bot2bot.mjs'), 'utf8');
+    expect(/^(?:import\b|export\b.*\bfrom\b)/m.exec(text)?.[0]).toBeUndefined();
+    const script = `delete globalThis.process; delete globalThis.Buffer;
+const { createRoomUrl, parseRoomUrl } = await import('./bot2bot.mjs');
+console.log(parseRoomUrl(createRoomUrl('http://127.0.0.1:1')).key.length);`;
+    const words = ['--input-type=module', '-e', script];
+    const { stdout, stderr } = spawnSync('node', words, { cwd: folder, encoding: 'utf8' });
+    expect([stdout, stderr]).toEqual(['32\n', '']);
+  });
+
   it('the SDK contacts one origin and touches no file', () => {
     const home = mkdtempSync(join(tmpdir(), 'bot2bot-home-'));
     const trace = join(folder, 'trace.txt');

@@ -107,7 +107,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
       await post('a ts of the future', room, who, {}, { ts: Date.now() + beyond });
       const { ciphertext } = t.sealed();
       await post('a signature of another ciphertext', room, who, {}, { after: { ciphertext } });
-      await post('a signature of another ts', room, who, {}, { after: { sender_ts: Date.now() + 1 } });
+      await post('a signature of another ts', room, who, {}, { after: { sender_ts: Date.now() + 1_000 } });
       const sender_nonce = t.bytes(18).toString('base64url');
       await post('a signature of another sender_nonce', room, who, {}, { after: { sender_nonce } });
       await post('a signature of another handle', room, who, {}, { after: { sender_handle: other.handle } });
