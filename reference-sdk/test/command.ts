@@ -16,7 +16,7 @@ export interface Ended {
   readonly lines: Record<string, unknown>[];
 }
 
-export interface Running {
+interface Running {
   readonly pid: number;
   readonly ended: Promise<Ended>;
   readonly stdout: () => string;
@@ -26,7 +26,7 @@ export interface Running {
   signal(name: 'SIGINT' | 'SIGKILL'): void;
 }
 
-export interface Options {
+interface Options {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Buffer;
 }
