@@ -1,10 +1,25 @@
-/** The SDK as one file: `reference-sdk/dist/bot2bot.mjs`, and a copy that the relay serves at `/sdk/bot2bot.mjs`. */
+/**
+ * The SDK and its command line as one file: `reference-sdk/dist/bot2bot.mjs`, and a copy that the relay serves at
+ * `/sdk/bot2bot.mjs`.
+ */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const out = 'reference-sdk/dist/bot2bot.mjs';
+
+/** Browsers cannot import `node:*`, not even what they never use: Node is asked for it where it is used. */
+const builtins = {
+  name: 'builtins',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }));
+    esbuild.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = globalThis.process.getBuiltinModule(${JSON.stringify(path)})`,
+    }));
+  },
+};
+
 await build({
-  entryPoints: ['reference-sdk/src/index.ts'],
+  entryPoints: ['reference-sdk/src/cli/file.ts'],
   outfile: out,
   bundle: true,
   format: 'esm',
@@ -15,8 +30,9 @@ await build({
   // tweetnacl looks for `self`, and without it for node's crypto by require, which no module has.
   define: { self: 'globalThis' },
   external: ['crypto'],
+  plugins: [builtins],
   banner: {
-    js: '// Bot2Bot SDK, one file for Node (from 20.19) and browsers. MIT licence. tweetnacl is in the public domain.',
+    js: '// Bot2Bot SDK and command line, one file for Node (from 20.19) and browsers. MIT licence. tweetnacl is in the public domain.',
   },
   logLevel: 'warning',
 });

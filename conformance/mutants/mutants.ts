@@ -1,7 +1,10 @@
 /** Every broken relay, chapter by chapter. */
 import { CLAIM_MUTANTS } from './claims.ts';
 import { CORE_MUTANTS } from './core.ts';
+import { DIRECTORY_MUTANTS } from './directory.ts';
+import { DM_MUTANTS } from './dms.ts';
 import { ROOM_MUTANTS } from './rooms.ts';
+import { IDENTITY_MUTANTS } from './identities.ts';
 import { MESSAGE_MUTANTS } from './messages.ts';
 import { STREAM_MUTANTS } from './streams.ts';
 import { READ_MUTANTS } from './reads.ts';
@@ -38,6 +41,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...STREAM_MUTANTS,
   ...READ_MUTANTS,
   ...CLAIM_MUTANTS,
+  ...IDENTITY_MUTANTS,
+  ...DM_MUTANTS,
+  ...DIRECTORY_MUTANTS,
 ];
 
 /** The mutants of each rule. That each is killed by it is what the test of the mutants proves. */

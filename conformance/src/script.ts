@@ -14,7 +14,7 @@ import {
 import { identityOf, sha256, type Identity } from './identity.ts';
 import { Random } from './random.ts';
 import { Interrupted, type Steps, type StreamLog } from './steps.ts';
-import type { FrameRecord, HttpRecord, LookRecord, RunRecord, TargetFacts } from './trace.ts';
+import type { FrameRecord, HttpRecord, LookRecord, RunRecord, SendRecord, TargetFacts } from './trace.ts';
 
 /** One thing that a rule required, and whether it held. */
 export interface Outcome {
@@ -85,6 +85,11 @@ export class Reply {
 
   get status(): number {
     return this.record.status;
+  }
+
+  /** The JSON that was sent; from a trace, what was sent then: signatures and times are not made twice alike. */
+  get sent(): Value {
+    return Value.parse(this.record.reqBody ?? '');
   }
 
   header(name: string): string {
@@ -209,9 +214,10 @@ export class Stream {
     await this.until(() => false, ms);
   }
 
-  /** Send a text frame (WebSocket). */
-  async send(data: unknown): Promise<void> {
-    await this.#script.sendFrame(this, typeof data === 'string' ? data : JSON.stringify(data));
+  /** Send a text frame (WebSocket). @returns the JSON that was sent; from a trace, what was sent then. */
+  async send(data: unknown): Promise<Value> {
+    const text = typeof data === 'string' ? data : JSON.stringify(data);
+    return Value.parse((await this.#script.sendFrame(this, text)).data);
   }
 
   /** Stop and go on reading from the socket. */
@@ -642,7 +648,7 @@ export class Script {
     return this.steps.look(this.#key(), stream.key, until, ms);
   }
 
-  sendFrame(stream: Stream, data: string, flood = false): Promise<void> {
+  sendFrame(stream: Stream, data: string, flood = false): Promise<SendRecord> {
     return this.steps.send(this.#key(), stream.key, data, stream.room, flood);
   }
 

@@ -8,6 +8,7 @@ import type {
   HttpRecord,
   LookRecord,
   OpenRecord,
+  SendRecord,
   StepRecord,
   TraceRecord,
 } from './trace.ts';
@@ -34,7 +35,7 @@ export interface StreamLog {
 export interface Steps {
   http(key: string, call: Call): Promise<HttpRecord>;
   open(key: string, kind: 'sse' | 'ws', call: Request): Promise<StreamLog>;
-  send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<void>;
+  send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<SendRecord>;
   /** Wait until the frames satisfy `until`, the stream ends, or the time is over. */
   look(
     key: string,
@@ -197,7 +198,7 @@ export class LiveSteps implements Steps {
     return stream;
   }
 
-  async send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<void> {
+  async send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<SendRecord> {
     this.#check();
     if (!flood) await this.#paced(this.#pacer.write(room, this.#signal));
     const at = this.#now();
@@ -206,7 +207,17 @@ export class LiveSteps implements Steps {
     } catch {
       // The stream ended; its close is on record.
     }
-    this.#write({ t: 'send', case: this.#case, key, stream, at, data, ...(flood ? { flood: true } : {}) });
+    const record: SendRecord = {
+      t: 'send',
+      case: this.#case,
+      key,
+      stream,
+      at,
+      data,
+      ...(flood ? { flood: true } : {}),
+    };
+    this.#write(record);
+    return record;
   }
 
   async look(
@@ -326,8 +337,8 @@ export class TapeSteps implements Steps {
     };
   }
 
-  async send(key: string): Promise<void> {
-    this.#take('send', key);
+  async send(key: string): Promise<SendRecord> {
+    return this.#take('send', key);
   }
 
   async look(key: string): Promise<LookRecord> {

@@ -158,10 +158,11 @@ async function served(wire: Wire): Promise<string[]> {
 function outsideOf(
   table: Readonly<Record<string, Bound>>,
   values: Readonly<Record<string, number>>,
+  profiles: readonly string[],
 ): string[] {
-  return Object.entries(table).flatMap(([name, { min, max }]) => {
+  return Object.entries(table).flatMap(([name, { min, max, profile }]) => {
     const value = values[name] ?? NaN;
-    return value >= min && value <= max ? [] : [`${name} = ${value}`];
+    return !profiles.includes(profile) || (value >= min && value <= max) ? [] : [`${name} = ${value}`];
   });
 }
 
@@ -182,7 +183,9 @@ export async function probe(url: string, level: Level | undefined): Promise<Targ
   }
   const json = Value.parse(answer.resBody);
   const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
-  const profiles = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire);
+  const found = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire);
+  // What agents do is signed or addressed to a handle: without identities there is none.
+  const profiles = found.filter((profile) => profile === 'rooms' || found.includes('identity'));
   wire.close();
   const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';
   const limits = numbers(json.get('limits'), declared ? DEFAULT_LIMITS : COMPAT_LIMITS);
@@ -192,11 +195,10 @@ export async function probe(url: string, level: Level | undefined): Promise<Targ
     url: new URL(url).origin + new URL(url).pathname.replace(/\/$/, ''),
     level: level ?? said,
     declared,
-    // Claims are signed: without identities nobody can make one.
-    profiles: profiles.filter((profile) => profile !== 'claims' || profiles.includes('identity')),
+    profiles,
     limits,
     timings,
-    outside: [...outsideOf(LIMITS, limits), ...outsideOf(TIMINGS, timings)],
+    outside: [...outsideOf(LIMITS, limits, profiles), ...outsideOf(TIMINGS, timings, profiles)],
     implementation: name === '' ? null : { name, version: json.get('implementation').get('version').string },
   };
 }

@@ -103,7 +103,7 @@ export interface FrameRecord extends Event {
   readonly data: string;
 }
 
-interface SendRecord extends Event {
+export interface SendRecord extends Event {
   readonly t: 'send';
   /** Key of the stream's `open`. */
   readonly stream: string;

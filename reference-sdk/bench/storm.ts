@@ -97,12 +97,12 @@ function launch(worker: Pick<Worker, 'path' | 'identity'>): ChildProcess {
 
 const workers: Worker[] = [];
 for (let i = 0; i < handles; i++) {
-  const identity = await Identity.create(`storm-${i}`);
+  const identity = Identity.create(`storm-${i}`);
   await register(relay.url, identity);
   const files = { path: join(folder, `diary-${i}`), identity: join(folder, `identity-${i}.key`) };
   await saveIdentity(files.identity, identity);
   closeSync(openSync(files.path, 'a', 0o600));
-  workers.push({ ...files, child: launch(files), diary: new Diary(leaseMs), read: 0, rest: '' });
+  workers.push({ ...files, child: launch(files), diary: new Diary(), read: 0, rest: '' });
 }
 
 /** Take in what a worker has written since. */

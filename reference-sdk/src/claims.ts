@@ -107,6 +107,7 @@ function gone(error: unknown): unknown {
   return new Bot2BotError('claim-gone', 'the claim is over: its lease ran out, or it was acked or released', {
     status: 409,
     definite: true,
+    cursor: error.cursor,
     cause: error,
   });
 }
@@ -143,7 +144,7 @@ export class Claims {
     const pause = (ms: number) => sleep(Math.max(0, Math.min(ms, until - performance.now())), signal);
     for (let unknown = 0; ;) {
       const left = until - performance.now();
-      const timeout = Math.min(TIMINGS.wait_max_ms / 1000, Math.max(1, Math.round(left / 1000)));
+      const timeout = Math.min(TIMINGS.wait_default_ms / 1000, Math.max(1, Math.round(left / 1000)));
       const asked = performance.now();
       const { answer, sentAt } = await this.#ask(timeout, options, signal);
       const told = this.#tell(answer, options);

@@ -15,6 +15,26 @@ const TAG_BYTES = nacl.secretbox.overheadLength;
 /** The longest text, in bytes of UTF-8. @see SEAL-9 */
 export const MAX_TEXT_BYTES = (LIMITS.ciphertext_chars / 4) * 3 - TAG_BYTES;
 
+/** @throws {RangeError} over MAX_TEXT_BYTES, or what UTF-8 cannot encode. @see SEAL-7 SEAL-9 */
+export function utf8(text: string): Uint8Array {
+  if (typeof text !== 'string') throw new TypeError('a text is a string');
+  const bytes = encoder.encode(text);
+  if (bytes.length > MAX_TEXT_BYTES)
+    throw new RangeError(`a text has at most ${MAX_TEXT_BYTES} bytes of UTF-8, this one has ${bytes.length}`);
+  if (decoder.decode(bytes) !== text)
+    throw new RangeError('the text holds a lone surrogate, which UTF-8 cannot encode');
+  return bytes;
+}
+
+/** @returns null for what is not UTF-8. @see SEAL-11 */
+export function textOf(bytes: Uint8Array): string | null {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Seal one text for a room.
  * @param key 32 bytes; borrowed, never logged.
@@ -24,12 +44,7 @@ export const MAX_TEXT_BYTES = (LIMITS.ciphertext_chars / 4) * 3 - TAG_BYTES;
  */
 export function seal(key: Uint8Array, text: string, nonce?: Uint8Array): Sealed {
   if (key.length !== nacl.secretbox.keyLength) throw new RangeError('a key has 32 bytes');
-  if (typeof text !== 'string') throw new TypeError('a text is a string');
-  const bytes = encoder.encode(text);
-  if (bytes.length > MAX_TEXT_BYTES)
-    throw new RangeError(`a text has at most ${MAX_TEXT_BYTES} bytes of UTF-8, this one has ${bytes.length}`);
-  if (decoder.decode(bytes) !== text)
-    throw new RangeError('the text holds a lone surrogate, which UTF-8 cannot encode');
+  const bytes = utf8(text);
   const used = nonce ?? crypto.getRandomValues(new Uint8Array(nacl.secretbox.nonceLength));
   return { ciphertext: encodeBase64(nacl.secretbox(bytes, used, key)), nonce: encodeBase64(used) };
 }
@@ -45,10 +60,5 @@ export function open(key: Uint8Array, { ciphertext, nonce }: Sealed): string | n
   const used = decodeBase64(nonce, form);
   if (box === null || used?.length !== nacl.secretbox.nonceLength) return null;
   const bytes = nacl.secretbox.open(box, used, key);
-  if (bytes === null) return null;
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return null;
-  }
+  return bytes === null ? null : textOf(bytes);
 }

@@ -14,17 +14,26 @@ export class Bot2BotError extends Error {
   readonly retryAfterMs: number | null;
   /** HTTP status; 0 when there was no answer. */
   readonly status: number;
+  /** What the handle acked last, where a refused ack or renewal tells. @see CLAIM-5 CLAIM-21 */
+  readonly cursor: number | null;
 
   constructor(
     code: string,
     message: string,
-    more: { definite?: boolean; retryAfterMs?: number | null; status?: number; cause?: unknown } = {},
+    more: {
+      definite?: boolean;
+      retryAfterMs?: number | null;
+      status?: number;
+      cursor?: number | null;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.code = code;
     this.definite = more.definite ?? false;
     this.retryAfterMs = more.retryAfterMs ?? null;
     this.status = more.status ?? 0;
+    this.cursor = more.cursor ?? null;
   }
 
   /** Whether the same call may succeed later. */
@@ -35,6 +44,12 @@ export class Bot2BotError extends Error {
 
 const definite: ReadonlySet<string> = new Set(DEFINITE);
 const SHOWN_CHARS = 200;
+/** The longest that a timer takes; one that is longer fires at once. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
+
+function cursorOf(problem: Problem & { cursor?: unknown }): number | null {
+  return typeof problem.cursor === 'number' ? problem.cursor : null;
+}
 
 /** What a refusal says. @param retryAfter the header, in seconds. */
 export function refusal(status: number, body: unknown, retryAfter: string | null): Bot2BotError {
@@ -47,7 +62,8 @@ export function refusal(status: number, body: unknown, retryAfter: string | null
     {
       status,
       definite: slug === null ? status < 500 : definite.has(slug),
-      retryAfterMs: seconds === null ? null : seconds * 1000,
+      retryAfterMs: seconds === null ? null : Math.min(seconds * 1000, MOST_TIMER_MS),
+      cursor: problem === null ? null : cursorOf(problem),
     },
   );
 }

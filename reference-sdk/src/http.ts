@@ -1,3 +1,4 @@
+import { follows } from './abort.ts';
 import { Bot2BotError, refusal } from './errors.ts';
 import { LIMITS, PATHS } from './wire.gen.ts';
 
@@ -23,7 +24,7 @@ export interface Call {
   /** JSON text, sent as it is. */
   readonly body?: string;
   readonly signal: AbortSignal;
-  /** The answer must begin within this time, in ms. */
+  /** The answer must begin within this time, in ms, and never stand still for as long. */
   readonly timeoutMs: number;
 }
 
@@ -57,8 +58,19 @@ export class Http {
    * @throws {Bot2BotError} when there is none, or for a status from 400; the reason of an aborted signal.
    */
   async open(call: Call): Promise<Response> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), call.timeoutMs);
+    return (await this.#request(call)).response;
+  }
+
+  /** @returns what lets go of the call's signal, too; it is let go of when this throws. */
+  async #request(call: Call): Promise<{ response: Response; end: () => void }> {
+    call.signal.throwIfAborted();
+    const ending = new AbortController();
+    const end = follows(ending, call.signal);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      ending.abort();
+    }, call.timeoutMs);
     const url = this.url(call.operation, call.query, call.path);
     let response: Response;
     try {
@@ -69,7 +81,7 @@ export class Http {
           ...call.headers,
         },
         ...(call.body === undefined ? {} : { body: call.body }),
-        signal: AbortSignal.any([call.signal, late.signal]),
+        signal: ending.signal,
         // Another origin has no business with this room.
         redirect: 'error',
         credentials: 'omit',
@@ -77,21 +89,24 @@ export class Http {
         referrerPolicy: 'no-referrer',
       });
     } catch (cause) {
+      end();
       call.signal.throwIfAborted();
-      const why = late.signal.aborted ? `no answer within ${call.timeoutMs} ms` : 'no connection';
+      const why = late ? `no answer within ${call.timeoutMs} ms` : 'no connection';
       throw new Bot2BotError('network', `${new URL(url).origin}: ${why}`, { cause });
     } finally {
       clearTimeout(timer);
     }
-    if (response.status < 400) return response;
-    const text = await readText(response, call.signal).catch(() => '');
+    if (response.status < 400) return { response, end };
+    const text = await readText(response, call)
+      .catch(() => '')
+      .finally(end);
     throw refusal(response.status, parse(text), response.headers.get('retry-after'));
   }
 
   /** The JSON of an answer. @param check what it has to be. */
   async json<T>(call: Call, check: (value: unknown) => value is T): Promise<T> {
-    const response = await this.open(call);
-    const value = parse(await readText(response, call.signal));
+    const { response, end } = await this.#request(call);
+    const value = parse(await readText(response, call).finally(end));
     if (!check(value)) {
       throw new Bot2BotError('bad-answer', `the answer to ${call.operation} is not what the protocol says`, {
         status: response.status,
@@ -109,23 +124,47 @@ function parse(text: string): unknown {
   }
 }
 
-async function readText(response: Response, signal: AbortSignal): Promise<string> {
+/**
+ * The pieces of a body.
+ * @param silentMs for how long nothing may come.
+ * @throws {Bot2BotError} network, when nothing came for that long.
+ */
+export async function* pieces(
+  body: ReadableStream<Uint8Array>,
+  silentMs: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const silence = new Promise<never>((_, reject) => {
+        timer = setTimeout(
+          () => reject(new Bot2BotError('network', `nothing came for ${silentMs} ms`)),
+          silentMs,
+        );
+      });
+      const { done, value } = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+async function readText(response: Response, { signal, timeoutMs }: Call): Promise<string> {
   if (response.body === null) return '';
   const decoder = new TextDecoder();
-  const reader = response.body.getReader();
   let text = '';
   let size = 0;
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return text + decoder.decode();
-      size += value.length;
-      if (size > MAX_ANSWER_BYTES) {
-        await reader.cancel();
+    for await (const piece of pieces(response.body, timeoutMs)) {
+      size += piece.length;
+      if (size > MAX_ANSWER_BYTES)
         throw new Bot2BotError('bad-answer', 'the answer is longer than any that the protocol allows');
-      }
-      text += decoder.decode(value, { stream: true });
+      text += decoder.decode(piece, { stream: true });
     }
+    return text + decoder.decode();
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof Bot2BotError) throw cause;

@@ -1,9 +1,10 @@
 import { open } from './crypto.ts';
 import type { MessageEvent, UnopenedEvent } from './events.ts';
 import type { Identity } from './identity.ts';
+import type { Keyring } from './pins.ts';
 import type { Recent } from './recent.ts';
 import type { Relay } from './relay.ts';
-import type { Verifier } from './signed-message.ts';
+import { checkMessage } from './signed-message.ts';
 import type { Message } from './wire.gen.ts';
 
 /** What the parts of one room object share. */
@@ -16,7 +17,7 @@ export interface Member {
   readonly identity: Identity | null;
   /** Nonces of what this object sent. */
   readonly sent: Recent;
-  readonly verifier: Verifier;
+  readonly keys: Keyring;
   readonly warn: (text: string) => void;
 }
 
@@ -35,7 +36,7 @@ export function malformed(value: unknown): UnopenedEvent {
   const { seq, sender } = (value ?? {}) as { seq?: unknown; sender?: unknown };
   return {
     type: 'unopened',
-    seq: typeof seq === 'number' ? seq : 0,
+    seq: typeof seq === 'number' && Number.isSafeInteger(seq) ? seq : 0,
     sender: typeof sender === 'string' ? sender : '',
     reason: 'malformed',
   };
@@ -50,7 +51,7 @@ export async function opened(
   const { seq, id, sender, ts } = message;
   const text = open(member.key, message);
   if (text === null) return { type: 'unopened', seq, sender, reason: 'sealed' };
-  const { signature, signedBy } = await member.verifier.check(message, signal);
+  const { signature, signedBy } = await checkMessage(member.keys, member.roomId, message, signal);
   return {
     type: 'message',
     seq,

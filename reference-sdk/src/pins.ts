@@ -37,7 +37,7 @@ const RETRY_FOR_MS = 15_000;
 const EITHER = { alphabet: 'either', padding: 'required' } as const;
 
 /** Standard alphabet, whatever the relay sent. */
-function standard(key: string): string {
+export function standard(key: string): string {
   return key.replaceAll('-', '+').replaceAll('_', '/');
 }
 
@@ -80,7 +80,7 @@ export async function fetchIdentity(
 }
 
 /** Keep the keys of a handle, or see that they are the ones that were kept. @throws {Bot2BotError} key-changed. @see ID-9 */
-export function pin(pins: Pins, { handle, signPub, boxPub }: PublicIdentity): Pin {
+function pin(pins: Pins, { handle, signPub, boxPub }: PublicIdentity): Pin {
   const kept = pins.get(handle);
   if (kept === undefined) {
     const first = { signPub, boxPub, sig2: false };
@@ -101,4 +101,61 @@ export async function lookUp(
   const found = await retrying(() => fetchIdentity(relay, handle, signal), { forMs: RETRY_FOR_MS, signal });
   pin(pins, found);
   return found;
+}
+
+/** What the relay told of a handle is not asked for again for this time. */
+const ASK_AGAIN_MS = 10_000;
+const MOST_ASKED = 1_000;
+type NoKey = 'unknown-handle' | 'key-changed' | 'unchecked';
+
+/** Judges what handles signed under the keys that are kept; asks the relay for those that are not. @see SIGN-10 ID-9 */
+export class Keyring {
+  readonly #relay: Relay;
+  readonly #pins: Pins;
+  readonly #asked = new Map<string, { until: number; told: Pin | NoKey }>();
+
+  constructor(relay: Relay, pins: Pins) {
+    this.#relay = relay;
+    this.#pins = pins;
+  }
+
+  /** @param holds whether the signatures are those of this key. @returns the pin under which they hold; why not, else. */
+  async judge(
+    handle: string,
+    holds: (signPub: string) => Promise<boolean>,
+    signal: AbortSignal,
+  ): Promise<Pin | NoKey | 'invalid'> {
+    const kept = this.#pins.get(handle) ?? (await this.#ask(handle, signal));
+    if (typeof kept === 'string') return kept;
+    if (await holds(kept.signPub)) return kept;
+    const told = await this.#ask(handle, signal);
+    return told === 'key-changed' ? told : 'invalid';
+  }
+
+  /** Whether the handle has signed in the second form. @see SIGN-11 */
+  usesSecond(handle: string): boolean {
+    return this.#pins.get(handle)?.sig2 === true;
+  }
+
+  noteSecond(handle: string, kept: Pin): void {
+    if (!kept.sig2) this.#pins.set(handle, { ...kept, sig2: true });
+  }
+
+  async #ask(handle: string, signal: AbortSignal): Promise<Pin | NoKey> {
+    const known = this.#asked.get(handle);
+    if (known !== undefined && performance.now() < known.until) return known.told;
+    let told: Pin | NoKey;
+    try {
+      told = pin(this.#pins, await fetchIdentity(this.#relay, handle, signal));
+    } catch (error) {
+      // What has been received is handed on all the same.
+      if (signal.aborted) return 'unchecked';
+      if (!(error instanceof Bot2BotError)) throw error;
+      const { code } = error;
+      told = code === 'unknown-handle' || code === 'key-changed' ? code : 'unchecked';
+    }
+    if (this.#asked.size >= MOST_ASKED) this.#asked.clear();
+    this.#asked.set(handle, { until: performance.now() + ASK_AGAIN_MS, told });
+    return told;
+  }
 }

@@ -39,13 +39,16 @@ export async function post(
     ...(signedOnly === true ? { signed_only: true } : {}),
   };
   member.sent.add(fields.nonce);
+  const until = performance.now() + RETRY_FOR_MS;
   let body: string | null = null;
   const once = async () => {
     body ??= JSON.stringify({
       ...fields,
       ...(identity === null ? {} : await signPost(identity, roomId, fields, Math.round(relay.now()))),
     });
-    const call = { method: 'POST', operation: 'postMessage', body, signal, timeoutMs: ANSWER_MS } as const;
+    // An attempt that is still on its way when the relay has forgotten the nonce would add a second message.
+    const timeoutMs = Math.max(1, Math.min(ANSWER_MS, until - performance.now()));
+    const call = { method: 'POST', operation: 'postMessage', body, signal, timeoutMs } as const;
     return relay.http.json(call, PostAnswer);
   };
   const attempt = (unsure: boolean) => {

@@ -68,7 +68,12 @@ export class Reader {
    * @returns none for what it has had, and for its own. @see MSG-24
    */
   async message(value: unknown, skipBelow: boolean, signal: AbortSignal): Promise<ReadEvent[]> {
-    if (!Message(value)) return [malformed(value)];
+    if (!Message(value)) {
+      const event = malformed(value);
+      if (event.seq > 0 && event.seq <= this.after && skipBelow) return [];
+      if (event.seq > 0) this.after = event.seq;
+      return [event];
+    }
     const { seq, nonce } = value;
     if (skipBelow && seq <= this.after) return [];
     this.after = seq;

@@ -26,7 +26,7 @@ function doubtful({ status, code }: Bot2BotError): boolean {
 export class Relay {
   readonly http: Http;
   #aheadMs = 0;
-  /** Null until a refusal made it worth asking. */
+  /** Null until a request in the second form was accepted, or was refused and the relay asked. */
   #form: 1 | 2 | null = null;
 
   constructor(base: string, fetch?: Fetch, path?: PathValues) {
@@ -94,7 +94,9 @@ export class Relay {
         check,
       );
     try {
-      return await this.timely(once, call.signal);
+      const answer = await this.timely(once, call.signal);
+      this.#form ??= 2;
+      return answer;
     } catch (error) {
       if (!(error instanceof Bot2BotError) || error.status !== 401) throw error;
       if (!(await this.#learnForm(call.signal))) throw error;

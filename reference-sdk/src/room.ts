@@ -4,7 +4,7 @@ import type { MessageEvent, ReadEvent, RoomEvent } from './events.ts';
 import type { Fetch } from './http.ts';
 import type { Identity } from './identity.ts';
 import type { Member } from './member.ts';
-import type { Pin, Pins } from './pins.ts';
+import { Keyring, type Pin, type Pins } from './pins.ts';
 import { post, type SendOptions, type Sent } from './post.ts';
 import { Reader } from './reader.ts';
 import { readPage, readStatus, type RoomStatus } from './reads.ts';
@@ -12,7 +12,6 @@ import { Recent } from './recent.ts';
 import { Relay } from './relay.ts';
 import { sleep } from './retry.ts';
 import { parseRoomUrl } from './room-url.ts';
-import { Verifier } from './signed-message.ts';
 import { follow, pauseForUnknown } from './stream.ts';
 import type { WebSocketConstructor } from './transports.ts';
 import { work, type Handler, type WorkOptions } from './work.ts';
@@ -98,9 +97,9 @@ export class Room {
     } = options;
     this.name = nameOf(options.name ?? identity?.toString(), warn);
     const relay = new Relay(base, fetch, { room: roomId });
-    const verifier = new Verifier(relay, roomId, pins);
+    const keys = new Keyring(relay, pins);
     const { name } = this;
-    this.#member = { relay, roomId, key, name, identity, sent: new Recent(), verifier, warn };
+    this.#member = { relay, roomId, key, name, identity, sent: new Recent(), keys, warn };
     this.#claims = identity === null ? null : new Claims(this.#member, identity);
     this.#polled = new Reader(this.#member, 0, options.includeSelf ?? false);
   }
@@ -129,14 +128,14 @@ export class Room {
    * Interruptions are bridged from the same place; nothing is yielded twice.
    * @throws the signal's reason; {Bot2BotError} when the relay refuses for good.
    */
-  stream(
+  async *stream(
     options: { after?: number; includeSelf?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<RoomEvent, void, void> {
     const platform = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
     const { WebSocket: given = platform ?? null, includeSelf = false } = this.#options;
     const reader = new Reader(this.#member, options.after ?? 0, options.includeSelf ?? includeSelf);
     const signal = this.#signal(options.signal);
-    return follow(this.#member, reader, { socket: given, closing: this.#closing.signal, signal });
+    yield* follow(this.#member, reader, { socket: given, closing: this.#closing.signal, signal });
   }
 
   /**

@@ -1,5 +1,5 @@
 import { Bot2BotError } from './errors.ts';
-import type { Http, Query } from './http.ts';
+import { pieces, type Http, type Query } from './http.ts';
 import { EventParser } from './sse.ts';
 
 /** One frame of a stream, and the SSE id with which it came. */
@@ -54,40 +54,21 @@ export async function* sseFrames({ http, query, signal }: Connect): AsyncGenerat
     await response.body?.cancel();
     throw new Bot2BotError('bad-answer', 'events are not served as text/event-stream');
   }
-  const reader = response.body.getReader();
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const parser = new EventParser();
   try {
-    for (;;) {
-      const silence = within(SILENT_MS);
-      let piece: Awaited<ReturnType<typeof reader.read>>;
-      try {
-        piece = await Promise.race([reader.read(), silence.late]);
-      } finally {
-        silence.stop();
-      }
-      if (piece.done) throw lost('the relay ended the stream');
-      for (const { data, id } of parser.take(decoder.decode(piece.value, { stream: true }))) {
+    for await (const piece of pieces(response.body, SILENT_MS)) {
+      for (const { data, id } of parser.take(decoder.decode(piece, { stream: true }))) {
         const frame = frameOf(data, id);
         if (frame !== null) yield frame;
       }
     }
+    throw lost('the relay ended the stream');
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof Bot2BotError) throw cause;
     throw new Bot2BotError('network', 'the stream broke off', { cause });
-  } finally {
-    reader.cancel().catch(() => undefined);
   }
-}
-
-/** A promise that fails after a time, and a way to stop it. */
-function within(ms: number): { late: Promise<never>; stop: () => void } {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(lost(`nothing came for ${ms} ms`)), ms);
-  });
-  return { late, stop: () => clearTimeout(timer) };
 }
 
 /** Frames over a WebSocket. Ends by throwing, whatever ends it. @param socketOf how it is opened. */

@@ -1,3 +1,4 @@
+import { follows } from './abort.ts';
 import type { Claim, ClaimListeners, Claims } from './claims.ts';
 import { Bot2BotError } from './errors.ts';
 import type { MessageEvent } from './events.ts';
@@ -56,18 +57,21 @@ async function handle(
 ): Promise<'done' | 'failed' | 'lost'> {
   const done = new AbortController();
   const lost = new AbortController();
+  const stop = new AbortController();
+  const unfollow = [follows(stop, signal), follows(stop, lost.signal)];
   const kept = keep(claims, claim, leaseMs, done.signal).then(
     () => lost.abort(new Bot2BotError('claim-gone', 'the lease of the message is over', { definite: true })),
     () => undefined,
   );
   let failed = false;
   try {
-    await handler(claim.event, { signal: AbortSignal.any([signal, lost.signal]), claim });
+    await handler(claim.event, { signal: stop.signal, claim });
   } catch {
     failed = true;
   } finally {
     done.abort();
     await kept;
+    for (const undo of unfollow) undo();
   }
   if (lost.signal.aborted || claim.leaseRemainingMs === 0) return 'lost';
   return failed ? 'failed' : 'done';

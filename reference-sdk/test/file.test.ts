@@ -12,19 +12,22 @@ const folder = mkdtempSync(join(tmpdir(), 'bot2bot-sdk-'));
 const children: ChildProcess[] = [];
 
 /** The README's scripts, by the name in their first line. */
+const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
+const blocks = [...readme.matchAll(/```(\w+)\n([^]*?)```/g)].map(([, kind, text = '']) => ({ kind, text }));
 const scripts = new Map(
-  [
-    ...readFileSync(join(import.meta.dirname, '../README.md'), 'utf8').matchAll(
-      /```js\n(\/\/ (\S+\.mjs)[^]*?)```/g,
-    ),
-  ].map(([, text = '', name = '']) => [name, text]),
+  blocks.flatMap(({ kind, text }) =>
+    kind === 'js' ? [[/^\/\/ (\S+\.mjs)/.exec(text)?.[1] ?? text, text]] : [],
+  ),
 );
 
 beforeAll(async () => {
   relay = await start(RELAY, '--port', '0');
   const file = await fetch(`${relay.url}/sdk/bot2bot.mjs`);
   expect(file.headers.get('content-type')).toContain('javascript');
-  writeFileSync(join(folder, 'bot2bot.mjs'), await file.text());
+  await file.body?.cancel();
+  const download = blocks.find(({ kind }) => kind === 'sh')?.text.replace('http://127.0.0.1:3000', relay.url);
+  const { status, stderr } = spawnSync('sh', ['-ec', download ?? 'false'], { cwd: folder, encoding: 'utf8' });
+  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
   for (const [name, text] of scripts)
     writeFileSync(join(folder, name), text.replaceAll('http://127.0.0.1:3000', relay.url));
 });
@@ -54,6 +57,7 @@ function run(name: string, ...words: string[]) {
     out: () => out,
     say: (line: string) => child.stdin.write(`${line}\n`),
     hangUp: () => child.stdin.end(),
+    kill: () => child.kill('SIGKILL'),
     until: async (part: string) => {
       while (!out.includes(part)) await new Promise<void>((resolve) => (wake = resolve));
     },
@@ -72,7 +76,7 @@ describe('bot2bot.mjs', () => {
   });
 
   it("the README's chat, in two processes, goes on over a restart and tells of it", async () => {
-    expect([...scripts.keys()]).toEqual(['chat.mjs', 'new-room.mjs', 'turns.mjs']);
+    expect([...scripts.keys()]).toEqual(['chat.mjs', 'new-room.mjs', 'turns.mjs', 'worker.mjs']);
     const own = await start(RELAY, '--port', '0');
     const url = createRoomUrl(own.url);
     const [ada, bob] = [run('chat.mjs', url, 'ada'), run('chat.mjs', url, 'bob')];
@@ -94,6 +98,72 @@ describe('bot2bot.mjs', () => {
     await again.stop();
   });
 
+  it("the README's chat, in two terminals, outlives a relay that is killed", async () => {
+    const own = await start(RELAY, '--port', '0');
+    const env = { PATH: process.env['PATH'], ROOM_URL: createRoomUrl(own.url) };
+    const tmux = (...words: string[]) => {
+      const { status, stdout, stderr } = spawnSync(
+        'tmux',
+        ['-S', join(folder, 'tmux'), '-f', '/dev/null', ...words],
+        { cwd: folder, env, encoding: 'utf8' },
+      );
+      expect({ words, status, stderr }).toEqual({ words, status: 0, stderr: '' });
+      return stdout.split('\n');
+    };
+    const type = (name: string, line: string) => {
+      tmux('send-keys', '-t', name, '-l', line);
+      tmux('send-keys', '-t', name, 'Enter');
+    };
+    const both = ['ada', 'bob'];
+    const screen = (name: string) => tmux('capture-pane', '-p', '-S', '-', '-t', name);
+    const shows = (name: string, line: string) =>
+      expect.poll(() => screen(name), { timeout: 30_000 }).toContain(line);
+    try {
+      for (const name of both) {
+        tmux('new-session', '-d', '-s', name, '-x', '120', '-y', '50', 'sh');
+        type(name, `node chat.mjs "$ROOM_URL" ${name}; echo "ended with $?"`);
+      }
+      for (const name of both) await shows(name, '(ready)');
+      type('ada', 'hello');
+      await shows('bob', 'ada: hello');
+      await own.stop();
+      for (const name of both) await shows(name, '(interrupted)');
+      type('bob', 'are you there?');
+      const again = await start(RELAY, '--port', own.port);
+      await shows('ada', 'bob: are you there?');
+      for (const name of both) await shows(name, '(reset)');
+      type('ada', 'yes');
+      await shows('bob', 'ada: yes');
+      for (const name of both) {
+        const told = screen(name).filter((line) => /^\((?:ready|interrupted|reset)\)$/.test(line));
+        expect(told.filter((line, i) => line !== told[i - 1])).toEqual([
+          '(ready)',
+          '(interrupted)',
+          '(reset)',
+          '(ready)',
+        ]);
+        tmux('send-keys', '-t', name, 'C-d');
+        await shows(name, 'ended with 0');
+      }
+      expect(screen('bob').filter((line) => line.startsWith('ada: '))).toEqual(['ada: hello', 'ada: yes']);
+      expect(screen('ada').filter((line) => line.startsWith('bob: '))).toEqual(['bob: are you there?']);
+      await again.stop();
+    } finally {
+      tmux('kill-server');
+    }
+  });
+
+  it("the README's chat sends what it was given, in order, before it ends", async () => {
+    const url = createRoomUrl(relay.url);
+    const lines = Array.from({ length: 20 }, (_, i) => `line ${i}`);
+    const eve = run('chat.mjs', url, 'eve');
+    for (const line of lines) eve.say(line);
+    eve.hangUp();
+    expect(await eve.ended).toBe(0);
+    const { events } = await new Room(url, { name: 'reader' }).history();
+    expect(events.map((event) => (event.type === 'message' ? event.text : event))).toEqual(lines);
+  });
+
   it("the README's other scripts do what it says", async () => {
     const made = run('new-room.mjs');
     expect(await made.ended).toBe(0);
@@ -103,6 +173,38 @@ describe('bot2bot.mjs', () => {
     const answers = await room.poll({ timeoutMs: 10_000 });
     expect(answers).toMatchObject([{ sender: 'summariser', text: '12 characters', replyTo: id }]);
     expect(await agent.ended).toBe(0);
+  });
+
+  it("the README's worker answers with a signature that its reader verifies", async () => {
+    const url = createRoomUrl(relay.url);
+    const room = new Room(url, { name: 'asker' });
+    const answered = async (handle: string, text: string) => {
+      const agent = run('worker.mjs', url, handle);
+      const { id } = await room.send(text);
+      for (;;) {
+        const events = await room.poll({ timeoutMs: 10_000 });
+        const answer = events.find((event) => event.type === 'message' && event.replyTo === id);
+        if (answer === undefined) continue;
+        expect(answer).toMatchObject({ text: `someone wrote ${text.length} characters`, signedBy: handle });
+        break;
+      }
+      agent.kill();
+      await agent.ended;
+    };
+    await answered('readme-worker', 'first');
+    await answered('readme-worker-2', 'the second');
+    room.close();
+  });
+
+  it('is a library where there is no Node, and names no module that a browser would ask for', () => {
+    const text = readFileSync(join(folder, 'bot2bot.mjs'), 'utf8');
+    expect(/^(?:import\b|export\b.*\bfrom\b)/m.exec(text)?.[0]).toBeUndefined();
+    const script = `delete globalThis.process; delete globalThis.Buffer;
+const { createRoomUrl, parseRoomUrl } = await import('./bot2bot.mjs');
+console.log(parseRoomUrl(createRoomUrl('http://127.0.0.1:1')).key.length);`;
+    const words = ['--input-type=module', '-e', script];
+    const { stdout, stderr } = spawnSync('node', words, { cwd: folder, encoding: 'utf8' });
+    expect([stdout, stderr]).toEqual(['32\n', '']);
   });
 
   it('the SDK contacts one origin and touches no file', () => {
@@ -138,6 +240,49 @@ console.log('done'); room.close();`,
     );
     expect(changing.filter((line) => !/"\/(?:dev|proc)\//.test(line))).toEqual([]);
     expect(opened.filter((line) => line.includes(home))).toEqual([]);
+  });
+});
+
+describe('the SDK, as a guest', () => {
+  it('runs nothing that it receives, and reads no environment variable', async () => {
+    writeFileSync(
+      join(folder, 'guest.mjs'),
+      `import { Room } from './bot2bot.mjs';
+// Node itself asks when it loads its client.
+await fetch(process.argv[2]);
+const asked = [];
+const env = process.env;
+process.env = new Proxy(env, { get: (_, name) => (asked.push(name), env[name]) });
+const room = new Room(process.argv[2], { name: 'guest', includeSelf: true });
+const texts = ['process.exit(9)', 'require("child_process").execSync("touch ran")', '$(touch ran)', '{"__proto__":{"ran":1}}'];
+for (const text of texts) await room.send(text);
+const events = await room.poll();
+for await (const event of room.stream()) if (event.type === 'ready') break;
+console.log(JSON.stringify({ same: events.every(({ text }, i) => text === texts[i]), count: events.length, asked, ran: {}.ran }));
+room.close();`,
+    );
+    // The runtime refuses to write files, to start processes and workers, and to make code of strings.
+    const bounds = [
+      '--disallow-code-generation-from-strings',
+      '--experimental-permission',
+      '--no-warnings',
+      `--allow-fs-read=${folder}/`,
+    ];
+    const { stdout, stderr, status } = spawnSync('node', [...bounds, 'guest.mjs', createRoomUrl(relay.url)], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({ same: true, count: 4, asked: [] });
+    const file = readFileSync(join(folder, 'bot2bot.mjs'), 'utf8');
+    for (const way of [
+      /\beval\s*\(/,
+      /\bFunction\s*\(/,
+      /child_process/,
+      /process\.env/,
+      /(?<!static )\bimport\s*\(/,
+    ])
+      expect(way.exec(file)?.[0]).toBe(undefined);
   });
 });
 

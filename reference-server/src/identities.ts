@@ -1,18 +1,10 @@
 import type { KeyObject } from 'node:crypto';
-import {
-  Handle,
-  RESERVED_HANDLES,
-  type IdentityAnswer,
-  type Limits,
-  type RegisterBody,
-} from '@bot2bot/schemas';
-import { Compile } from 'typebox/compile';
+import { RESERVED_HANDLES, type IdentityAnswer, type Limits, type RegisterBody } from '@bot2bot/schemas';
 import type { Clock } from './clock.ts';
 import { bytesOf, keyObject } from './ed25519.ts';
 import { RequestProblem } from './problem.ts';
 import type { Store } from './store.ts';
 
-const isHandle = Compile(Handle);
 /** Keys that are held ready to verify with. */
 const READY_KEYS = 4_096;
 
@@ -64,14 +56,13 @@ export class Identities {
   }
 
   /**
-   * Give a handle to a key, whose signature has been verified.
+   * Give a handle to a key; the body has been checked and its signature verified.
    * @param admit called before a handle that is new is taken; throws to refuse it.
    * @returns the registration that holds now, once it is safe from a crash.
    * @throws {RequestProblem} handle-taken, handle-reserved, unavailable.
    */
   async register(body: RegisterBody, admit: () => void): Promise<IdentityAnswer> {
     const { handle, box_pub, sign_pub, meta = {} } = body;
-    if (!isHandle.Check(handle)) throw new RequestProblem('bad-request', { detail: 'handle is not valid' });
     if (RESERVED_HANDLES.includes(handle)) throw new RequestProblem('handle-reserved');
     const owner = this.#held.get(handle);
     if (owner !== undefined) {

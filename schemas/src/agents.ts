@@ -141,7 +141,7 @@ export const DmMessage = component(
 );
 export type DmMessage = Static<typeof DmMessage>;
 
-/** @see DM-2 */
+/** @see DM-2 DM-10 */
 export const InboxAnswer = component(
   'InboxAnswer',
   Type.Object({ messages: Type.Array(ref(DmMessage)), last_seq: Seq, has_more: optional(Type.Boolean()) }),

@@ -1,0 +1,159 @@
+/**
+ * The command line:
+ *
+ *     words = *( word / flag ) [ "--" *any-word ]
+ *     flag  = "--" name *value / "--" name "=" value / "-h"
+ *
+ * A flag's values are the words after it, whatever they look like: a text to send may begin with `-`. So may a word that
+ * is not taken for a flag, such as `-` or `- one`.
+ */
+
+/** What was asked for cannot be: exit 2, and where to look. */
+export class UsageError extends Error {}
+
+/** How many values a flag has. */
+const FLAGS = {
+  say: 1,
+  watch: 0,
+  tail: 0,
+  claim: 0,
+  ack: 2,
+  next: 0,
+  renew: 1,
+  release: 1,
+  out: 1,
+  'include-self': 0,
+  'max-idle': 1,
+  handle: 1,
+  'claim-timeout': 1,
+  'lease-ms': 1,
+  'identity-file': 1,
+  name: 1,
+  'room-file': 1,
+  base: 1,
+  after: 1,
+  wait: 1,
+  'display-name': 1,
+  framework: 1,
+  'framework-version': 1,
+  summary: 1,
+  capability: 1,
+  topic: 1,
+  language: 1,
+  homepage: 1,
+  help: 0,
+} as const;
+export type Flag = keyof typeof FLAGS;
+
+/** They go with every verb, as scripts that others wrote give them. */
+export const ROOM_FLAGS: readonly Flag[] = ['handle', 'identity-file', 'name', 'claim-timeout', 'room-file'];
+
+const isFlag = (name: string): name is Flag => Object.hasOwn(FLAGS, name);
+
+export interface Words {
+  readonly words: readonly string[];
+  /** The values of each flag that was given. */
+  readonly flags: ReadonlyMap<Flag, readonly string[]>;
+}
+
+export type Command = (words: Words, signal: AbortSignal) => Promise<number>;
+/** Each exits 0 unless it throws. */
+export type Subcommands = Readonly<Record<string, (words: Words, signal: AbortSignal) => Promise<void>>>;
+
+/** How many letters have to be put in, left out or exchanged. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      const exchanged = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
+      next.push(Math.min(exchanged, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+function unknown(name: string): UsageError {
+  // What is no flag's name may be anything, even a room's URL.
+  if (!/^[a-z][a-z0-9-]{0,30}$/.test(name))
+    return new UsageError('a word that begins with -- is no flag; put -- before it');
+  const [nearest, far] = Object.keys(FLAGS)
+    .map((known): [string, number] => [known, distance(known, name)])
+    .reduce((best, one) => (one[1] < best[1] ? one : best));
+  const hint = far <= 2 || nearest.startsWith(name) ? ` (did you mean --${nearest}?)` : '';
+  return new UsageError(`there is no flag --${name}${hint}`);
+}
+
+/** @throws {UsageError} which repeats no value. */
+export function readWords(args: readonly string[]): Words {
+  const words: string[] = [];
+  const flags = new Map<Flag, readonly string[]>();
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? '';
+    if (arg === '--') return { words: [...words, ...args.slice(at + 1)], flags };
+    if (arg === '-h') {
+      flags.set('help', []);
+      continue;
+    }
+    if (!arg.startsWith('--')) {
+      if (/^-[A-Za-z]/.test(arg)) throw new UsageError('flags begin with --; put -- before other words');
+      words.push(arg);
+      continue;
+    }
+    const equals = arg.indexOf('=');
+    const name = equals < 0 ? arg.slice(2) : arg.slice(2, equals);
+    if (!isFlag(name)) throw unknown(name);
+    if (flags.has(name)) throw new UsageError(`--${name} is given twice`);
+    const count = FLAGS[name];
+    if (equals >= 0) {
+      if (count !== 1) throw new UsageError(`--${name} takes ${count === 0 ? 'no value' : 'two words'}`);
+      flags.set(name, [arg.slice(equals + 1)]);
+      continue;
+    }
+    const values = args.slice(at + 1, at + 1 + count);
+    if (values.length < count)
+      throw new UsageError(`--${name} takes ${count === 1 ? 'a value' : 'two words'}`);
+    flags.set(name, values);
+    at += count;
+  }
+  return { words, flags };
+}
+
+/** The value of a flag that has one. */
+export function valueOf({ flags }: Words, name: Flag): string | undefined {
+  return flags.get(name)?.[0];
+}
+
+/** @returns a number of at least `least`. @throws {UsageError} */
+export function numberOf(
+  words: Words,
+  name: Flag,
+  { least, most, whole }: { least: number; most: number; whole: boolean },
+): number | undefined {
+  const text = valueOf(words, name);
+  if (text === undefined) return undefined;
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (!(value >= least && value <= most) || (whole && !Number.isInteger(value)))
+    throw new UsageError(`--${name} takes a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
+  return value;
+}
+
+/** @throws {UsageError} for a flag that does not go with what is asked for. */
+export function allow({ flags }: Words, what: string, allowed: readonly Flag[]): void {
+  for (const name of flags.keys())
+    if (!allowed.includes(name)) throw new UsageError(`--${name} does not go with ${what}`);
+}
+
+/**
+ * The words after those of the command itself.
+ * @param names what they are, one each; with `?` where it may be left out.
+ * @throws {UsageError} when there are more, or fewer.
+ */
+export function operandsOf({ words }: Words, command: string, names: readonly string[]): readonly string[] {
+  const operands = words.slice(command.split(' ').length);
+  const least = names.filter((name) => !name.endsWith('?')).length;
+  if (operands.length >= least && operands.length <= names.length) return operands;
+  const form = names.map((name) => (name.endsWith('?') ? `[${name.slice(0, -1)}]` : name)).join(' ');
+  throw new UsageError(`${command} takes ${form === '' ? 'no more words' : form}`);
+}

@@ -1,0 +1,107 @@
+import { dm, type DmSent } from '../dm.ts';
+import { handleOf } from '../identity.ts';
+import { Inbox, type DirectMessage, type UnopenedDm } from '../inbox.ts';
+import { openPins } from '../node/pin-file.ts';
+import { TIMINGS } from '../wire.gen.ts';
+import { asAgent, besideIdentity, requiredAgent } from './agent.ts';
+import { allow, numberOf, operandsOf, UsageError, type Flag, type Subcommands, type Words } from './args.ts';
+import { openContacts } from './contacts.ts';
+import { baseOf, roomUrlOf } from './room-source.ts';
+import { textOf } from './stdin.ts';
+import { jsonLine, snakeCase, write } from './terminal.ts';
+
+const FLAGS: readonly Flag[] = ['handle', 'identity-file', 'base'];
+const LOOK_MS = 1_000;
+const ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** The kept identity at the relay, with what it keeps of others. */
+async function open(words: Words, signal: AbortSignal) {
+  const base = baseOf(words);
+  const identity = await requiredAgent(words, base, signal);
+  const pins = openPins(besideIdentity(words, 'pins'), base);
+  const contacts = openContacts(besideIdentity(words, 'contacts'), base);
+  const inbox = new Inbox({ base, identity, pins, contacts });
+  const as = <T>(once: () => Promise<T>) => asAgent(identity, base, signal, once);
+  return { base, identity, pins, contacts, inbox, as };
+}
+type Opened = Awaited<ReturnType<typeof open>>;
+
+/** What the inbox holds. @param waitMs for the first message. */
+async function read(
+  { inbox, as }: Opened,
+  { waitMs, signal }: { waitMs: number; signal: AbortSignal },
+  take: (message: DirectMessage | UnopenedDm) => Promise<void>,
+): Promise<void> {
+  for (let timeoutMs = waitMs; ; timeoutMs = LOOK_MS) {
+    const messages = await as(() => inbox.poll({ timeoutMs, signal }));
+    if (messages.length === 0) return;
+    for (const message of messages) await take(message);
+  }
+}
+
+function lineOf(message: DirectMessage | UnopenedDm): string {
+  if (message.type === 'unopened') return jsonLine(message);
+  const { seq, id, ts, from, signedBy, content } = message;
+  return jsonLine({ seq, id, ts, from, signed_by: signedBy, ...snakeCase(content) });
+}
+
+const printSent = (sent: DmSent) => write(jsonLine({ ok: true, ...sent }));
+
+async function send(words: Words, signal: AbortSignal): Promise<void> {
+  allow(words, 'dm send', FLAGS);
+  const [to = '', word = ''] = operandsOf(words, 'dm send', ['HANDLE', 'TEXT']);
+  const { base, identity, pins, as } = await open(words, signal);
+  const text = await textOf(word, signal);
+  await printSent(await as(() => dm(base, identity, to, text, { pins, signal })));
+}
+
+async function inbox(words: Words, signal: AbortSignal): Promise<void> {
+  allow(words, 'dm inbox', [...FLAGS, 'after', 'wait']);
+  operandsOf(words, 'dm inbox', []);
+  const after = numberOf(words, 'after', { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true }) ?? 0;
+  const most = TIMINGS.wait_max_ms / 1000;
+  const seconds = numberOf(words, 'wait', { least: 1, most, whole: true }) ?? LOOK_MS / 1000;
+  const opened = await open(words, signal);
+  opened.inbox.after = after;
+  await read(opened, { waitMs: seconds * 1000, signal }, (message) => write(lineOf(message)));
+}
+
+async function remove(words: Words, signal: AbortSignal): Promise<void> {
+  allow(words, 'dm delete', FLAGS);
+  const [id = ''] = operandsOf(words, 'dm delete', ['ID']);
+  if (!ID.test(id)) throw new UsageError('dm delete takes the id of a message');
+  const { inbox: at, as } = await open(words, signal);
+  await write(jsonLine({ ok: true, removed: await as(() => at.delete({ id }, { signal })) }));
+}
+
+async function intro(words: Words, signal: AbortSignal): Promise<void> {
+  allow(words, 'dm intro', FLAGS);
+  const [to = '', word = ''] = operandsOf(words, 'dm intro', ['HANDLE', 'TEXT']);
+  const { inbox: at, as } = await open(words, signal);
+  const text = await textOf(word, signal);
+  await printSent(await as(() => at.introduce(to, { text }, { signal })));
+}
+
+/** What an inbox holds tells who introduced itself, and who accepted. */
+const look = (opened: Opened, signal: AbortSignal) =>
+  read(opened, { waitMs: LOOK_MS, signal }, () => Promise.resolve());
+
+async function accept(words: Words, signal: AbortSignal): Promise<void> {
+  allow(words, 'dm accept', FLAGS);
+  const [to = ''] = operandsOf(words, 'dm accept', ['HANDLE']);
+  const opened = await open(words, signal);
+  if (opened.contacts.get(handleOf(to))?.asked !== true) await look(opened, signal);
+  await printSent(await opened.as(() => opened.inbox.acceptIntro(to, { signal })));
+}
+
+async function invite(words: Words, signal: AbortSignal): Promise<void> {
+  allow(words, 'dm invite', [...FLAGS, 'room-file']);
+  const [to = '', room] = operandsOf(words, 'dm invite', ['HANDLE', 'ROOM?']);
+  const url = roomUrlOf(words, room);
+  const opened = await open(words, signal);
+  if (opened.contacts.get(handleOf(to))?.accepted !== true) await look(opened, signal);
+  await printSent(await opened.as(() => opened.inbox.inviteToRoom(to, url, { signal })));
+}
+
+/** `dm …`: direct messages of the kept identity. */
+export const DM: Subcommands = { send, inbox, delete: remove, intro, accept, invite };

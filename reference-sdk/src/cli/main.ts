@@ -1,0 +1,86 @@
+import { AGENTS } from './agents.ts';
+import { readWords, UsageError, type Command, type Flag, type Subcommands, type Words } from './args.ts';
+import { ack, claim, next, release, renew } from './claims.ts';
+import { DM } from './dm.ts';
+import { HELP } from './help.ts';
+import { newRoom, registerHandle, whoAmI } from './identities.ts';
+import { say } from './say.ts';
+import { tail } from './tail.ts';
+import { errorLine, write } from './terminal.ts';
+import { watch } from './watch.ts';
+
+/** A command whose second word says what is to be done. */
+function group(name: string, commands: Subcommands): Command {
+  return async (words, signal) => {
+    const command = Object.entries(commands).find(([second]) => second === words.words[1])?.[1];
+    if (command === undefined)
+      throw new UsageError(`${name} takes one of ${Object.keys(commands).join(', ')}`);
+    await command(words, signal);
+    return 0;
+  };
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  new: newRoom,
+  register: registerHandle,
+  whoami: whoAmI,
+  agents: group('agents', AGENTS),
+  dm: group('dm', DM),
+};
+const VERBS = { say, watch, tail, claim, ack, next, renew, release } as const satisfies Partial<
+  Record<Flag, Command>
+>;
+
+const FAILED = 2;
+const INTERRUPTED = 130;
+/** What a shell shows for a command whose reader left. */
+const BROKEN_PIPE = 141;
+
+function commandOf(words: Words): Command {
+  const [first = ''] = words.words;
+  if (Object.hasOwn(COMMANDS, first)) return COMMANDS[first] ?? newRoom;
+  const verbs = Object.entries(VERBS).filter(([name]) => words.flags.has(name as Flag));
+  const [[, command] = [], second] = verbs;
+  if (command === undefined)
+    throw new UsageError(`what is to be done? One of --${Object.keys(VERBS).join(', --')}`);
+  if (second !== undefined)
+    throw new UsageError(`one thing at a time: --${verbs.map(([name]) => name).join(' or --')}`);
+  return command;
+}
+
+async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
+  const words = readWords(args);
+  if (words.flags.has('help')) {
+    await write(HELP);
+    return 0;
+  }
+  return commandOf(words)(words, signal);
+}
+
+function tell(error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error);
+  process.stderr.write(errorLine(error instanceof UsageError ? `${text}; see bot2bot --help` : text));
+}
+
+/** The command `bot2bot`. It ends the process. */
+export async function main(): Promise<never> {
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) =>
+      process.exit(error.code === 'EPIPE' ? BROKEN_PIPE : FAILED),
+    );
+  // Node would exit with 1, which says that nothing came.
+  process.on('uncaughtException', (error) => {
+    tell(error);
+    process.exit(FAILED);
+  });
+  let code: number;
+  try {
+    code = await run(process.argv.slice(2), interrupt.signal);
+  } catch (error) {
+    code = FAILED;
+    if (!interrupt.signal.aborted) tell(error);
+  }
+  process.exit(interrupt.signal.aborted ? INTERRUPTED : code);
+}

@@ -1,0 +1,58 @@
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { UsageError, valueOf, type Words } from './args.ts';
+
+const OTHERS = 0o077;
+
+/** @throws {UsageError} for a file that others than its owner may touch. */
+function readSecret(path: string): string {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (cause) {
+    throw new UsageError(`cannot read the room's URL from ${path}`, { cause });
+  }
+  try {
+    const stat = fstatSync(file);
+    if (process.platform !== 'win32' && stat.isFile() && (stat.mode & OTHERS) !== 0)
+      throw new UsageError(`others may read ${path}, which is a secret: chmod 600 it first`);
+    return readFileSync(file, 'utf8').trim();
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * The room's URL: a word, a file that `--room-file` names, or BOT2BOT_ROOM_URL. Others on the machine see the words of
+ * a command; they do not see its environment.
+ */
+export function roomUrlOf(words: Words, url: string | undefined): string {
+  const file = valueOf(words, 'room-file');
+  if (url !== undefined && file !== undefined)
+    throw new UsageError('give the room by its URL or by --room-file, not by both');
+  const found = file === undefined ? (url ?? process.env['BOT2BOT_ROOM_URL']) : readSecret(file);
+  if (found === undefined || found === '')
+    throw new UsageError('which room? Give its URL, --room-file FILE or BOT2BOT_ROOM_URL');
+  return found;
+}
+
+/** The room of a verb such as `--say`, whose only word it may be. */
+export function roomOf(words: Words): string {
+  const [url, extra] = words.words;
+  if (extra !== undefined) throw new UsageError('there is a word too many; put a text with spaces in quotes');
+  return roomUrlOf(words, url);
+}
+
+/** The relay, for what is asked of no room: a word, `--base`, or BOT2BOT_BASE. */
+export function baseOf(words: Words, word?: string): string {
+  const base = word ?? valueOf(words, 'base') ?? process.env['BOT2BOT_BASE'];
+  if (base === undefined || base === '')
+    throw new UsageError('which relay? Give its URL with --base, or set BOT2BOT_BASE');
+  const url = URL.canParse(base) ? new URL(base) : null;
+  if (
+    url === null ||
+    !/^https?:$/.test(url.protocol) ||
+    url.username + url.password + url.search + url.hash !== ''
+  )
+    throw new UsageError('a relay is given by a URL such as http://127.0.0.1:3000');
+  return base.replace(/\/+$/, '');
+}

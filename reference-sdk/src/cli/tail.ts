@@ -1,0 +1,56 @@
+import { open } from 'node:fs/promises';
+import { parseRoomUrl } from '../room-url.ts';
+import { namedAgent, openRoom } from './agent.ts';
+import { allow, numberOf, ROOM_FLAGS, UsageError, valueOf, type Words } from './args.ts';
+import { followRoom } from './follow.ts';
+import { roomOf } from './room-source.ts';
+import { jsonLine, warn, write } from './terminal.ts';
+
+const OWNER_ONLY = 0o600;
+const MOST_SECONDS = 1_000_000;
+
+/** A writer of lines at the end of a file, which only its owner may read when it is new. */
+async function appender(path: string): Promise<(line: string) => Promise<void>> {
+  try {
+    const file = await open(path, 'a', OWNER_ONLY);
+    return (line) => file.appendFile(line);
+  } catch (cause) {
+    throw new UsageError(`cannot write to ${path}`, { cause });
+  }
+}
+
+/** `--tail`: what the room holds and what comes, a JSON line each, on stdout or at the end of a file. */
+export async function tail(words: Words, signal: AbortSignal): Promise<number> {
+  allow(words, '--tail', ['tail', 'out', 'include-self', 'max-idle', ...ROOM_FLAGS]);
+  const idleSeconds = numberOf(words, 'max-idle', { least: 0.1, most: MOST_SECONDS, whole: false });
+  const url = roomOf(words);
+  const room = openRoom(words, url, await namedAgent(words, parseRoomUrl(url).base, signal));
+  const path = valueOf(words, 'out');
+  const take = path === undefined ? write : await appender(path);
+
+  const idle = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const restart = () => {
+    clearTimeout(timer);
+    if (idleSeconds !== undefined) timer = setTimeout(() => idle.abort(), idleSeconds * 1000);
+  };
+  restart();
+  try {
+    await followRoom(room, {
+      includeSelf: words.flags.has('include-self'),
+      signal: AbortSignal.any([signal, idle.signal]),
+      onMessage: async ({ seq, ts, sender, text, own }) => {
+        restart();
+        await take(jsonLine({ seq, ts, sender, text, is_self: own }));
+      },
+      onNotice: (text) => warn(text),
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!idle.signal.aborted) throw error;
+  } finally {
+    clearTimeout(timer);
+    room.close();
+  }
+  return 0;
+}

@@ -1,0 +1,34 @@
+import { styleText } from 'node:util';
+import { parseRoomUrl } from '../room-url.ts';
+import { namedAgent, openRoom } from './agent.ts';
+import { allow, ROOM_FLAGS, type Words } from './args.ts';
+import { followRoom } from './follow.ts';
+import { roomOf } from './room-source.ts';
+import { plain, plainLine, write } from './terminal.ts';
+
+/** Lines after the first are moved in, so that a text cannot pass for another message. */
+const INDENT = '    ';
+
+/** `--watch`: the room as a person reads it. */
+export async function watch(words: Words, signal: AbortSignal): Promise<number> {
+  allow(words, '--watch', ['watch', 'include-self', ...ROOM_FLAGS]);
+  const url = roomOf(words);
+  const room = openRoom(words, url, await namedAgent(words, parseRoomUrl(url).base, signal));
+  const colour = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
+  const paint = (style: Parameters<typeof styleText>[0], text: string) =>
+    colour ? styleText(style, text, { validateStream: false }) : text;
+  const clock = (ts: number) => new Date(ts).toTimeString().slice(0, 8);
+
+  await followRoom(room, {
+    includeSelf: true,
+    signal,
+    onMessage: ({ ts, sender, signedBy, text }) => {
+      const mark = signedBy === null ? ' ' : paint('green', '✓');
+      const who = paint(['bold', 'cyan'], plainLine(signedBy === null ? sender : `@${signedBy}`));
+      const lines = plain(text).replaceAll('\n', `\n${INDENT}`);
+      return write(`${mark} ${paint('gray', clock(ts))} ${who}: ${lines}\n`);
+    },
+    onNotice: (said) => write(`${paint('yellow', `! ${plainLine(said)}`)}\n`),
+  }).finally(() => room.close());
+  return 0;
+}

@@ -1,0 +1,232 @@
+import { verify } from './ed25519.ts';
+import { Bot2BotError } from './errors.ts';
+import type { Query } from './http.ts';
+import { handleOf, type Identity } from './identity.ts';
+import { keyChanged, lookUp, standard, type Pins } from './pins.ts';
+import type { RelayOptions } from './register.ts';
+import { Relay } from './relay.ts';
+import { retrying } from './retry.ts';
+import { sha256 } from './sha256.ts';
+import { normalProfile, profileText } from './signing.gen.ts';
+import {
+  AgentAnswer,
+  AgentsAnswer,
+  HeartbeatAnswer,
+  PublishAnswer,
+  RemovedAnswer,
+  type Agent as WireAgent,
+} from './wire.gen.ts';
+
+/** What an agent says of itself in public. Tags match `^[a-z0-9._:+-]{1,40}$`. @see DIR-3 */
+export interface Profile {
+  readonly displayName?: string;
+  readonly framework?: string;
+  readonly frameworkVersion?: string;
+  readonly summary?: string;
+  readonly capabilities?: readonly string[];
+  readonly topics?: readonly string[];
+  readonly languages?: readonly string[];
+  readonly homepageUrl?: string;
+}
+
+/** An agent of a directory. */
+export interface Agent extends Required<Profile> {
+  readonly handle: string;
+  /** 32 bytes, base64. */
+  readonly boxPub: string;
+  readonly signPub: string;
+  /** Unix ms. */
+  readonly updatedAt: number;
+  readonly expiresAt: number;
+  readonly lastSeenAt: number | null;
+  /** Tags in common, among matches; null elsewhere. */
+  readonly score: number | null;
+  /** Whether the profile is signed by `signPub`, and that is the key that was first seen for the handle. */
+  readonly signature: 'verified' | 'invalid' | 'key-changed';
+}
+
+export interface AgentFilter {
+  readonly framework?: string;
+  readonly capability?: string;
+  readonly topic?: string;
+  readonly language?: string;
+  /** In handle, display name or summary. */
+  readonly q?: string;
+}
+
+const ANSWER_MS = 30_000;
+const RETRY_FOR_MS = 30_000;
+const NEVER = new AbortController().signal;
+const EXPIRES_MS = 24 * 3_600_000;
+
+interface Asked {
+  readonly relay: Relay;
+  readonly signal: AbortSignal;
+  readonly pins: Pins;
+}
+
+function asked(base: string, { fetch, signal = NEVER, pins = new Map() }: RelayOptions): Asked {
+  return { relay: new Relay(base, fetch), signal, pins };
+}
+
+/**
+ * Publish the profile of a registered identity, in place of the one before.
+ * @param options `expiresInMs` from 60 000 to 604 800 000; a day when absent.
+ * @returns when it expires, in Unix ms.
+ * @throws {Bot2BotError} bad-profile, unknown-handle, stale-profile. {TypeError} for a homepage that is no URL.
+ * @see DIR-1 DIR-3
+ */
+export async function publishProfile(
+  base: string,
+  identity: Identity,
+  profile: Profile,
+  options: RelayOptions & { readonly expiresInMs?: number } = {},
+): Promise<{ expiresAt: number }> {
+  const { relay, signal } = asked(base, options);
+  const { handle } = identity;
+  const { displayName, frameworkVersion, homepageUrl, ...same } = profile;
+  const once = async () => {
+    const updated_at = Math.round(relay.now());
+    const normal = normalProfile({
+      ...same,
+      handle,
+      ...(displayName === undefined ? {} : { display_name: displayName }),
+      ...(frameworkVersion === undefined ? {} : { framework_version: frameworkVersion }),
+      ...(homepageUrl === undefined ? {} : { homepage_url: homepageUrl }),
+      updated_at,
+      expires_at: updated_at + (options.expiresInMs ?? EXPIRES_MS),
+    });
+    const profile_sig = await identity.sign(profileText(handle, updated_at, sha256(JSON.stringify(normal))));
+    const body = JSON.stringify({ profile: normal, profile_sig });
+    const path = { handle };
+    const timeoutMs = ANSWER_MS;
+    return relay.http.json(
+      { method: 'PUT', operation: 'publishProfile', path, body, signal, timeoutMs },
+      PublishAnswer,
+    );
+  };
+  const answer = await retrying(() => relay.timely(once, signal), { forMs: RETRY_FOR_MS, signal });
+  return { expiresAt: answer.profile.expires_at };
+}
+
+/** Take the profile out of the directory. @returns whether there was one. @see DIR-9 */
+export async function deleteProfile(
+  base: string,
+  identity: Identity,
+  options: RelayOptions = {},
+): Promise<boolean> {
+  const { relay, signal } = asked(base, options);
+  const path = { handle: identity.handle };
+  const call = { method: 'DELETE', operation: 'deleteProfile', path, signal, timeoutMs: ANSWER_MS } as const;
+  const once = () => relay.signed(identity, call, RemovedAnswer);
+  return (await retrying(once, { forMs: RETRY_FOR_MS, signal })).removed;
+}
+
+/** Tell that the agent is alive. @returns the relay's clock, in Unix ms. @see DIR-10 */
+export async function heartbeat(
+  base: string,
+  identity: Identity,
+  options: RelayOptions = {},
+): Promise<number> {
+  const { relay, signal } = asked(base, options);
+  const path = { handle: identity.handle };
+  const call = { method: 'POST', operation: 'agentHeartbeat', path, signal, timeoutMs: ANSWER_MS } as const;
+  const once = () => relay.signed(identity, call, HeartbeatAnswer);
+  return (await retrying(once, { forMs: RETRY_FOR_MS, signal })).last_seen_at;
+}
+
+async function signatureOf(agent: WireAgent, pins: Pins): Promise<Agent['signature']> {
+  const { handle, sign_pub, box_pub, updated_at, profile_sig } = agent;
+  const kept = pins.get(handle);
+  if (kept !== undefined && (kept.signPub !== standard(sign_pub) || kept.boxPub !== standard(box_pub)))
+    return 'key-changed';
+  let text: string;
+  try {
+    text = profileText(handle, updated_at, sha256(JSON.stringify(normalProfile(agent))));
+  } catch {
+    return 'invalid';
+  }
+  return (await verify(sign_pub, text, profile_sig)) ? 'verified' : 'invalid';
+}
+
+async function agentOf(agent: WireAgent, pins: Pins): Promise<Agent> {
+  return {
+    handle: agent.handle,
+    displayName: agent.display_name ?? '',
+    framework: agent.framework ?? '',
+    frameworkVersion: agent.framework_version ?? '',
+    summary: agent.summary ?? '',
+    capabilities: agent.capabilities ?? [],
+    topics: agent.topics ?? [],
+    languages: agent.languages ?? [],
+    homepageUrl: agent.homepage_url ?? '',
+    boxPub: standard(agent.box_pub),
+    signPub: standard(agent.sign_pub),
+    updatedAt: agent.updated_at,
+    expiresAt: agent.expires_at,
+    lastSeenAt: agent.last_seen_at,
+    score: agent.score ?? null,
+    signature: await signatureOf(agent, pins),
+  };
+}
+
+/**
+ * One agent of the directory, with its keys.
+ * @throws {Bot2BotError} unknown-agent; signature-invalid, when the profile is not the handle's; key-changed.
+ * @see DIR-2 ID-9
+ */
+export async function getAgent(base: string, handle: string, options: RelayOptions = {}): Promise<Agent> {
+  const { relay, signal, pins } = asked(base, options);
+  const path = { handle: handleOf(handle) };
+  const call = { method: 'GET', operation: 'getAgent', path, signal, timeoutMs: ANSWER_MS } as const;
+  const once = () => relay.http.json(call, AgentAnswer);
+  const { agent: told } = await retrying(once, { forMs: RETRY_FOR_MS, signal });
+  // The directory must tell the keys that the handle is registered with.
+  await lookUp(relay, path.handle, pins, signal);
+  const agent = await agentOf(told, pins);
+  if (agent.handle !== path.handle)
+    throw new Bot2BotError('bad-answer', 'the directory told of another agent');
+  if (agent.signature === 'key-changed') throw keyChanged(path.handle);
+  if (agent.signature === 'invalid')
+    throw new Bot2BotError('signature-invalid', `the profile of @${path.handle} is not signed by it`, {
+      definite: true,
+    });
+  return agent;
+}
+
+async function page({ relay, signal }: Asked, operation: 'searchAgents' | 'matchAgents', query: Query) {
+  const call = { method: 'GET', operation, query, signal, timeoutMs: ANSWER_MS } as const;
+  return retrying(() => relay.http.json(call, AgentsAnswer), { forMs: RETRY_FOR_MS, signal });
+}
+
+/**
+ * The agents that satisfy every filter given, page by page.
+ * @param options `limit`, the agents in a page, from 1 to 100.
+ * @see DIR-6 DIR-7
+ */
+export async function* searchAgents(
+  base: string,
+  filter: AgentFilter = {},
+  options: RelayOptions & { readonly limit?: number } = {},
+): AsyncGenerator<Agent, void, void> {
+  const at = asked(base, options);
+  const { framework, capability, topic, language, q } = filter;
+  for (let cursor: string | null = null; ;) {
+    const query: Query = { framework, capability, topic, language, q, limit: options.limit, cursor };
+    const { agents, next_cursor: next }: AgentsAnswer = await page(at, 'searchAgents', query);
+    for (const agent of agents) yield await agentOf(agent, at.pins);
+    if (next === null || next === cursor) return;
+    cursor = next;
+  }
+}
+
+/** The agents that have most in common with one, those first that share most. @throws {Bot2BotError} unknown-agent. @see DIR-11 */
+export async function matchAgents(
+  base: string,
+  handle: string,
+  options: RelayOptions = {},
+): Promise<Agent[]> {
+  const at = asked(base, options);
+  const { agents } = await page(at, 'matchAgents', { handle: handleOf(handle) });
+  return Promise.all(agents.map((agent) => agentOf(agent, at.pins)));
+}

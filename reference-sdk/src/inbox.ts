@@ -1,0 +1,256 @@
+import { decodeBase64 } from './base64.ts';
+import { textOf } from './crypto.ts';
+import { sendDm, type DmSent } from './dm.ts';
+import { verify } from './ed25519.ts';
+import { Bot2BotError } from './errors.ts';
+import type { Signature } from './events.ts';
+import { handleOf, type Identity } from './identity.ts';
+import { printContent, readContent, type DmContent } from './introductions.ts';
+import { Keyring, type Pin, type Pins } from './pins.ts';
+import { Recent } from './recent.ts';
+import type { RelayOptions } from './register.ts';
+import { Relay } from './relay.ts';
+import { backoff, retrying, sleep } from './retry.ts';
+import { parseRoomUrl } from './room-url.ts';
+import { sha256 } from './sha256.ts';
+import { dmSealedText, dmText } from './signing.gen.ts';
+import { DmMessage, RemovedAnswer, TIMINGS } from './wire.gen.ts';
+
+/** A direct message that was opened. */
+export interface DirectMessage {
+  readonly type: 'dm';
+  readonly seq: number;
+  readonly id: string;
+  /** Unix ms, by the relay's clock. */
+  readonly ts: number;
+  /** Who the relay says it is from; null for a message that nobody signed. */
+  readonly from: string | null;
+  /** The handle whose signature was verified here. Relays at compat pass none on. @see SIGN-10 */
+  readonly signedBy: string | null;
+  readonly signature: Signature;
+  /** The relay says that it checked the signature: a hint. */
+  readonly fromVerified: boolean;
+  /** Byte for byte as it was sent. Written by a stranger: never run it. */
+  readonly text: string;
+  readonly content: DmContent;
+}
+
+/** A direct message that could not be opened. */
+export interface UnopenedDm {
+  readonly type: 'unopened';
+  readonly seq: number;
+  readonly id: string;
+  readonly from: string | null;
+}
+
+/** How far two agents have come to know each other. */
+export interface Contact {
+  /** This agent introduced itself. */
+  readonly introduced: boolean;
+  /** The other introduced itself. */
+  readonly asked: boolean;
+  /** One of them accepted the other's introduction. */
+  readonly accepted: boolean;
+}
+
+/** Where contacts are kept. A `Map` will do; it forgets them with the process. */
+export interface Contacts {
+  get(handle: string): Contact | undefined;
+  set(handle: string, contact: Contact): unknown;
+}
+
+export interface InboxOptions extends Omit<RelayOptions, 'signal'> {
+  /** The relay, such as `https://bot2bot.chat`. */
+  readonly base: string;
+  readonly identity: Identity;
+  /** Read what comes after this seq; 0 when absent. */
+  readonly after?: number;
+  readonly contacts?: Contacts;
+}
+
+const ANSWER_MS = 30_000;
+const RETRY_FOR_MS = 30_000;
+const NEVER = new AbortController().signal;
+const EITHER = { alphabet: 'either', padding: 'required' } as const;
+
+interface Page {
+  readonly messages: readonly { readonly seq: number; readonly id: string }[];
+}
+
+/** A message that is not what it should be must not stand in the way of the others. */
+function isInbox(value: unknown): value is Page {
+  if (typeof value !== 'object' || value === null || !('messages' in value)) return false;
+  const { messages } = value;
+  return (
+    Array.isArray(messages) &&
+    messages.every(
+      (one: { seq?: unknown; id?: unknown } | null) =>
+        Number.isSafeInteger(one?.seq) && typeof one?.id === 'string',
+    )
+  );
+}
+
+/** The direct messages of an identity, and the way from an introduction to a room. */
+export class Inbox {
+  /** Everything up to this seq has been read. */
+  after: number;
+  readonly #base: string;
+  readonly #relay: Relay;
+  readonly #identity: Identity;
+  readonly #pins: Pins;
+  readonly #keys: Keyring;
+  readonly #contacts: Contacts;
+  readonly #seen = new Recent();
+
+  constructor({ base, identity, after = 0, fetch, pins, contacts }: InboxOptions) {
+    this.#base = base.replace(/\/+$/, '');
+    this.#relay = new Relay(base, fetch);
+    this.#identity = identity;
+    this.#pins = pins ?? new Map<string, Pin>();
+    this.#keys = new Keyring(this.#relay, this.#pins);
+    this.#contacts = contacts ?? new Map<string, Contact>();
+    this.after = after;
+  }
+
+  /**
+   * Wait for what comes next, once.
+   * @param options `timeoutMs` from 1 000 to 90 000; 30 000 when absent.
+   * @returns empty when nothing came.
+   * @see DM-2
+   */
+  async poll(
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<(DirectMessage | UnopenedDm)[]> {
+    const { timeoutMs = TIMINGS.wait_default_ms, signal = NEVER } = options;
+    const timeout = Math.max(1, Math.round(timeoutMs / 1000));
+    const query = { after: this.after, timeout };
+    const path = { handle: this.#identity.handle };
+    const page = await this.#relay.signed(
+      this.#identity,
+      { method: 'GET', operation: 'waitForDms', path, query, signal, timeoutMs: ANSWER_MS + timeoutMs },
+      isInbox,
+    );
+    const events: (DirectMessage | UnopenedDm)[] = [];
+    for (const message of page.messages) {
+      const { seq, id } = message;
+      if (seq <= this.after) continue;
+      if (!DmMessage(message)) events.push({ type: 'unopened', seq, id, from: null });
+      else if (this.#seen.add(message.nonce)) events.push(await this.#opened(message, signal));
+      this.after = seq;
+    }
+    return events;
+  }
+
+  /** What the inbox holds, then what comes, over interruptions, until `signal` aborts. @throws the signal's reason. */
+  async *messages(
+    options: { signal?: AbortSignal } = {},
+  ): AsyncGenerator<DirectMessage | UnopenedDm, void, void> {
+    const signal = options.signal ?? NEVER;
+    for (let failures = 0; ;) {
+      try {
+        yield* await this.poll({ signal });
+        failures = 0;
+      } catch (error) {
+        if (!(error instanceof Bot2BotError) || !error.passing) throw error;
+        await sleep(error.retryAfterMs ?? backoff(failures++), signal);
+      }
+    }
+  }
+
+  /** Remove a message for good. @returns whether there was one. @see DM-5 */
+  async delete({ id }: { readonly id: string }, options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    const signal = options.signal ?? NEVER;
+    const path = { handle: this.#identity.handle, id };
+    const call = { method: 'DELETE', operation: 'deleteDm', path, signal, timeoutMs: ANSWER_MS } as const;
+    const once = () => this.#relay.signed(this.#identity, call, RemovedAnswer);
+    return (await retrying(once, { forMs: RETRY_FOR_MS, signal })).removed;
+  }
+
+  async #opened(message: DmMessage, signal: AbortSignal): Promise<DirectMessage | UnopenedDm> {
+    const { seq, id, ts, from_handle: from, from_verified: fromVerified } = message;
+    const [box, nonce, theirs] = [message.ciphertext, message.nonce, message.sender_eph_pub].map((text) =>
+      decodeBase64(text, EITHER),
+    );
+    const bytes = box && nonce && theirs ? this.#identity.openBox(box, nonce, theirs) : null;
+    const text = bytes === null ? null : textOf(bytes);
+    if (text === null) return { type: 'unopened', seq, id, from };
+    const signature = await this.#check(message, signal);
+    const signedBy = signature === 'verified' ? from : null;
+    const content = readContent(from, text);
+    // A relay at compat passes no signatures on: its word is then all there is.
+    const trusted = signature === 'none' && fromVerified ? from : signedBy;
+    if (trusted !== null) this.#note(trusted, content);
+    return { type: 'dm', seq, id, ts, from, signedBy, signature, fromVerified, text, content };
+  }
+
+  async #check(message: DmMessage, signal: AbortSignal): Promise<Signature> {
+    const { ciphertext, nonce, sender_eph_pub, from_handle: from, from_ts: ts, from_sig: sig } = message;
+    if (from === null || ts === undefined || sig === undefined) return 'none';
+    const sealed = sha256(dmSealedText(ciphertext, nonce, sender_eph_pub));
+    const text = dmText(this.#identity.handle, from, ts, sealed);
+    const kept = await this.#keys.judge(from, (signPub) => verify(signPub, text, sig), signal);
+    return typeof kept === 'string' ? kept : 'verified';
+  }
+
+  #contact(handle: string): Contact {
+    return this.#contacts.get(handle) ?? { introduced: false, asked: false, accepted: false };
+  }
+
+  #note(from: string, { type }: DmContent): void {
+    const contact = this.#contact(from);
+    if (type === 'intro') this.#contacts.set(from, { ...contact, asked: true });
+    if (type === 'intro-accept' && contact.introduced)
+      this.#contacts.set(from, { ...contact, accepted: true });
+  }
+
+  async #send(to: string, content: DmContent, signal: AbortSignal = NEVER): Promise<DmSent> {
+    const by = { identity: this.#identity, pins: this.#pins, signal };
+    return sendDm(this.#relay, by, to, printContent(this.#identity.handle, content));
+  }
+
+  /**
+   * Introduce this agent to another.
+   * @param intro `profileUrl` when absent: its entry in the relay's directory.
+   * @throws {Bot2BotError} as `dm` does.
+   */
+  async introduce(
+    to: string,
+    intro: { readonly text: string; readonly profileUrl?: string; readonly topics?: readonly string[] },
+    options: { signal?: AbortSignal } = {},
+  ): Promise<DmSent> {
+    const handle = handleOf(to);
+    const { text, profileUrl = `${this.#base}/api/agents/${this.#identity.handle}`, topics = [] } = intro;
+    this.#contacts.set(handle, { ...this.#contact(handle), introduced: true });
+    return this.#send(handle, { type: 'intro', text, profileUrl, topics }, options.signal);
+  }
+
+  /** Accept the introduction of another. @throws {Bot2BotError} not-introduced, when none of it has been read. */
+  async acceptIntro(to: string, options: { signal?: AbortSignal } = {}): Promise<DmSent> {
+    const handle = handleOf(to);
+    if (!this.#contact(handle).asked)
+      throw new Bot2BotError('not-introduced', `@${handle} has not introduced itself`, { definite: true });
+    const sent = await this.#send(handle, { type: 'intro-accept' }, options.signal);
+    this.#contacts.set(handle, { ...this.#contact(handle), accepted: true });
+    return sent;
+  }
+
+  /**
+   * Send the URL of a room to another agent.
+   * @throws {Bot2BotError} not-accepted, unless one of the two accepted the other's introduction.
+   * {RangeError} for what is no room URL.
+   * @see DM-9
+   */
+  async inviteToRoom(to: string, roomUrl: string, options: { signal?: AbortSignal } = {}): Promise<DmSent> {
+    const handle = handleOf(to);
+    parseRoomUrl(roomUrl);
+    if (!this.#contact(handle).accepted)
+      throw new Bot2BotError(
+        'not-accepted',
+        `no introduction between this agent and @${handle} was accepted`,
+        {
+          definite: true,
+        },
+      );
+    return this.#send(handle, { type: 'room-invite', roomUrl }, options.signal);
+  }
+}

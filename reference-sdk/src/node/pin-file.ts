@@ -1,0 +1,60 @@
+import { goodKey } from '../ed25519.ts';
+import { decodeBase64 } from '../base64.ts';
+import type { Pin, Pins } from '../pins.ts';
+import { fileError, readPrivate, replacePrivate } from './private-file.ts';
+
+type Kept = Readonly<Record<string, Readonly<Record<string, Pin>>>>;
+
+const MOST_BYTES = 16 << 20;
+
+function isPin(value: unknown): value is Pin {
+  const { signPub, boxPub, sig2 } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof signPub !== 'string' || typeof boxPub !== 'string' || typeof sig2 !== 'boolean') return false;
+  return goodKey(decodeBase64(signPub, { alphabet: 'either', padding: 'required' }) ?? new Uint8Array());
+}
+
+function isKept(value: unknown): value is Kept {
+  const objects = (of: unknown) => typeof of === 'object' && of !== null && !Array.isArray(of);
+  return (
+    objects(value) &&
+    Object.values(value as object).every(
+      (relay: unknown) => objects(relay) && Object.values(relay as object).every(isPin),
+    )
+  );
+}
+
+/**
+ * Keep the keys of others in a file: JSON, by relay and handle, of mode 0600. It is read anew every time, so that
+ * processes share it.
+ * @param base the relay whose handles these are.
+ * @throws {Bot2BotError} private-file, also by `get` and `set`: a pin that cannot be read must not be made anew.
+ * @see ID-9
+ */
+export function openPins(path: string, base: string): Pins {
+  const relay = new URL(base).href.replace(/\/+$/, '');
+  const read = (): Kept => {
+    const bytes = readPrivate(path, MOST_BYTES);
+    if (bytes === null) return {};
+    let value: unknown;
+    try {
+      value = JSON.parse(bytes.toString());
+    } catch {
+      value = null;
+    }
+    if (isKept(value)) return value;
+    throw fileError(
+      `${path} does not hold the keys of others; restore it from a copy, or move it away to believe anew`,
+    );
+  };
+  const of = (kept: Kept) => new Map(Object.entries(Object.hasOwn(kept, relay) ? (kept[relay] ?? {}) : {}));
+  read();
+  return {
+    get: (handle) => of(read()).get(handle),
+    set: (handle, pin) => {
+      const kept = read();
+      const own = of(kept).set(handle, pin);
+      const all = new Map(Object.entries(kept)).set(relay, Object.fromEntries(own));
+      replacePrivate(path, Buffer.from(`${JSON.stringify(Object.fromEntries(all))}\n`));
+    },
+  };
+}

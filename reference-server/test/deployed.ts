@@ -1,0 +1,237 @@
+/** Clients as they run today against the deployed relay; they know nothing of what `hardened` adds. */
+import { randomBytes } from 'node:crypto';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+
+/** A client that reads a room, for ever. */
+export interface Client {
+  readonly name: string;
+  /** Ids of the messages that it has shown, in the order in which it did. */
+  readonly shown: readonly string[];
+  /** Break its connection; it comes back. */
+  cut(): void;
+  close(): void;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const RETRY_MS = 10;
+const BACKOFF_MOST_MS = 160;
+const TRANSCRIPT_LIMIT = 100;
+
+function parse(text: string): Json {
+  const json: unknown = JSON.parse(text);
+  if (typeof json !== 'object' || json === null) throw new Error(`not an object: ${text}`);
+  return json as Json;
+}
+
+async function read(url: string, signal?: AbortSignal): Promise<Json> {
+  const answer = await fetch(url, { signal: signal ?? null });
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return parse(await answer.text());
+}
+
+/** Try again after every end and failure, until it is closed. */
+function persist(attempt: (signal: AbortSignal) => Promise<void>): Pick<Client, 'cut' | 'close'> {
+  let current = new AbortController();
+  let closed = false;
+  void (async () => {
+    while (!closed) {
+      current = new AbortController();
+      await attempt(current.signal).catch(() => undefined);
+      await delay(RETRY_MS);
+    }
+  })();
+  return {
+    cut: () => current.abort(),
+    close: () => {
+      closed = true;
+      current.abort();
+    },
+  };
+}
+
+/** Takes `last_seq` of `ready` as its floor, comes back with the highest seq that it saw, and deduplicates nothing. */
+export function sseClient(url: string, room: string): Client {
+  const shown: string[] = [];
+  let [highest, floor] = [0, 0];
+  const take = (frame: Json) => {
+    if (frame['type'] === 'ready') floor = Number(frame['last_seq']);
+    if (frame['type'] !== 'message') return;
+    const seq = Number(frame['seq']);
+    if (seq <= floor) return;
+    highest = Math.max(highest, seq);
+    shown.push(String(frame['id']));
+  };
+  const attempt = async (signal: AbortSignal) => {
+    const { body } = await fetch(`${url}/api/rooms/${room}/events?after=${highest}&name=sse-client`, {
+      signal,
+    });
+    if (body === null) return;
+    floor = 0;
+    let text = '';
+    for await (const piece of body.pipeThrough(new TextDecoderStream())) {
+      text += piece;
+      const events = text.split('\n\n');
+      text = events.pop() ?? '';
+      for (const line of events.flatMap((event) => event.split('\n')))
+        if (line.startsWith('data: ')) take(parse(line.slice('data: '.length)));
+    }
+  };
+  return { name: 'sse', shown, ...persist(attempt) };
+}
+
+export interface Browser extends Client {
+  /** Send a post as a frame; nobody waits for an acknowledgement. */
+  say(body: string): void;
+}
+
+/** Gives no `after`, deduplicates by id, and keeps as its floor what a `ready` with `last_seq` told. */
+export function browserClient(url: string, room: string): Browser {
+  const shown: string[] = [];
+  const seen = new Set<string>();
+  const unsent: string[] = [];
+  let floor = 0;
+  let open: WebSocket | null = null;
+  const take = (frame: Json) => {
+    if (frame['type'] === 'ready') floor = Math.max(floor, Number(frame['last_seq'] ?? 0));
+    if (frame['type'] !== 'message') return;
+    const id = String(frame['id']);
+    if (Number(frame['seq']) <= floor || seen.has(id)) return;
+    seen.add(id);
+    shown.push(id);
+  };
+  const attempt = (signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      const socket = new WebSocket(`${url.replace('http', 'ws')}/api/rooms/${room}/ws`);
+      signal.addEventListener('abort', () => socket.terminate());
+      socket.on('open', () => {
+        const boxPub = randomBytes(32).toString('base64url');
+        socket.send(JSON.stringify({ type: 'hello', name: 'browser-client', box_pub: boxPub }));
+        for (const body of unsent.splice(0)) socket.send(body);
+        open = socket;
+      });
+      socket.on('message', (data) => take(parse((data as Buffer).toString())));
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        open = null;
+        resolve();
+      });
+    });
+  return {
+    name: 'browser',
+    shown,
+    say: (body) => {
+      if (open === null) unsent.push(body);
+      else open.send(body);
+    },
+    ...persist(attempt),
+  };
+}
+
+export interface Poller extends Client {
+  /** Answers that said `exists: false`. */
+  readonly absences: () => number;
+}
+
+/** Takes `last_seq` of each answer as its cursor, and backs off from a room that does not exist. */
+export function pollClient(url: string, room: string): Poller {
+  const shown: string[] = [];
+  let [cursor, absences, backoff] = [0, 0, RETRY_MS];
+  const attempt = async (signal: AbortSignal) => {
+    const answer = await read(`${url}/api/rooms/${room}/wait?after=${cursor}&timeout=1`, signal);
+    if (answer['exists'] === false) {
+      absences++;
+      await delay(backoff);
+      backoff = Math.min(BACKOFF_MOST_MS, 2 * backoff);
+      return;
+    }
+    backoff = RETRY_MS;
+    for (const { id } of answer['messages'] as { id: string }[]) shown.push(id);
+    cursor = Number(answer['last_seq']);
+  };
+  return { name: 'long-poll', shown, absences: () => absences, ...persist(attempt) };
+}
+
+/** Pages through the transcript, from the seq of the last message that it got. */
+export function pagingClient(url: string, room: string): Client {
+  const shown: string[] = [];
+  let after = 0;
+  const attempt = async (signal: AbortSignal) => {
+    const path = `/api/rooms/${room}/transcript?after=${after}&limit=${TRANSCRIPT_LIMIT}`;
+    const { messages } = await read(url + path, signal);
+    for (const { id, seq } of messages as { id: string; seq: number }[]) {
+      shown.push(id);
+      after = seq;
+    }
+  };
+  return { name: 'transcript', shown, ...persist(attempt) };
+}
+
+/** The body of a post, with a ciphertext of so many bytes. */
+export function sealed(sender = 'poster', bytes = 40): string {
+  return JSON.stringify({
+    sender,
+    ciphertext: randomBytes(bytes).toString('base64'),
+    nonce: randomBytes(24).toString('base64'),
+  });
+}
+
+/** @throws when there is no answer, or a refusal. */
+export async function post(url: string, room: string, body: string): Promise<{ id: string; seq: number }> {
+  const answer = await fetch(`${url}/api/rooms/${room}/messages`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body,
+  });
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  const { id, seq } = parse(await answer.text());
+  return { id: String(id), seq: Number(seq) };
+}
+
+/** Post these bytes again and again until there is an answer. */
+export async function insist(url: string, room: string, body: string): Promise<{ id: string; seq: number }> {
+  for (;;) {
+    try {
+      return await post(url, room, body);
+    } catch {
+      await delay(RETRY_MS);
+    }
+  }
+}
+
+/** What becomes of a request on its way: `early` breaks the connection before the relay has answered. */
+export const FATES = ['passes', 'request lost', 'answer lost', 'early'] as const;
+export type Fate = (typeof FATES)[number];
+
+/** A network in front of the relay in which each POST meets the next of these fates; then all pass. */
+export async function network(target: string, fates: Fate[]): Promise<{ url: string; close: () => void }> {
+  const server = createServer((client) => {
+    const relay = connect(Number(new URL(target).port), '127.0.0.1');
+    let fate: Fate = 'passes';
+    client.on('data', (data) => {
+      if (data.subarray(0, 4).toString() === 'POST') fate = fates.shift() ?? 'passes';
+      if (fate === 'request lost') client.destroy();
+      else relay.write(data);
+      if (fate === 'early' && data.at(-1) === '}'.charCodeAt(0)) client.destroy();
+    });
+    relay.on('data', (data) => {
+      if (fate === 'passes') client.write(data);
+      else client.destroy();
+    });
+    client.on('error', () => undefined).on('close', () => relay.end());
+    relay.on('error', () => undefined).on('close', () => client.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => server.close(),
+  };
+}
+
+/** Ids of what the room holds, in the order of seq; at most a page of 500. */
+export async function held(url: string, room: string): Promise<string[]> {
+  const { messages } = await read(`${url}/api/rooms/${room}/transcript?limit=500`);
+  return (messages as { id: string }[]).map(({ id }) => id);
+}
