@@ -1,4 +1,5 @@
 import type { Check } from './check.ts';
+import { ACK_CHECKS } from './server/acks.ts';
 import { CLAIM_LIFE_CHECKS } from './server/claim-life.ts';
 import { CLAIM_CHECKS } from './server/claims.ts';
 import { CORE_CHECKS } from './server/core.ts';
@@ -22,6 +23,7 @@ export const CHECKS: readonly Check[] = [
   ...STREAM_CHECKS,
   ...READ_CHECKS,
   ...CLAIM_CHECKS,
+  ...ACK_CHECKS,
   ...LEASE_CHECKS,
   ...CLAIM_LIFE_CHECKS,
   ...IDENTITY_CHECKS,

@@ -3,14 +3,13 @@ import { ROOM_GONE_MS } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { Reply, Script } from '../script.ts';
 import { drive, planOf } from './claim-histories.ts';
-import { claimIdOf, consumer, isEmpty, seqOf, type Consumer } from './consumer.ts';
+import { claimIdOf, consumer, cursorOf, isEmpty, seqOf, type Consumer } from './consumer.ts';
 
 /** As in rooms.ts: no room is left this long after its last activity. */
 function goneMs(t: Script): number {
   return t.target.outside.length > 0 ? t.target.timings.room_idle_ms * 2 + 500 : ROOM_GONE_MS;
 }
 
-const cursorOf = ({ json }: Reply) => json.get('cursor').number;
 const gapOf = ({ json }: Reply) => [json.get('gap').get('from').number, json.get('gap').get('to').number];
 
 /** Post as many messages as a room holds, so that everything older is evicted. */

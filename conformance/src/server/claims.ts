@@ -131,7 +131,7 @@ export const CLAIM_CHECKS: readonly Check[] = [
         await who.acked(await who.granted());
       }
       const [woken, posted, empty] = await t.all<Reply>(
-        (b) => waker.in(b).claim({ timeout: 4 }),
+        (b) => waker.in(b).claim({ timeout: 3 }),
         async (b) => {
           await b.sleep(300);
           return (await b.posted(waker.room)).reply;

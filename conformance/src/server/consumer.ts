@@ -15,6 +15,12 @@ export interface Asking {
   readonly cutMs?: number;
 }
 
+/** The shortest lease of level hardened, in ms. */
+export const LEASE_MS = 1_000;
+/** After a lease this is certainly past it, whatever the clocks. */
+export const PAST_MS = 100;
+export const SHORT: Asking = { lease_ms: LEASE_MS };
+
 export interface Granted {
   readonly reply: Reply;
   readonly id: string;
@@ -105,4 +111,20 @@ export function claimIdOf(reply: Reply): string {
 
 export function isEmpty(reply: Reply): boolean {
   return reply.status === 200 && reply.json.get('empty').raw === true;
+}
+
+export function cursorOf(reply: Reply): number {
+  return reply.json.get('cursor').number;
+}
+
+/** Whether a claim was answered to be over, and the cursor to be where it was. */
+export function isGone(reply: Reply, cursor: number): boolean {
+  return reply.status === 409 && reply.json.get('error').string !== '' && cursorOf(reply) === cursor;
+}
+
+/** A handle in a room of its own, with messages of s0, s1 and so on. */
+export async function stocked(t: Script, messages = 2): Promise<Consumer> {
+  const who = await consumer(t);
+  for (let i = 0; i < messages; i++) await t.posted(who.room, { sender: `s${i}` });
+  return who;
 }
