@@ -96,6 +96,24 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     to: 'given.form < 2 ||',
   },
   {
+    id: 'REQ-1/nonces-of-all',
+    file: 'auth.ts',
+    from: 'this.replays.use(`r ${handle} ${n}`, ts);',
+    to: 'this.replays.use(`r ${n}`, ts);',
+  },
+  {
+    id: 'REQ-2/open-directory',
+    file: 'routes/agents.ts',
+    from: "auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1 });",
+    to: '',
+  },
+  {
+    id: 'REQ-2/short-n',
+    file: 'auth.ts',
+    from: '!isNonce.Check(n) || ',
+    to: '',
+  },
+  {
     id: 'REQ-2/any-signature',
     file: 'auth.ts',
     from: 'if (!verifies(text, sig, this.#identities.key(identity)))',
@@ -113,6 +131,12 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'auth.ts',
     from: 'this.replays.use(`r ${handle} ${n}`, ts);',
     to: 'this.replays.use(`r ${handle} ${n} ${ts}`, ts);',
+  },
+  {
+    id: 'REQ-4/by-method',
+    file: 'auth.ts',
+    from: 'this.replays.use(`r ${handle} ${n}`, ts);',
+    to: 'this.replays.use(`r ${handle} ${method} ${n}`, ts);',
   },
   {
     id: 'REQ-5/401',
@@ -137,6 +161,24 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: 'signature === undefined ? (valid.sender ?? ANONYMOUS) : `@${signature.handle}`',
     to: 'valid.sender ?? ANONYMOUS',
+  },
+  {
+    id: 'SIGN-1/key-as-registered',
+    file: 'auth.ts',
+    from: "signPub: bytesOf(identity.sign_pub).toString('base64'),",
+    to: 'signPub: identity.sign_pub,',
+  },
+  {
+    id: 'SIGN-1/strict-clock',
+    file: 'auth.ts',
+    from: 'identity === undefined || !this.replays.isTimely(given.ts)',
+    to: 'identity === undefined || !this.replays.isTimely(given.ts, 30_000)',
+  },
+  {
+    id: 'SIGN-1/nonces-of-all',
+    file: 'auth.ts',
+    from: 'this.replays.use(`m ${signature.handle} ${signature.nonce}`, signature.ts);',
+    to: 'this.replays.use(`m ${signature.nonce}`, signature.ts);',
   },
   {
     id: 'SIGN-2/any-signature',

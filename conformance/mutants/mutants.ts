@@ -1,6 +1,8 @@
 /** Every broken relay, chapter by chapter. */
 import { CLAIM_MUTANTS } from './claims.ts';
 import { CORE_MUTANTS } from './core.ts';
+import { DIRECTORY_MUTANTS } from './directory.ts';
+import { DM_MUTANTS } from './dms.ts';
 import { ROOM_MUTANTS } from './rooms.ts';
 import { IDENTITY_MUTANTS } from './identities.ts';
 import { MESSAGE_MUTANTS } from './messages.ts';
@@ -40,6 +42,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...READ_MUTANTS,
   ...CLAIM_MUTANTS,
   ...IDENTITY_MUTANTS,
+  ...DM_MUTANTS,
+  ...DIRECTORY_MUTANTS,
 ];
 
 /** The mutants of each rule. That each is killed by it is what the test of the mutants proves. */

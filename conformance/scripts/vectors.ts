@@ -1,87 +1,49 @@
-/** Writes spec/vectors/secretbox.json with noble, so that a mistake of tweetnacl or of the SDK does not hide itself. */
-import { createHash } from 'node:crypto';
+/** Writes spec/vectors with noble, so that a mistake of tweetnacl, of node:crypto or of the SDK does not hide itself. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js';
+import { publicKeys } from './public-key-vectors.ts';
+import { refusedSignatures } from './refused-signatures.ts';
+import { sealedTexts } from './secretbox-vectors.ts';
+import { signatures } from './signature-vectors.ts';
 
-const bytes = (seed: string) => createHash('sha256').update(`bot2bot vector ${seed}`).digest();
-const base64 = (data: Uint8Array) => Buffer.from(data).toString('base64');
-const urlSafe = (text: string) => text.replaceAll('+', '-').replaceAll('/', '_');
-const key = bytes('key');
-
-interface Sealed {
-  readonly name: string;
-  readonly key_hex: string;
-  readonly nonce: string;
-  readonly ciphertext: string;
-  /** Absent when it must not open. */
-  readonly text?: string;
+function write(name: string, about: string, rules: readonly string[], vectors: readonly object[]): void {
+  const file = { $schema: './vectors.schema.json', about, rules, vectors };
+  const ascii = JSON.stringify(file, null, 2).replace(
+    /[\u0080-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  writeFileSync(join(import.meta.dirname, '../../spec/vectors', name), `${ascii}\n`);
 }
 
-function sealed(name: string, data: string | Uint8Array, with_ = key): Sealed {
-  const nonce = bytes(`nonce ${name}`).subarray(0, 24);
-  const plain = typeof data === 'string' ? new TextEncoder().encode(data) : data;
-  const ciphertext = base64(xsalsa20poly1305(with_, nonce).encrypt(plain));
-  return {
-    name,
-    key_hex: key.toString('hex'),
-    nonce: base64(nonce),
-    ciphertext,
-    ...(typeof data === 'string' && with_ === key ? { text: data } : {}),
-  };
-}
-
-const texts = {
-  'one line': 'Good morning.',
-  'an empty text': '',
-  'line ends of both kinds': 'line1\nline2\r\nline3\n',
-  'spaces around': '  not trimmed\t ',
-  'a byte order mark': '\uFEFFstays',
-  'a zero byte': 'a\0b',
-  'beyond the first plane': '\u{1F600}\u{1F469}\u200D\u{1F4BB}',
-  'not normalised: e and a combining acute': 'e\u0301 \u00e9',
-  'right to left': '\u05e9\u05dc\u05d5\u05dd',
-  'a JSON object': '{"a":1}',
-  'one byte beyond a block of the cipher': 'x'.repeat(65),
-};
-const whole = sealed('to be damaged', 'whole!');
-const flipped = Buffer.from(whole.ciphertext, 'base64');
-flipped[20] = (flipped[20] ?? 0) ^ 1;
-const tag = Buffer.from(whole.ciphertext, 'base64');
-tag[0] = (tag[0] ?? 0) ^ 0x80;
-const { text: _, ...closed } = whole;
-const alphabet = sealed('the URL alphabet', '\u{10FFFF}'.repeat(20));
-
-const vectors: Sealed[] = [
-  ...Object.entries(texts).map(([name, text]) => sealed(name, text)),
-  { ...alphabet, nonce: urlSafe(alphabet.nonce), ciphertext: urlSafe(alphabet.ciphertext) },
-  sealed('another key', 'secret', bytes('another key')),
-  { ...closed, name: 'one bit of the text', ciphertext: base64(flipped) },
-  { ...closed, name: 'one bit of the tag', ciphertext: base64(tag) },
-  {
-    ...closed,
-    name: 'cut short',
-    ciphertext: base64(Buffer.from(whole.ciphertext, 'base64').subarray(0, 18)),
-  },
-  { ...closed, name: 'shorter than a tag', ciphertext: 'AAAA' },
-  { ...closed, name: 'without padding', ciphertext: whole.ciphertext.replace(/=+$/, '') },
-  { ...closed, name: 'no base64', ciphertext: '!!!!' },
-  { ...closed, name: 'another nonce', nonce: base64(bytes('another').subarray(0, 24)) },
-  { ...closed, name: 'a nonce of 23 bytes', nonce: base64(bytes('short').subarray(0, 23)) },
-  sealed('bytes that are no UTF-8', new Uint8Array([0x66, 0xff, 0x66])),
-  sealed('UTF-8 of a lone surrogate', new Uint8Array([0xed, 0xa0, 0x80])),
-  sealed('UTF-8 that is too long', new Uint8Array([0xc0, 0x80])),
-];
-
-const file = {
-  $schema: './vectors.schema.json',
-  about:
-    'Sealed texts, base64. `text` is what the key opens them to; those without it must not open. Made with @noble/ciphers.',
-  rules: ['SEAL-6', 'SEAL-8', 'SEAL-10', 'SEAL-11'],
-  vectors,
-};
-const ascii = JSON.stringify(file, null, 2).replace(
-  /[\u0080-\uffff]/g,
-  (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+write(
+  'secretbox.json',
+  'Sealed texts, base64. `text` is what the key opens them to; those without it must not open. Made with @noble/ciphers.',
+  ['SEAL-6', 'SEAL-8', 'SEAL-10', 'SEAL-11'],
+  sealedTexts,
 );
-writeFileSync(join(import.meta.dirname, '../../spec/vectors/secretbox.json'), `${ascii}\n`);
+write(
+  'public-keys.json',
+  'Keys to register, base64. One whose `valid` is false must be refused. Made with @noble/curves.',
+  ['ID-2', 'ID-7'],
+  publicKeys,
+);
+write(
+  'signatures.json',
+  'Ed25519 signatures of the texts that `form` makes of `input`; of a profile by way of `canonical`. One whose `valid` is false must be refused. Made with @noble/curves.',
+  [
+    'ID-1',
+    'ID-5',
+    'ID-7',
+    'ID-8',
+    'REQ-1',
+    'REQ-2',
+    'REQ-6',
+    'SIGN-1',
+    'SIGN-2',
+    'SIGN-6',
+    'DM-3',
+    'DM-4',
+    'DIR-4',
+  ],
+  [...signatures, ...refusedSignatures],
+);

@@ -4,7 +4,10 @@ import { CLAIM_CHECKS } from './server/claims.ts';
 import { CORE_CHECKS } from './server/core.ts';
 import { IDENTITY_CHECKS } from './server/identities.ts';
 import { LEASE_CHECKS } from './server/leases.ts';
+import { DIRECTORY_CHECKS } from './server/directory.ts';
+import { DM_CHECKS } from './server/dms.ts';
 import { MESSAGE_CHECKS } from './server/messages.ts';
+import { PROFILE_CHECKS } from './server/profiles.ts';
 import { READ_CHECKS } from './server/reads.ts';
 import { REQUEST_CHECKS } from './server/requests.ts';
 import { ROOM_CHECKS } from './server/rooms.ts';
@@ -24,4 +27,7 @@ export const CHECKS: readonly Check[] = [
   ...IDENTITY_CHECKS,
   ...REQUEST_CHECKS,
   ...SIGNATURE_CHECKS,
+  ...DM_CHECKS,
+  ...PROFILE_CHECKS,
+  ...DIRECTORY_CHECKS,
 ];

@@ -431,9 +431,12 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "ID-8/malleable"
   ],
   "REQ-1": [
-    "REQ-1/second-form-only"
+    "REQ-1/second-form-only",
+    "REQ-1/nonces-of-all"
   ],
   "REQ-2": [
+    "REQ-2/open-directory",
+    "REQ-2/short-n",
     "REQ-2/any-signature"
   ],
   "REQ-3": [
@@ -441,7 +444,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "REQ-4": [
     "REQ-4/replayed",
-    "REQ-4/with-its-time"
+    "REQ-4/with-its-time",
+    "REQ-4/by-method"
   ],
   "REQ-5": [
     "REQ-5/401"
@@ -451,7 +455,10 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "REQ-6/either"
   ],
   "SIGN-1": [
-    "SIGN-1/label"
+    "SIGN-1/label",
+    "SIGN-1/key-as-registered",
+    "SIGN-1/strict-clock",
+    "SIGN-1/nonces-of-all"
   ],
   "SIGN-2": [
     "SIGN-2/any-signature",
@@ -480,5 +487,126 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "SIGN-9": [
     "SIGN-9/anyone-locks"
+  ],
+  "DM-1": [
+    "DM-1/no-seq",
+    "DM-1/anyone",
+    "DM-1/upper-case",
+    "DM-1/at"
+  ],
+  "DM-2": [
+    "DM-2/alphabet",
+    "DM-2/newest-first",
+    "DM-2/from-after",
+    "DM-2/all-at-once",
+    "DM-2/no-more",
+    "DM-2/never-parks",
+    "DM-2/no-wake",
+    "DM-2/half-timeout"
+  ],
+  "DM-3": [
+    "DM-3/no-sender",
+    "DM-3/verified"
+  ],
+  "DM-4": [
+    "DM-4/any-time",
+    "DM-4/unknown-sender",
+    "DM-4/any-signature",
+    "DM-4/ciphertext-alone",
+    "DM-4/replayed",
+    "DM-4/delivered"
+  ],
+  "DM-5": [
+    "DM-5/kept",
+    "DM-5/always-removed",
+    "DM-5/the-oldest"
+  ],
+  "DM-6": [
+    "DM-6/open",
+    "DM-6/open-to-delete",
+    "DM-6/deleted-first"
+  ],
+  "DM-7": [
+    "DM-7/pushed-out",
+    "DM-7/unsigned-fill-it",
+    "DM-7/unsigned-shut-it",
+    "DM-7/257"
+  ],
+  "DM-8": [
+    "DM-8/short-nonce",
+    "DM-8/any-key",
+    "DM-8/any-ciphertext"
+  ],
+  "DIR-1": [
+    "DIR-1/as-posted",
+    "DIR-1/200",
+    "DIR-1/unregistered"
+  ],
+  "DIR-2": [
+    "DIR-2/bare",
+    "DIR-2/keys-swapped",
+    "DIR-2/no-signature",
+    "DIR-2/empty-agent"
+  ],
+  "DIR-3": [
+    "DIR-3/any-homepage",
+    "DIR-3/characters",
+    "DIR-3/one-byte-less",
+    "DIR-3/case",
+    "DIR-3/no-box-sk",
+    "DIR-3/stale-clock",
+    "DIR-3/for-ever",
+    "DIR-3/at-once",
+    "DIR-3/another-handle"
+  ],
+  "DIR-4": [
+    "DIR-4/any-signature",
+    "DIR-4/as-posted",
+    "DIR-4/published-first"
+  ],
+  "DIR-5": [
+    "DIR-5/older",
+    "DIR-5/equal",
+    "DIR-5/replaced"
+  ],
+  "DIR-6": [
+    "DIR-6/framework-case",
+    "DIR-6/part-of-tag",
+    "DIR-6/any-filter",
+    "DIR-6/no-summary",
+    "DIR-6/q-case",
+    "DIR-6/count-of-all"
+  ],
+  "DIR-7": [
+    "DIR-7/one-more",
+    "DIR-7/twice",
+    "DIR-7/first-page-alone",
+    "DIR-7/any-limit"
+  ],
+  "DIR-8": [
+    "DIR-8/late"
+  ],
+  "DIR-9": [
+    "DIR-9/kept",
+    "DIR-9/always-removed",
+    "DIR-9/anyone"
+  ],
+  "DIR-10": [
+    "DIR-10/not-kept",
+    "DIR-10/seconds",
+    "DIR-10/anyone"
+  ],
+  "DIR-11": [
+    "DIR-11/least-first",
+    "DIR-11/no-score",
+    "DIR-11/itself",
+    "DIR-11/strangers",
+    "DIR-11/empty"
+  ],
+  "DIR-12": [
+    "DIR-12/no-file",
+    "DIR-12/no-query",
+    "DIR-12/no-number",
+    "DIR-12/no-matches"
   ]
 };

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** Order of the group of Ed25519. */
 const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 
@@ -11,4 +13,15 @@ export function malleated(sig: string): string {
   const scalar = littleEndian(bytes.subarray(32)) + ORDER;
   const raised = Buffer.from(scalar.toString(16).padStart(64, '0'), 'hex').reverse();
   return Buffer.concat([bytes.subarray(0, 32), raised]).toString('base64');
+}
+
+/** R is the neutral point, S is 0: valid for a text under a key of small order wherever 8 divides the text's challenge. */
+export const NEUTRAL_SIG = Buffer.from(`01${'00'.repeat(63)}`, 'hex').toString('base64');
+const COFACTOR = 8n;
+
+/** Whether NEUTRAL_SIG is the signature of a text under a key of small order. @param key 32 bytes. */
+export function isForged(key: Buffer, text: string): boolean {
+  const r = Buffer.from(NEUTRAL_SIG, 'base64').subarray(0, 32);
+  const challenge = createHash('sha512').update(r).update(key).update(text).digest();
+  return (littleEndian(challenge) % ORDER) % COFACTOR === 0n;
 }

@@ -61,7 +61,7 @@ export class Identity {
   }
 
   /** @param value as `exportSecrets` gives it. @throws {RangeError} which repeats nothing of it. */
-  static import(value: unknown): Identity {
+  static fromSecrets(value: unknown): Identity {
     const all = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
     if (all['bot2bot_identity_v1'] !== true || typeof all['handle'] !== 'string')
       throw new RangeError('not an exported identity');

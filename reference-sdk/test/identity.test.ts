@@ -73,7 +73,7 @@ describe('signatures', () => {
     try {
       const bare = await import('../src/ed25519.ts');
       const { Identity: Bare } = await import('../src/index.ts');
-      expect(await Bare.import(ada.exportSecrets()).sign('text')).toBe(sig);
+      expect(await Bare.fromSecrets(ada.exportSecrets()).sign('text')).toBe(sig);
       expect(await bare.verify(ada.signPub, 'text', sig)).toBe(true);
       expect(await bare.verify(ada.signPub, 'Text', sig)).toBe(false);
       const bytesOfS = number(bytes(sig).subarray(32)) + ORDER;
@@ -140,7 +140,7 @@ describe('an identity', () => {
 
   it('comes back from its export, and signs the same', async () => {
     const ada = Identity.create('@Ada');
-    const back = Identity.import(JSON.parse(JSON.stringify(ada.exportSecrets())));
+    const back = Identity.fromSecrets(JSON.parse(JSON.stringify(ada.exportSecrets())));
     expect(back.toJSON()).toEqual(ada.toJSON());
     expect(await back.sign('text')).toBe(await ada.sign('text'));
     expect(ada.handle).toBe('ada');
@@ -157,7 +157,7 @@ describe('an identity', () => {
       { ...good, sign_seed_b64u: good.sign_seed_b64u.slice(1) },
       { ...good, box_sk_b64u: 7 },
     ]) {
-      const refused = () => Identity.import(bad);
+      const refused = () => Identity.fromSecrets(bad);
       expect(refused).toThrow(RangeError);
       expect(refused).not.toThrow(new RegExp(good.sign_seed_b64u.slice(4, 20)));
     }

@@ -29,13 +29,17 @@ const boxes = load<{ key_hex: string; nonce: string; ciphertext: string; text?: 
 ).vectors;
 
 describe('the vectors', () => {
-  it.each(['keys.json', 'room-urls.json', 'secretbox.json', 'ttl.json'])(
-    '%s has the form of its schema',
-    (name) => {
-      const schema = JSON.parse(readFileSync(join(folder, 'vectors.schema.json'), 'utf8')) as TSchema;
-      expect([...Compile(schema).Errors(load(name))]).toEqual([]);
-    },
-  );
+  it.each([
+    'keys.json',
+    'public-keys.json',
+    'room-urls.json',
+    'secretbox.json',
+    'signatures.json',
+    'ttl.json',
+  ])('%s has the form of its schema', (name) => {
+    const schema = JSON.parse(readFileSync(join(folder, 'vectors.schema.json'), 'utf8')) as TSchema;
+    expect([...Compile(schema).Errors(load(name))]).toEqual([]);
+  });
 });
 
 describe('room URLs', () => {

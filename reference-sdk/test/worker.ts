@@ -9,7 +9,7 @@ interface Given {
 }
 
 const { url, secrets, stands } = JSON.parse(await readAll(process.stdin)) as Given;
-const room = new Room(url, { identity: Identity.import(secrets) });
+const room = new Room(url, { identity: Identity.fromSecrets(secrets) });
 await room.work(
   async ({ text }) => {
     process.stdout.write(`${text}\n`);

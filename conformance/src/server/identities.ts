@@ -1,15 +1,15 @@
 /** Chapter 06: identities. */
-import { pathOf } from '@bot2bot/schemas';
+import { dmSealedText, dmText, pathOf, registerText } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
-import type { Identity } from '../identity.ts';
-import { malleated } from '../malleate.ts';
+import { sha256, type Identity } from '../identity.ts';
+import { isForged, malleated, NEUTRAL_SIG } from '../malleate.ts';
 import type { Reply, Script } from '../script.ts';
 
 /** Beyond the tolerance of clocks by more than two machines on one network differ. */
 const CLEARLY_MS = 15_000;
 const RESERVED = ['anon', 'admin', 'bot2bot', 'system', 'root', 'support', 'help', 'demo', 'echo'];
-/** The y of the points whose order divides 8, and encodings that are not canonical: little-endian. */
-const UNSOUND = [
+/** The y of the points whose order divides 8, little-endian; the last two are not canonical. */
+const SMALL_ORDER = [
   `01${'00'.repeat(31)}`,
   '00'.repeat(32),
   `ec${'ff'.repeat(30)}7f`,
@@ -18,8 +18,15 @@ const UNSOUND = [
   `ed${'ff'.repeat(30)}7f`,
   `ee${'ff'.repeat(30)}7f`,
 ];
-/** R is the neutral point and S is 0: under a key of small order some verifiers take it for any text. */
-const NEUTRAL = Buffer.from(`01${'00'.repeat(63)}`, 'hex').toString('base64');
+/** No points, and points of large order that are not canonical: nobody can sign with these. */
+const UNSOUND = [
+  `02${'00'.repeat(31)}`,
+  `ef${'ff'.repeat(30)}7f`,
+  `f0${'ff'.repeat(30)}7f`,
+  `f1${'ff'.repeat(30)}7f`,
+  `f3${'ff'.repeat(30)}7f`,
+  'ff'.repeat(32),
+];
 
 async function lookUp(t: Script, handle: string): Promise<Reply> {
   return t.request('GET', pathOf('lookUpIdentity', handle));
@@ -93,18 +100,31 @@ export const IDENTITY_CHECKS: readonly Check[] = [
         t.require('ID-2', reply.status === 400, `400 to the handle '${handle}'`, reply);
       }
       const identity = t.identity();
-      const short = t.bytes(31).toString('base64');
-      for (const wrong of [{ boxPub: short }, { signPub: short }, { boxPub: 'AAAA' }, { signPub: '' }]) {
-        const reply = await t.register(t.registration({ ...identity, ...wrong }));
-        t.require('ID-2', reply.status === 400, `400 to the key ${JSON.stringify(wrong)}`, reply);
+      const whole = identity.signPub;
+      const keys = [
+        t.bytes(31).toString('base64'),
+        t.bytes(33).toString('base64'),
+        whole.slice(0, -1),
+        `${whole.slice(0, -2)}${whole.at(-2) === 'B' ? 'C' : 'B'}=`,
+        `!${whole.slice(1)}`,
+        '',
+      ];
+      for (const key of keys) {
+        for (const wrong of [{ boxPub: key }, { signPub: key }]) {
+          const reply = await t.register(t.registration({ ...identity, ...wrong }));
+          t.require('ID-2', reply.status === 400, `400 to the key ${JSON.stringify(wrong)}`, reply);
+        }
       }
       for (const field of ['handle', 'box_pub', 'sign_pub', 'register_ts', 'register_sig']) {
         const { [field]: _, ...rest } = t.registration(identity);
         const reply = await t.register(rest);
         t.require('ID-2', reply.status === 400, `400 without ${field}`, reply);
       }
-      const shortest = await t.register(t.registration(t.identity(`t${t.bytes(5).toString('hex')}_-`)));
-      t.require('ID-1', shortest.status === 201, '201 to a handle with _ and -', shortest);
+      const { handle } = identity;
+      for (const allowed of [`${handle}_-`, handle.padEnd(32, '0')]) {
+        const reply = await t.register(t.registration(t.identity(allowed)));
+        t.require('ID-1', reply.status === 201, `201 to the handle ${allowed}`, reply);
+      }
     },
   },
   {
@@ -202,14 +222,26 @@ export const IDENTITY_CHECKS: readonly Check[] = [
     title: 'keys of small order and keys that are not canonical are refused',
     lane: 'quick',
     run: async (t) => {
-      for (const hex of UNSOUND) {
+      for (const hex of SMALL_ORDER) {
         for (const sign of [0, 0x80]) {
           const key = Buffer.from(hex, 'hex');
           key[31] = (key[31] ?? 0) | sign;
-          const identity = { ...t.identity(), signPub: key.toString('base64'), sign: () => NEUTRAL };
-          const reply = await t.register(t.registration(identity));
+          const signPub = key.toString('base64');
+          const identity = { ...t.identity(), signPub, sign: () => NEUTRAL_SIG };
+          const { handle, boxPub } = identity;
+          let ts = Date.now();
+          while (!isForged(key, registerText(handle, ts, boxPub, signPub))) ts--;
+          const reply = await t.register(t.registration(identity, ts));
           t.require('ID-7', reply.status === 400, `400 to the sign_pub ${key.toString('hex')}`, reply);
         }
+      }
+      for (const hex of UNSOUND) {
+        const signPub = Buffer.from(hex, 'hex').toString('base64');
+        const identity = { ...t.identity(), signPub, sign: () => NEUTRAL_SIG };
+        const reply = await t.register(t.registration(identity));
+        // Its signature does not verify either, and no rule says which comes first.
+        const refused = reply.status === 400 || reply.status === 401;
+        t.require('ID-7', refused, `a refusal of the sign_pub ${hex}`, reply);
       }
     },
   },
@@ -229,13 +261,25 @@ export const IDENTITY_CHECKS: readonly Check[] = [
       await t.registered(identity);
       const room = t.room();
       const signed = t.signedBody(room, identity);
-      const message = await t.post(room, { ...signed, sender_sig: malleated(String(signed['sender_sig'])) });
-      t.require('ID-8', message.status === 401, want, message);
+      for (const field of t.hardened ? ['sender_sig', 'sender_sig2'] : ['sender_sig']) {
+        const message = await t.post(room, { ...signed, [field]: malleated(String(signed[field])) });
+        t.require('ID-8', message.status === 401, want, message);
+      }
       if (t.target.profiles.includes('claims')) {
         for (const form of [1, 2] as const) {
           const claim = await t.claim(room, identity, {}, { form, sig: malleated });
           t.require('ID-8', claim.status === 401, want, claim);
         }
+      }
+      if (t.target.profiles.includes('dm')) {
+        const { handle, boxPub: sender_eph_pub } = identity;
+        const { ciphertext, nonce } = t.sealed();
+        const ts = Date.now();
+        const sealed = sha256(dmSealedText(ciphertext, nonce, sender_eph_pub));
+        const from_sig = malleated(identity.sign(dmText(handle, handle, ts, sealed)));
+        const signedBy = { from_handle: handle, from_ts: ts, from_sig };
+        const dm = await t.write('sendDm', [handle], { ciphertext, nonce, sender_eph_pub, ...signedBy });
+        t.require('ID-8', dm.status === 401, want, dm);
       }
     },
   },

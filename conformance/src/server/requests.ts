@@ -1,5 +1,5 @@
 /** Chapter 06: signed requests. */
-import type { OperationId } from '@bot2bot/schemas';
+import { paramsOf, ROUTES, type OperationId, type Route } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import { sha256, type Identity } from '../identity.ts';
 import type { Reply, Script, SignedOptions } from '../script.ts';
@@ -12,8 +12,8 @@ interface Harmless {
   readonly params: readonly string[];
   readonly body?: Readonly<Record<string, unknown>>;
   readonly query?: Readonly<Record<string, number>>;
-  /** What a good signature is answered. */
-  readonly status: number;
+  /** What else than 200 a good signature may be answered. */
+  readonly or?: number;
 }
 
 /** One of each operation that the target serves. */
@@ -23,18 +23,20 @@ function harmless(t: Script, { handle }: Identity): Harmless[] {
   const all: readonly (readonly [string, Harmless])[] = [
     [
       'claims',
-      { operation: 'ackMessage', params: [room], body: { handle, claim_id: 'none', seq: 1 }, status: 200 },
+      { operation: 'ackMessage', params: [room], body: { handle, claim_id: 'no-such-claim', seq: 1 } },
     ],
-    [
-      'claims',
-      { operation: 'claimMessage', params: [room], body: { handle }, query: { timeout: 1 }, status: 200 },
-    ],
-    ['dm', { operation: 'deleteDm', params: [handle, id], status: 200 }],
-    ['dm', { operation: 'waitForDms', params: [handle], query: { timeout: 1 }, status: 200 }],
-    ['directory', { operation: 'deleteProfile', params: [handle], status: 200 }],
-    ['directory', { operation: 'agentHeartbeat', params: [handle], status: 404 }],
+    ['claims', { operation: 'claimMessage', params: [room], body: { handle }, query: { timeout: 1 } }],
+    ['dm', { operation: 'deleteDm', params: [handle, id] }],
+    ['dm', { operation: 'waitForDms', params: [handle], query: { timeout: 1 } }],
+    ['directory', { operation: 'deleteProfile', params: [handle] }],
+    // Without a profile: no rule says what that is answered.
+    ['directory', { operation: 'agentHeartbeat', params: [handle], or: 404 }],
   ];
   return all.filter(([profile]) => t.target.profiles.includes(profile)).map(([, request]) => request);
+}
+
+function isServed({ or }: Harmless, { status }: Reply): boolean {
+  return status === 200 || status === or;
 }
 
 function send(t: Script, identity: Identity, given: Harmless, options: SignedOptions = {}): Promise<Reply> {
@@ -60,7 +62,45 @@ async function stillHeld(t: Script, rule: string, who: Identity, room: string, i
   t.require(rule, after.json.get('claim_id').raw === id, 'the claim as it was', after);
 }
 
+const BODIES = [
+  '',
+  '{',
+  'null',
+  '[]',
+  '{}',
+  '['.repeat(5_000),
+  '{"handle":{}}',
+  '{"__proto__":1,"handle":"a"}',
+];
+const PATHS = ['%', '%00', '..%2f..%2fetc', '__proto__', 'constructor', 'h'.repeat(5_000)];
+
 export const REQUEST_CHECKS: readonly Check[] = [
+  {
+    id: 'CORE-4/agents',
+    title: 'malformed requests of agents are not answered 5xx',
+    lane: 'quick',
+    run: async (t) => {
+      if (!t.target.profiles.includes('identity')) return;
+      const who = await t.registered();
+      for (const [name, route] of Object.entries<Route>(ROUTES)) {
+        if (route.profile === undefined || !t.target.profiles.includes(route.profile)) continue;
+        const operation = name as OperationId;
+        const odd = paramsOf(route.path).length === 0 ? [who.handle] : [...PATHS, who.handle];
+        for (const value of odd) {
+          const bodies = route.body !== undefined && value === who.handle ? BODIES : [undefined];
+          for (const body of bodies) {
+            const params = paramsOf(route.path).map(() => value);
+            const query = { timeout: 1, after: '1e999', limit: 'x', cursor: '\u0000', handle: '__proto__' };
+            const reply = await t.signedRequest(operation, params, who, { body, query });
+            const want = `no 5xx but 503 of ${operation}`;
+            t.require('CORE-4', reply.status < 500 || reply.status === 503, want, reply);
+          }
+        }
+      }
+      const told = await t.request('GET', `/api/identity/${who.handle}`);
+      t.require('CORE-4', told.status === 200, 'the relay serves on', told);
+    },
+  },
   {
     id: 'REQ-1/first-form',
     title: 'requests signed in the first form are served',
@@ -69,7 +109,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
       const who = await t.registered();
       for (const given of harmless(t, who)) {
         const reply = await send(t, who, given, { form: 1 });
-        t.require('REQ-1', reply.status === given.status, `${given.status} to ${given.operation}`, reply);
+        t.require('REQ-1', isServed(given, reply), `${given.operation} to be served`, reply);
       }
     },
   },
@@ -87,10 +127,14 @@ export const REQUEST_CHECKS: readonly Check[] = [
         'another method': { text: (text) => text.replace(/^[A-Z]+/, 'PATCH') },
         'another path': { text: (text) => text.replace('/api/', '/apj/') },
         'another query': { text: (text) => text.replace(/^(\S+ \S+) /, '$1?timeout=9 ') },
+        'no query': { query: { timeout: 9 }, text: (text) => text.replace('?timeout=9', '') },
         'another time': { text: (text) => text.replace(/ (\d{13}) /, (_, ts) => ` ${Number(ts) + 1} `) },
         'another n': { text: (text) => text.replace(/ (\S{24})($| )/, ' AAAAAAAAAAAAAAAAAAAAAAAA$2') },
         nothing: { sig: () => '' },
         'a cut signature': { sig: (sig) => sig.slice(0, 40) },
+        'an n of 15 characters': { n: 'n'.repeat(15) },
+        'an n of 65 characters': { n: 'n'.repeat(65) },
+        'an n of other characters': { n: '!'.repeat(24) },
       };
       for (const form of t.hardened ? ([1, 2] as const) : ([1] as const)) {
         for (const [what, options] of Object.entries(wrong)) {
@@ -106,6 +150,13 @@ export const REQUEST_CHECKS: readonly Check[] = [
         });
         t.require('REQ-2', reply.status === 401, `401 to the header '${authorization}'`, reply);
       }
+      for (const other of harmless(t, who)) {
+        const reply = await send(t, who, other, { by: stranger });
+        t.require('REQ-2', reply.status === 401, `401 to ${other.operation} of another key`, reply);
+        const { operation, params, body, query = {} } = other;
+        const bare = await t.write(operation, params, body, { query });
+        t.require('REQ-2', bare.status === 401, `401 to ${operation} without a signature`, bare);
+      }
       if (!t.target.profiles.includes('claims')) return;
       const room = t.room();
       const { id, seq } = await held(t, who, room);
@@ -117,17 +168,21 @@ export const REQUEST_CHECKS: readonly Check[] = [
     id: 'REQ-3/clock',
     title: 'a signature is of now',
     lane: 'quick',
+    also: ['REQ-1'],
     run: async (t) => {
       const who = await t.registered();
-      const [given] = harmless(t, who);
-      if (given === undefined) return;
       const { clock_tolerance_ms: tolerance } = t.target.timings;
+      const all = harmless(t, who);
       for (const off of [-1, 1]) {
-        const beyond = await send(t, who, given, { ts: Date.now() + off * (tolerance + CLEARLY_MS) });
-        t.require('REQ-3', beyond.status === 401, '401 to a ts beyond the tolerance', beyond);
+        for (const given of all) {
+          const beyond = await send(t, who, given, { ts: Date.now() + off * (tolerance + CLEARLY_MS) });
+          t.require('REQ-3', beyond.status === 401, '401 to a ts beyond the tolerance', beyond);
+        }
+        const [given] = all;
+        if (given === undefined) return;
         const ts = Date.now() + off * Math.max(0, tolerance - CLEARLY_MS);
         const within = await send(t, who, given, { ts });
-        t.require('REQ-1', within.status === given.status, `${given.status} to a ts within it`, within);
+        t.require('REQ-1', isServed(given, within), 'a ts within it to be served', within);
       }
     },
   },
@@ -135,26 +190,34 @@ export const REQUEST_CHECKS: readonly Check[] = [
     id: 'REQ-4/replay',
     title: 'a signature is taken once',
     lane: 'quick',
+    also: ['REQ-1'],
     run: async (t) => {
-      const who = await t.registered();
-      const [given] = harmless(t, who);
+      const [who, other] = [await t.registered(), await t.registered()];
+      const [given, ...others] = harmless(t, who);
       if (given === undefined) return;
       const { clock_tolerance_ms: tolerance } = t.target.timings;
       for (const form of t.hardened ? ([1, 2] as const) : ([1] as const)) {
         const [ts, n] = [Date.now(), t.bytes(18).toString('base64url')];
         const first = await send(t, who, given, { form, ts, n });
-        t.require('REQ-1', first.status === given.status, `${given.status} to the first`, first);
+        t.require('REQ-1', isServed(given, first), 'the first to be served', first);
         const again = await send(t, who, given, { form, ts, n });
         t.require('REQ-4', again.status === 401, '401 to the same request again', first, again);
         const later = await send(t, who, given, { form, ts: Date.now() + 1, n });
-        t.require('REQ-4', later.status === 401, '401 to the same n in another request', first, later);
+        t.require('REQ-4', later.status === 401, '401 to the same n at another time', first, later);
+        for (const request of others) {
+          const reply = await send(t, who, request, { form, n });
+          t.require('REQ-4', reply.status === 401, `401 to the same n in ${request.operation}`, first, reply);
+        }
+        const [theirs = given] = harmless(t, other);
+        const shared = await send(t, other, theirs, { form, n });
+        t.require('REQ-1', isServed(theirs, shared), 'the n of another handle to be served', first, shared);
         const old = t.bytes(18).toString('base64url');
         const past = await send(t, who, given, {
           form,
           ts: ts - Math.max(0, tolerance - CLEARLY_MS),
           n: old,
         });
-        t.require('REQ-1', past.status === given.status, `${given.status} to an older ts`, past);
+        t.require('REQ-1', isServed(given, past), 'an older ts to be served', past);
         const fresh = await send(t, who, given, { form, ts: Date.now(), n: old });
         t.require('REQ-4', fresh.status === 401, '401 to its n with another ts', past, fresh);
       }
@@ -180,13 +243,11 @@ export const REQUEST_CHECKS: readonly Check[] = [
     run: async (t) => {
       const nobody = t.identity();
       for (const given of harmless(t, nobody)) {
-        const reply = await send(t, nobody, given);
-        t.require('REQ-5', reply.status === 404, `404 to ${given.operation} of nobody`, reply);
+        for (const options of [{}, { by: t.identity() }, { ts: Date.now() - 3_600_000 }]) {
+          const reply = await send(t, nobody, given, options);
+          t.require('REQ-5', reply.status === 404, `404 to ${given.operation} of nobody`, reply);
+        }
       }
-      const [given] = harmless(t, nobody);
-      if (given === undefined) return;
-      const bare = await t.write(given.operation, given.params, given.body);
-      t.require('REQ-5', bare.status === 404, '404 without a signature', bare);
     },
   },
   {
@@ -198,7 +259,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
       const all = harmless(t, who);
       for (const given of all) {
         const reply = await send(t, who, given, { form: 2 });
-        t.require('REQ-6', reply.status === given.status, `${given.status} to ${given.operation}`, reply);
+        t.require('REQ-6', isServed(given, reply), `${given.operation} to be served`, reply);
         const other = { form: 2, text: (text: string) => text.replace(/\S{64}$/, sha256('{}')) } as const;
         const changed = await send(t, who, given, other);
         t.require('REQ-6', changed.status === 401, '401 to a body that was not signed', changed);

@@ -32,6 +32,57 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
       }
       const first = await t.signedPost(room, who, {}, { form2: false });
       t.require('SIGN-1', first.status === 200, '200 to the first form alone', first);
+      const within = Math.max(0, t.target.timings.clock_tolerance_ms - CLEARLY_MS);
+      for (const options of [
+        { ts: Date.now() - within },
+        { ts: Date.now() + within },
+        { senderNonce: `${t.bytes(6).toString('base64url')}A+/=_-09` },
+        { senderNonce: t.bytes(48).toString('base64url') },
+      ]) {
+        const reply = await t.signedPost(room, who, {}, options);
+        t.require('SIGN-1', reply.status === 200, `200 to ${JSON.stringify(options)}`, reply);
+      }
+    },
+  },
+  {
+    id: 'SIGN-1/alphabets',
+    title: 'keys and signatures are taken in either alphabet',
+    lane: 'quick',
+    run: async (t) => {
+      const url = (text: unknown) => String(text).replaceAll('+', '-').replaceAll('/', '_');
+      const room = t.room();
+      let who = t.identity();
+      while (url(who.signPub) === who.signPub) who = t.identity();
+      // The key is registered in one alphabet; what the second signature names is the other.
+      await t.registered({ ...who, signPub: url(who.signPub) });
+      const body = t.signedBody(room, who);
+      const signatures = Object.entries(body).filter(([field]) => field.startsWith('sender_sig'));
+      const reply = await t.post(room, {
+        ...body,
+        ...Object.fromEntries(signatures.map(([field, sig]) => [field, url(sig)])),
+      });
+      t.require('SIGN-1', reply.status === 200, '200 to signatures in the URL alphabet', reply);
+    },
+  },
+  {
+    id: 'SIGN-2/socket',
+    title: 'what is sent on a WebSocket is verified as a post is',
+    lane: 'quick',
+    also: ['SIGN-1', 'SIGN-7'],
+    run: async (t) => {
+      const [room, who, other] = [t.room(), await t.registered(), await t.registered()];
+      const [socket, reader] = [await t.joined('ws', room), await t.joined('sse', room)];
+      await socket.send(t.signedBody(room, who, {}, { by: other }));
+      const refusal = await socket.has('error');
+      const code = socket.of('error')[0]?.json.get('code').raw;
+      t.require('SIGN-2', refusal && code === 401, 'an error frame with code 401', socket);
+      const { nonce } = t.sealed();
+      await socket.send(t.signedBody(room, who, { nonce, signed_only: true }));
+      await reader.has('message');
+      const [message] = reader.messages;
+      const mine = message?.get('nonce').raw === nonce && message.get('sender').raw === `@${who.handle}`;
+      t.require('SIGN-1', mine, `the signed message alone, of @${who.handle}`, socket, reader);
+      t.requireInTime('SIGN-7', await reader.has('locked'), 'a locked frame', socket, reader);
     },
   },
   {
@@ -55,7 +106,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
       await post('a ts of the future', room, who, {}, { ts: Date.now() + beyond });
       const { ciphertext } = t.sealed();
       await post('a signature of another ciphertext', room, who, {}, { after: { ciphertext } });
-      await post('a signature of another ts', room, who, {}, { after: { sender_ts: Date.now() + 1 } });
+      await post('a signature of another ts', room, who, {}, { after: { sender_ts: Date.now() + 1_000 } });
       const sender_nonce = t.bytes(18).toString('base64url');
       await post('a signature of another sender_nonce', room, who, {}, { after: { sender_nonce } });
       await post('a signature of another handle', room, who, {}, { after: { sender_handle: other.handle } });
@@ -77,6 +128,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     id: 'SIGN-3/nonce',
     title: 'a sender_nonce is taken once',
     lane: 'quick',
+    also: ['SIGN-1'],
     run: async (t) => {
       const [room, who] = [t.room(), await t.registered()];
       const senderNonce = t.bytes(18).toString('base64url');
@@ -90,8 +142,10 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
       );
       const elsewhere = await t.signedPost(t.room(), who, {}, { senderNonce });
       await refused(t, 'SIGN-3', 'a message with it in another room', elsewhere);
+      const other = await t.signedPost(room, await t.registered(), {}, { senderNonce });
+      t.require('SIGN-1', other.status === 200, '200 to the sender_nonce of another handle', other);
       const { ids, page } = await idsIn(t, room);
-      t.require('SIGN-3', ids.length === 1, 'one message', page);
+      t.require('SIGN-3', ids.length === 2, 'one message of each', page);
     },
   },
   {
@@ -183,6 +237,15 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
       ]) {
         const reply = await t.signedPost(room, who, chosen, { after });
         await refused(t, 'SIGN-6', `a ${Object.keys(after).join()} that was not signed`, reply);
+      }
+      for (const after of [
+        { ttl_ms: ttl },
+        { reply_to: 'AAAAAAAA' },
+        { ext: 'abc' },
+        { sender_sig2: 'AAAA' },
+      ]) {
+        const reply = await t.signedPost(room, who, {}, { after });
+        await refused(t, 'SIGN-6', `a ${Object.keys(after).join()} that was added`, reply);
       }
       const mine = t.signedBody(room, who);
       const theirs = t.signedBody(room, other, mine);

@@ -26,7 +26,7 @@ function secretsOf(identity: Identity): Buffer {
 
 function identityOf(handle: string, secrets: Buffer): Identity {
   const [box, sign] = [secrets.subarray(0, 32), secrets.subarray(32)];
-  return Identity.import({
+  return Identity.fromSecrets({
     bot2bot_identity_v1: true,
     handle,
     box_sk_b64u: box.toString('base64url'),
@@ -49,7 +49,7 @@ function handleBeside(path: string): string {
 }
 
 function parse(path: string, bytes: Buffer): Identity {
-  if (bytes[0] === BRACE) return Identity.import(objectOf(bytes));
+  if (bytes[0] === BRACE) return Identity.fromSecrets(objectOf(bytes));
   if (bytes.length === SECRETS_BYTES) return identityOf(handleBeside(path), bytes);
   const [length = 0] = bytes;
   if (bytes.length !== 1 + length + SECRETS_BYTES) throw new RangeError('wrong length');
