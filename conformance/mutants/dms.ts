@@ -46,7 +46,7 @@ export const DM_MUTANTS: readonly Mutant[] = [
     to: 'above.slice(0, 1_000)',
   },
   {
-    id: 'DM-2/no-more',
+    id: 'DM-10/no-more',
     file: 'dms.ts',
     from: 'has_more: above.length > messages.length',
     to: 'has_more: false',

@@ -133,9 +133,11 @@ export class RoomLog {
     const { retention_ms: retention } = this.#run.target.timings;
     if (ttlMs > 0 && at >= notBefore + ttlMs - CLOCK_MS) return true;
     if (at >= notBefore + retention - CLOCK_MS) return true;
+    const { buffer_messages: most } = this.#run.target.limits;
+    if (this.#known.size <= most) return false;
     let above = 0;
     for (const other of this.#known.values()) if (other.seq > seq && other.notBefore <= at) above++;
-    return above >= this.#run.target.limits.buffer_messages;
+    return above >= most;
   }
 
   /** Whether it must have expired by `at`. */

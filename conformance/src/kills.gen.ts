@@ -499,10 +499,12 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "DM-2/newest-first",
     "DM-2/from-after",
     "DM-2/all-at-once",
-    "DM-2/no-more",
     "DM-2/never-parks",
     "DM-2/no-wake",
     "DM-2/half-timeout"
+  ],
+  "DM-10": [
+    "DM-10/no-more"
   ],
   "DM-3": [
     "DM-3/no-sender",

@@ -33,8 +33,8 @@ export type Linearized<Op> =
   | { readonly kind: 'broken'; readonly order: readonly Op[]; readonly op: Op; readonly refusal: Refusal }
   | { readonly kind: 'gave-up' };
 
-/** States to look at before the search gives up: some seconds. */
-const MAX_STATES = 50_000;
+/** States to look at before the search gives up: less than a second. */
+const MAX_STATES = 10_000;
 
 interface Node<State, Op> {
   readonly state: State;

@@ -61,6 +61,7 @@ const RULE_OF_FIELD: Readonly<Record<string, string>> = {
   oldest_seq: 'READ-9',
   next_after: 'READ-9',
   has_more: 'READ-9',
+  'InboxAnswer.has_more': 'DM-10',
   last_seq: 'STREAM-10',
   code: 'STREAM-15',
   type: 'CORE-2',
@@ -234,7 +235,7 @@ export class Oracle {
     if (!this.#hardened || noRoom) return;
     for (const field of hardened) {
       this.#judge(
-        ofClaim ? 'CLAIM-19' : (RULE_OF_FIELD[field] ?? rule),
+        RULE_OF_FIELD[`${schema.$id}.${field}`] ?? (ofClaim ? 'CLAIM-19' : (RULE_OF_FIELD[field] ?? rule)),
         value.has(field),
         `${schema.$id} carries ${field}`,
         `no ${field}`,

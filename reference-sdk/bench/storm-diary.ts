@@ -1,8 +1,7 @@
 interface Grant {
   readonly claimId: string;
-  /** Monotonic µs: it was granted between these. */
-  readonly asked: number;
-  readonly answered: number;
+  /** Monotonic µs: the lease ends no earlier. */
+  readonly deadline: number;
 }
 
 /** What one handle's processes wrote down, held against the promises of chapter 05. */
@@ -24,16 +23,11 @@ export class Diary {
   disorder = 0;
   /** @see CLAIM-19 */
   miscounted = 0;
-  readonly #leaseMs: number;
   readonly #ackedSeqs = new Set<number>();
   readonly #granted = new Map<number, Grant[]>();
   /** The newest message whose ack was sent. */
   #sent = 0;
   #newest = 0;
-
-  constructor(leaseMs: number) {
-    this.#leaseMs = leaseMs;
-  }
 
   /** @param line as `storm-worker.mjs` writes it. */
   take(line: string): void {
@@ -51,7 +45,7 @@ export class Diary {
     this.acked++;
   }
 
-  #grant([asked, answered, seqText, claimId = '', delivery, resumed]: string[]): void {
+  #grant([answered, deadline, seqText, claimId = '', delivery, resumed]: string[]): void {
     const seq = Number(seqText);
     this.grants++;
     if (seq > this.#newest) {
@@ -63,13 +57,13 @@ export class Diary {
     if (this.#ackedSeqs.has(seq)) this.afterAck++;
     const grants = this.#granted.get(seq) ?? [];
     if (grants.length === 0) this.#granted.set(seq, grants);
-    const grant = { claimId, asked: Number(asked), answered: Number(answered) };
+    const grant = { claimId, deadline: Number(deadline) };
     const before = grants.at(-1);
     if (before?.claimId === claimId) this.resumed++;
     else {
       if (before !== undefined) {
         this.regranted++;
-        if (grant.answered - before.asked < this.#leaseMs * 1000) this.early++;
+        if (Number(answered) < before.deadline) this.early++;
       }
       grants.push(grant);
     }

@@ -2,7 +2,7 @@
  * One claiming process of the storm: claims, writes down, acks, and is killed at any moment. Its diary is a file to which
  * it appends a line before it goes on, so that a kill loses none:
  *
- *     G <asked µs> <answered µs> <seq> <claim id> <delivery> <resumed 0|1>     granted
+ *     G <answered µs> <deadline µs> <seq> <claim id> <delivery> <resumed 0|1>  granted; its lease ends no earlier
  *     L <from> <to>                                                            a gap was named
  *     R                                                                        a reset was told
  *     B <seq> <claim id>                                                       the ack is about to be sent
@@ -24,7 +24,6 @@ const now = () => process.hrtime.bigint() / 1000n;
 const identity = await loadIdentity(STORM_IDENTITY);
 const room = new Room(STORM_ROOM, { identity });
 for (;;) {
-  const asked = now();
   let claim;
   try {
     claim = await room.claim({ timeoutMs: 20_000, leaseMs: Number(STORM_LEASE_MS) });
@@ -36,7 +35,9 @@ for (;;) {
   const { event, claimId, delivery, resumed, gap, reset } = claim;
   if (gap) write('L', gap.from, gap.to);
   if (reset) write('R');
-  write('G', asked, now(), event.seq, claimId, delivery, resumed ? 1 : 0);
+  const answered = now();
+  const deadline = answered + BigInt(Math.floor(claim.leaseRemainingMs * 1000));
+  write('G', answered, deadline, event.seq, claimId, delivery, resumed ? 1 : 0);
   write('B', event.seq, claimId);
   try {
     await room.ack(claim);

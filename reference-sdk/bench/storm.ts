@@ -102,7 +102,7 @@ for (let i = 0; i < handles; i++) {
   const files = { path: join(folder, `diary-${i}`), identity: join(folder, `identity-${i}.key`) };
   await saveIdentity(files.identity, identity);
   closeSync(openSync(files.path, 'a', 0o600));
-  workers.push({ ...files, child: launch(files), diary: new Diary(leaseMs), read: 0, rest: '' });
+  workers.push({ ...files, child: launch(files), diary: new Diary(), read: 0, rest: '' });
 }
 
 /** Take in what a worker has written since. */

@@ -46,7 +46,7 @@ export async function call(
   }
 }
 
-export function registration({ handle, boxPub, signPub, sign: signed }: TestAgent): Record<string, unknown> {
+function registration({ handle, boxPub, signPub, sign: signed }: TestAgent): Record<string, unknown> {
   const ts = Date.now();
   return {
     handle,

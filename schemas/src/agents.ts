@@ -141,13 +141,14 @@ export const DmMessage = component(
 );
 export type DmMessage = Static<typeof DmMessage>;
 
-/** @see DM-2 */
+/** @see DM-2 DM-10 */
 export const InboxAnswer = component(
   'InboxAnswer',
   Type.Object({ messages: Type.Array(ref(DmMessage)), last_seq: Seq, has_more: optional(Type.Boolean()) }),
   {
     description: 'What came, or nothing after the timeout.',
     example: { messages: [], last_seq: 0, has_more: false },
+    hardened: ['has_more'],
   },
 );
 export type InboxAnswer = Static<typeof InboxAnswer>;

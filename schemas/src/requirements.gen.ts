@@ -1651,7 +1651,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     "profile": "dm",
     "since": "1.0",
     "chapter": "06-agents.md",
-    "sentence": "`GET /api/dm/:handle/inbox/wait?after=&timeout=`, signed by the handle, MUST answer at once with `{messages, last_seq}`, the messages above `after` in the order of seq, as they were sent and at most 50, and with `has_more: true` where more are left; without any it MUST park as `wait` does (READ-2, READ-3)."
+    "sentence": "`GET /api/dm/:handle/inbox/wait?after=&timeout=`, signed by the handle, MUST answer at once with `{messages, last_seq}`, the messages above `after` in the order of seq, as they were sent and at most 50; without any it MUST park as `wait` does (READ-2, READ-3)."
   },
   {
     "id": "DM-3",
@@ -1712,6 +1712,16 @@ export const REQUIREMENTS: readonly Requirement[] = [
     "since": "1.0",
     "chapter": "06-agents.md",
     "sentence": "A message MUST be answered 400 when `ciphertext`, `nonce` or `sender_eph_pub` is missing or is not what MSG-5 and ID-2 say of such a field."
+  },
+  {
+    "id": "DM-10",
+    "actor": "relay",
+    "word": "MUST",
+    "level": "hardened",
+    "profile": "dm",
+    "since": "1.0",
+    "chapter": "06-agents.md",
+    "sentence": "An answer of an inbox MUST carry `has_more`, true where messages above the last one of the answer are left and false otherwise."
   },
   {
     "id": "DM-9",

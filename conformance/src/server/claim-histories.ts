@@ -20,12 +20,19 @@ type Act =
   | { readonly act: 'release'; readonly back: number; readonly crash: number | null }
   | { readonly act: 'pause'; readonly ms: number };
 
+/** `own` and `at` bear the handle's label; `brief` is posted with the shortest time to live. */
+const SENDERS = ['noise', 'call', 'call', 'own', 'at', 'brief'] as const;
+type Sender = (typeof SENDERS)[number];
+
 export interface Plan {
-  readonly posts: readonly ('noise' | 'call')[];
+  readonly posts: readonly Sender[];
   readonly processes: readonly (readonly Act[])[];
 }
 
-const crash = fc.option(fc.constantFrom(...CRASH_MS), { freq: 6 });
+const crash = fc.oneof(
+  { weight: 8, arbitrary: fc.constant(null) },
+  { weight: 1, arbitrary: fc.constantFrom(...CRASH_MS) },
+);
 const back = fc.constantFrom(0, 0, 0, 1);
 const lease = fc.constantFrom(...LEASES_MS);
 const act: fc.Arbitrary<Act> = fc.oneof(
@@ -42,17 +49,17 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       crash,
     }),
   },
-  { weight: 1, arbitrary: fc.record({ act: fc.constant('renew' as const), back, lease, crash }) },
-  { weight: 1, arbitrary: fc.record({ act: fc.constant('release' as const), back, crash }) },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant('renew' as const), back, lease, crash }) },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant('release' as const), back, crash }) },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({ act: fc.constant('pause' as const), ms: fc.constantFrom(100, 1_050) }),
   },
 );
 
 const plan: fc.Arbitrary<Plan> = fc.record({
-  posts: fc.array(fc.constantFrom('noise' as const, 'call' as const), { minLength: 6, maxLength: 12 }),
-  processes: fc.array(fc.array(act, { minLength: 4, maxLength: 9 }), { minLength: 2, maxLength: 3 }),
+  posts: fc.array(fc.constantFrom(...SENDERS), { minLength: 12, maxLength: 20 }),
+  processes: fc.array(fc.array(act, { minLength: 8, maxLength: 14 }), { minLength: 2, maxLength: 3 }),
 });
 
 /** The same for the same seed and index. */
@@ -93,11 +100,17 @@ async function live(who: Consumer, acts: readonly Act[]): Promise<void> {
   }
 }
 
+async function post(script: Script, { room, handle }: Consumer, sender: Sender): Promise<void> {
+  const label = sender === 'own' ? handle : sender === 'at' ? `@${handle}` : sender;
+  const ttl_ms = sender === 'brief' ? script.target.timings.ttl_min_ms : 0;
+  await script.posted(room, { sender: label, ttl_ms });
+}
+
 /** Drive a plan in a fresh room. */
 export async function drive(script: Script, { posts, processes }: Plan): Promise<void> {
   const who = await consumer(script);
-  const [early, late] = [posts.slice(0, 4), posts.slice(4)];
-  for (const sender of early) await script.posted(who.room, { sender });
+  const [early, late] = [posts.slice(0, 6), posts.slice(6)];
+  for (const sender of early) await post(script, who, sender);
   await script.all(...processes.map((acts) => (b: Script) => live(who.in(b), acts)), async (b) => {
     for (const sender of late) {
       await b.posted(who.room, { sender });

@@ -178,7 +178,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check[] = [
     lane: 'long',
     run: async (t) => {
       const idle = t.target.timings.room_idle_ms;
-      const beyond = Math.min(goneMs(t), idle * 2) * 0.85;
+      const beyond = idle * 1.5;
       const [parked, live] = [await consumer(t), await consumer(t)];
       for (const { room } of [parked, live]) await t.posted(room);
       await parked.acked(await parked.granted());

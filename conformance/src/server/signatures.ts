@@ -91,6 +91,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       const [room, who, other] = [t.room(), await t.registered(), await t.registered()];
+      await t.joined('sse', room); // The room lives while it is open, however slow the rest.
       const kept = await t.posted(room);
       const { clock_tolerance_ms: tolerance } = t.target.timings;
       const beyond = tolerance + CLEARLY_MS;
@@ -131,6 +132,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     also: ['SIGN-1'],
     run: async (t) => {
       const [room, who] = [t.room(), await t.registered()];
+      await t.joined('sse', room);
       const senderNonce = t.bytes(18).toString('base64url');
       const first = await t.signedPost(room, who, {}, { senderNonce });
       t.require('SIGN-1', first.status === 200, '200 to the first', first);
@@ -295,6 +297,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
+      await t.joined('sse', room);
       await t.posted(room);
       await refused(
         t,
