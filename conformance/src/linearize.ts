@@ -45,7 +45,7 @@ interface Node<State, Op> {
   readonly before: Node<State, Op> | null;
 }
 
-export function isRefusal(result: object): result is Refusal {
+function isRefusal(result: object): result is Refusal {
   return 'rule' in result;
 }
 

@@ -20,7 +20,7 @@ export const BUGS = [
 export type Bug = (typeof BUGS)[number] | null;
 
 const HANDLE = 'ada';
-export const LEASE_MS = 1_000;
+const LEASE_MS = 1_000;
 
 export function runRecord(level: 'compat' | 'hardened' = 'hardened'): RunRecord {
   return {

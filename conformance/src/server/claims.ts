@@ -10,7 +10,7 @@ const isClaimId = Compile(ClaimId);
 const WAKE_MS = 2_000;
 
 /** Claim and ack until nothing is left, but at most so many times. @returns the seqs that were granted. */
-export async function drain(who: Consumer, most: number, asking: Asking = {}): Promise<number[]> {
+async function drain(who: Consumer, most: number, asking: Asking = {}): Promise<number[]> {
   const seqs: number[] = [];
   for (let i = 0; i < most; i++) {
     const reply = await who.claim(asking);
