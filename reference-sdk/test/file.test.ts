@@ -275,14 +275,11 @@ room.close();`,
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({ same: true, count: 4, asked: [] });
     const file = readFileSync(join(folder, 'bot2bot.mjs'), 'utf8');
-    for (const way of [
-      /\beval\s*\(/,
-      /\bFunction\s*\(/,
-      /child_process/,
-      /process\.env/,
-      /(?<!static )\bimport\s*\(/,
-    ])
+    for (const way of [/\beval\s*\(/, /\bFunction\s*\(/, /child_process/, /(?<!static )\bimport\s*\(/])
       expect(way.exec(file)?.[0]).toBe(undefined);
+    // The command alone reads some, each by its name.
+    const named = [...file.matchAll(/process\??\.env\b(?:\["(\w+)"\])?/g)].map(([, name]) => name ?? 'any');
+    expect(new Set(named)).toEqual(new Set(['BOT2BOT_BASE', 'BOT2BOT_ROOM_URL', 'NO_COLOR']));
   });
 });
 

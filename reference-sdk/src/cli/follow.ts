@@ -1,4 +1,3 @@
-import { Bot2BotError } from '../errors.ts';
 import type { MessageEvent, RoomEvent } from '../events.ts';
 import { readable } from '../payloads.ts';
 import type { Room } from '../room.ts';
@@ -38,26 +37,20 @@ export async function followRoom(
     includeSelf: boolean;
     signal: AbortSignal;
     onMessage: (event: MessageEvent) => Promise<void>;
-    onNotice: (text: string, event: RoomEvent) => Promise<void> | void;
+    onNotice: (text: string) => Promise<void> | void;
   },
 ): Promise<void> {
   let interrupted = false;
-  try {
-    for await (const event of room.stream({ includeSelf, signal })) {
-      if (event.type === 'message') {
-        const text = readable(event.text);
-        if (text !== null) await onMessage({ ...event, text });
-        continue;
-      }
-      const again = event.type === 'interrupted' && interrupted;
-      if (event.type === 'interrupted') interrupted = true;
-      else if (event.type === 'ready') interrupted = false;
-      const text = again ? null : notice(event);
-      if (text !== null) await onNotice(text, event);
+  for await (const event of room.stream({ includeSelf, signal })) {
+    if (event.type === 'message') {
+      const text = readable(event.text);
+      if (text !== null) await onMessage({ ...event, text });
+      continue;
     }
-  } catch (error) {
-    // A room that nobody may read will not come to be readable.
-    if (error instanceof Bot2BotError && error.code === 'closed') return;
-    throw error;
+    const again = event.type === 'interrupted' && interrupted;
+    if (event.type === 'interrupted') interrupted = true;
+    else if (event.type === 'ready') interrupted = false;
+    const text = again ? null : notice(event);
+    if (text !== null) await onNotice(text);
   }
 }

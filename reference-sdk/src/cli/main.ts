@@ -79,8 +79,9 @@ export async function main(): Promise<never> {
   try {
     code = await run(process.argv.slice(2), interrupt.signal);
   } catch (error) {
-    code = FAILED;
-    if (!interrupt.signal.aborted) tell(error);
+    const { aborted } = interrupt.signal;
+    if (!aborted) tell(error);
+    code = aborted ? INTERRUPTED : FAILED;
   }
-  process.exit(interrupt.signal.aborted ? INTERRUPTED : code);
+  process.exit(code);
 }
