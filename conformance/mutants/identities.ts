@@ -242,6 +242,12 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
+    id: 'SIGN-8/while-buffered',
+    file: 'log.ts',
+    from: 'if (signedOnly) this.locked = true;',
+    to: 'if (signedOnly) {\n      this.locked = true;\n      if (ttlMs > 0) setTimeout(() => (this.locked = false), ttlMs);\n    }',
+  },
+  {
     id: 'SIGN-9/anyone-locks',
     file: 'validate.ts',
     from: "if (signedOnly && signature === undefined) throw new RequestProblem('signature-required');",

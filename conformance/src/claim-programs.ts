@@ -57,7 +57,7 @@ export class Desk {
   }
 
   async step(script: Script, room: string, given: ClaimStep): Promise<void> {
-    const identity = given.shared ? this.#shared : (this.#own ??= await script.registered());
+    const identity = given.shared ? this.#shared : (this.#own ??= await script.agent());
     const who = new Consumer(script, room, identity);
     const grants = this.#grants.get(who.handle) ?? [];
     this.#grants.set(who.handle, grants);

@@ -1,5 +1,7 @@
 /** Handles and keys of the suite, and what it signs with them. Keys follow from the seed; times do not. */
 import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto';
+import { registerText } from '@bot2bot/schemas';
+import { Random } from './random.ts';
 
 /** PKCS#8 of an Ed25519 key, up to its seed (RFC 8410). */
 const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -29,4 +31,24 @@ export function identityOf(handle: string, seed: Buffer, box: Buffer): Identity 
 
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
+}
+
+/** An identity that follows from the words given. @param handle when absent, one that nobody else has. */
+export function madeIdentity(words: readonly (string | number)[], handle?: string): Identity {
+  const random = new Random(...words);
+  return identityOf(handle ?? `t${random.bytes(12).toString('hex')}`, random.bytes(32), random.bytes(32));
+}
+
+/** One of the agents that the cases of a run share. */
+export function sharedAgent({ salt, seed }: { salt: string; seed: number }, index: number): Identity {
+  return madeIdentity([salt, seed, 'shared', index]);
+}
+
+/** The body that registers an identity. @param ts Unix ms. @see ID-1 */
+export function registrationOf(
+  { handle, boxPub, signPub, sign: signText }: Identity,
+  ts = Date.now(),
+): Record<string, unknown> {
+  const register_sig = signText(registerText(handle, ts, boxPub, signPub));
+  return { handle, box_pub: boxPub, sign_pub: signPub, register_ts: ts, register_sig };
 }

@@ -483,7 +483,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "SIGN-7/silent"
   ],
   "SIGN-8": [
-    "SIGN-8/open"
+    "SIGN-8/open",
+    "SIGN-8/while-buffered"
   ],
   "SIGN-9": [
     "SIGN-9/anyone-locks"

@@ -188,7 +188,7 @@ async function step(script: Script, room: string, given: Op, results: Results): 
 export async function runProgram(script: Script, { prefix, branches }: Program): Promise<void> {
   const room = script.room();
   const claims = [...prefix, ...branches.flat()].some(isClaimStep);
-  const desk = claims ? new Desk(await script.registered()) : null;
+  const desk = claims ? new Desk(await script.agent()) : null;
   const results: Results = { posts: [], streams: [], desk };
   for (const given of prefix) await step(script, room, given, results);
   const parts = await script.all(

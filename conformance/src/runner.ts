@@ -1,10 +1,11 @@
 /** Drives checks and programs against a target and writes the trace. */
 import { randomBytes } from 'node:crypto';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { REQUIREMENTS, SPEC_VERSION } from '@bot2bot/schemas';
+import { pathOf, REQUIREMENTS, ROUTES, SPEC_VERSION } from '@bot2bot/schemas';
 import { asked, ruleOf, type Check } from './check.ts';
 import { CHECKS } from './checks.ts';
 import { binds, judgeCase, type CaseResult } from './judge.ts';
+import { registrationOf, sharedAgent } from './identity.ts';
 import { Pacer } from './pacer.ts';
 import { PROGRAM_CHECK, programsOf, runProgram, smaller, type Program } from './programs.ts';
 import { Script, type Outcome } from './script.ts';
@@ -22,6 +23,8 @@ import { Wire } from './wire.ts';
 
 export const SUITE_VERSION = '0.1.0';
 const QUICK_AT_ONCE = 6;
+const SHARED_AGENTS = 6;
+const REGISTER_MS = 10_000;
 const DEADLINE_MS = { quick: 30_000, long: 150_000, solo: 90_000 } as const;
 /** What was late is late only if it is so again, each of these times. */
 const LATE_TRIES = 2;
@@ -99,7 +102,7 @@ export class Runner {
   readonly #wire: Wire;
   readonly #pacer: Pacer;
   readonly #epoch = performance.now();
-  readonly #run: RunRecord;
+  #run: RunRecord;
   readonly #records: CaseTrace[] = [];
   readonly #running = new Set<string>();
   readonly #broken = new Set<string>();
@@ -131,6 +134,7 @@ export class Runner {
     const { given } = this.#options;
     const jobs = given === undefined ? jobsOf(this.#options) : [programJob(given.name, given.program)];
     this.#total = jobs.length;
+    this.#run = { ...this.#run, agents: await this.#registered() };
     this.#options.onRecord?.(this.#run);
     const lane = (name: Check['lane']) => jobs.filter(({ check }) => check.lane === name);
     const long = lane('long').map((job) => this.#drive(job));
@@ -148,6 +152,24 @@ export class Runner {
     }
     this.#wire.close();
     return { run: this.#run, cases: this.#records };
+  }
+
+  /** Register the agents that cases share. @returns how many: fewer when one was refused, and cases make their own. */
+  async #registered(): Promise<number> {
+    const { target, signal } = this.#options;
+    if (!target.profiles.includes('identity')) return 0;
+    for (let index = 0; index < SHARED_AGENTS; index++) {
+      await this.#pacer.write('', signal);
+      const { status } = await this.#wire.http({
+        method: ROUTES.registerIdentity.method,
+        path: pathOf('registerIdentity'),
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(registrationOf(sharedAgent(this.#run, index))),
+        timeoutMs: REGISTER_MS,
+      });
+      if (status !== 201) return index;
+    }
+    return SHARED_AGENTS;
   }
 
   /** Run a case; when it breaks something, once more, and in smaller programs. */

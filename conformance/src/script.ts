@@ -4,14 +4,13 @@ import {
   messageText,
   messageText2,
   pathOf,
-  registerText,
   requestText,
   requestText2,
   ROUTES,
   type OperationId,
   type Route,
 } from '@bot2bot/schemas';
-import { identityOf, sha256, type Identity } from './identity.ts';
+import { madeIdentity, registrationOf, sha256, sharedAgent, type Identity } from './identity.ts';
 import { Random } from './random.ts';
 import { Interrupted, type Steps, type StreamLog } from './steps.ts';
 import type { FrameRecord, HttpRecord, LookRecord, RunRecord, SendRecord, TargetFacts } from './trace.ts';
@@ -304,6 +303,7 @@ export class Script {
   #step = 0;
   #rooms = 0;
   #identities = 0;
+  #agents = 0;
 
   constructor(given: { steps: Steps; run: RunRecord; case: string; branch?: string; outcomes?: Outcome[] }) {
     this.steps = given.steps;
@@ -466,21 +466,13 @@ export class Script {
 
   /** A handle that no one else has, not yet registered: like room ids it depends on the seed and the salt alone. */
   identity(handle?: string): Identity {
-    const random = new Random(
-      this.run.salt,
-      this.run.seed,
-      this.#case,
-      this.#branch,
-      'i',
-      this.#identities++,
-    );
-    return identityOf(handle ?? `t${random.bytes(12).toString('hex')}`, random.bytes(32), random.bytes(32));
+    const { salt, seed } = this.run;
+    return madeIdentity([salt, seed, this.#case, this.#branch, 'i', this.#identities++], handle);
   }
 
   /** The body that registers an identity. @param ts Unix ms. */
-  registration({ handle, boxPub, signPub, sign }: Identity, ts = Date.now()): Record<string, unknown> {
-    const register_sig = sign(registerText(handle, ts, boxPub, signPub));
-    return { handle, box_pub: boxPub, sign_pub: signPub, register_ts: ts, register_sig };
+  registration(identity: Identity, ts = Date.now()): Record<string, unknown> {
+    return registrationOf(identity, ts);
   }
 
   register(body: Readonly<Record<string, unknown>>, options: CallOptions = {}): Promise<Reply> {
@@ -493,6 +485,16 @@ export class Script {
     this.require('ID-1', reply.status === 201, 'a valid registration is answered 201', reply);
     if (reply.status !== 201) throw new Interrupted('a registration that the check needs was not accepted');
     return identity;
+  }
+
+  /**
+   * A registered agent that other cases share, so that a run registers few. What it does in rooms of the case is its
+   * own; its inbox and its profile are not. A branch gets one of its own.
+   */
+  async agent(): Promise<Identity> {
+    const index = this.#agents++;
+    const isShared = this.#branch === '' && index < (this.run.agents ?? 0);
+    return isShared ? sharedAgent(this.run, index) : this.registered();
   }
 
   /** Send JSON, or any text, to an operation that draws from the address's rate and from no room's. */

@@ -10,14 +10,13 @@ import {
   LIMITS,
   pathOf,
   PROTOCOL,
-  registerText,
   requestText,
   TIMINGS,
   type Bound,
   type Level,
   type Profile,
 } from '@bot2bot/schemas';
-import { identityOf } from './identity.ts';
+import { identityOf, registrationOf } from './identity.ts';
 import { Value } from './script.ts';
 import type { TargetFacts } from './trace.ts';
 import { Wire } from './wire.ts';
@@ -114,20 +113,13 @@ function numbers<K extends string>(
 /** Ask for one thing of each profile. A path that is not served, or not with this method, is a profile that is not. */
 async function served(wire: Wire): Promise<string[]> {
   const me = identityOf(`t${randomBytes(12).toString('hex')}`, randomBytes(32), randomBytes(32));
-  const { handle, boxPub, signPub } = me;
+  const { handle, boxPub } = me;
   const [ts, n] = [Date.now(), randomBytes(18).toString('base64url')];
   const sealed = { ciphertext: 'AAAA', nonce: randomBytes(24).toString('base64') };
-  const registration = {
-    handle,
-    box_pub: boxPub,
-    sign_pub: signPub,
-    register_ts: ts,
-    register_sig: me.sign(registerText(handle, ts, boxPub, signPub)),
-  };
   const claim = `${pathOf('claimMessage', 'probe-by-suite')}?timeout=1`;
   const probes: readonly (readonly [Profile, string, string, unknown, string?])[] = [
     ['rooms', 'GET', pathOf('readTranscript', 'probe-by-suite'), undefined],
-    ['identity', 'POST', pathOf('registerIdentity'), registration],
+    ['identity', 'POST', pathOf('registerIdentity'), registrationOf(me)],
     [
       'claims',
       'POST',

@@ -29,6 +29,8 @@ export interface RunRecord {
   readonly seed: number;
   /** Makes room ids of this run unlike those of any other. */
   readonly salt: string;
+  /** How many agents were registered before the cases, which share them. */
+  readonly agents?: number;
   readonly cert: boolean;
   /** Rules, chapters or checks that were asked for; empty for all. */
   readonly only: readonly string[];

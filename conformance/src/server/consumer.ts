@@ -98,7 +98,7 @@ export class Consumer {
 
 /** A registered handle in a room of its own. */
 export async function consumer(script: Script, room = script.room()): Promise<Consumer> {
-  return new Consumer(script, room, await script.registered());
+  return new Consumer(script, room, await script.agent());
 }
 
 export function seqOf(reply: Reply): number {

@@ -81,7 +81,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
     lane: 'quick',
     run: async (t) => {
       if (!t.target.profiles.includes('identity')) return;
-      const who = await t.registered();
+      const who = await t.agent();
       for (const [name, route] of Object.entries<Route>(ROUTES)) {
         if (route.profile === undefined || !t.target.profiles.includes(route.profile)) continue;
         const operation = name as OperationId;
@@ -106,7 +106,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
     title: 'requests signed in the first form are served',
     lane: 'quick',
     run: async (t) => {
-      const who = await t.registered();
+      const who = await t.agent();
       for (const given of harmless(t, who)) {
         const reply = await send(t, who, given, { form: 1 });
         t.require('REQ-1', isServed(given, reply), `${given.operation} to be served`, reply);
@@ -118,8 +118,8 @@ export const REQUEST_CHECKS: readonly Check[] = [
     title: 'a signature of something else is none',
     lane: 'quick',
     run: async (t) => {
-      const who = await t.registered();
-      const stranger = await t.registered();
+      const who = await t.agent();
+      const stranger = await t.agent();
       const [given] = harmless(t, who);
       if (given === undefined) return;
       const wrong: Record<string, SignedOptions> = {
@@ -170,7 +170,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
     lane: 'quick',
     also: ['REQ-1'],
     run: async (t) => {
-      const who = await t.registered();
+      const who = await t.agent();
       const { clock_tolerance_ms: tolerance } = t.target.timings;
       const all = harmless(t, who);
       for (const off of [-1, 1]) {
@@ -192,7 +192,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
     lane: 'quick',
     also: ['REQ-1'],
     run: async (t) => {
-      const [who, other] = [await t.registered(), await t.registered()];
+      const [who, other] = [await t.agent(), await t.agent()];
       const [given, ...others] = harmless(t, who);
       if (given === undefined) return;
       const { clock_tolerance_ms: tolerance } = t.target.timings;
@@ -255,7 +255,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
     title: 'the second form binds the body',
     lane: 'quick',
     run: async (t) => {
-      const who = await t.registered();
+      const who = await t.agent();
       const all = harmless(t, who);
       for (const given of all) {
         const reply = await send(t, who, given, { form: 2 });

@@ -20,7 +20,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     title: 'a signed message bears its handle, whatever it says of its sender',
     lane: 'quick',
     run: async (t) => {
-      const [room, who] = [t.room(), await t.registered()];
+      const [room, who] = [t.room(), await t.agent()];
       for (const body of [{}, { sender: 'somebody else' }, { sender: '@admin' }]) {
         const reply = await t.signedPost(room, who, body);
         t.require('SIGN-1', reply.status === 200, '200 to a signed post', reply);
@@ -70,7 +70,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     lane: 'quick',
     also: ['SIGN-1', 'SIGN-7'],
     run: async (t) => {
-      const [room, who, other] = [t.room(), await t.registered(), await t.registered()];
+      const [room, who, other] = [t.room(), await t.agent(), await t.agent()];
       const [socket, reader] = [await t.joined('ws', room), await t.joined('sse', room)];
       await socket.send(t.signedBody(room, who, {}, { by: other }));
       const refusal = await socket.has('error');
@@ -90,7 +90,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     title: 'what is not signed by its handle is refused',
     lane: 'quick',
     run: async (t) => {
-      const [room, who, other] = [t.room(), await t.registered(), await t.registered()];
+      const [room, who, other] = [t.room(), await t.agent(), await t.agent()];
       await t.joined('sse', room); // The room lives while it is open, however slow the rest.
       const kept = await t.posted(room);
       const { clock_tolerance_ms: tolerance } = t.target.timings;
@@ -131,7 +131,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     lane: 'quick',
     also: ['SIGN-1'],
     run: async (t) => {
-      const [room, who] = [t.room(), await t.registered()];
+      const [room, who] = [t.room(), await t.agent()];
       await t.joined('sse', room);
       const senderNonce = t.bytes(18).toString('base64url');
       const first = await t.signedPost(room, who, {}, { senderNonce });
@@ -144,7 +144,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
       );
       const elsewhere = await t.signedPost(t.room(), who, {}, { senderNonce });
       await refused(t, 'SIGN-3', 'a message with it in another room', elsewhere);
-      const other = await t.signedPost(room, await t.registered(), {}, { senderNonce });
+      const other = await t.signedPost(room, await t.agent(), {}, { senderNonce });
       t.require('SIGN-1', other.status === 200, '200 to the sender_nonce of another handle', other);
       const { ids, page } = await idsIn(t, room);
       t.require('SIGN-3', ids.length === 2, 'one message of each', page);
@@ -155,7 +155,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     title: 'a signed post that is repeated byte for byte is recognised',
     lane: 'quick',
     run: async (t) => {
-      const [room, who] = [t.room(), await t.registered()];
+      const [room, who] = [t.room(), await t.agent()];
       const body = JSON.stringify(t.signedBody(room, who));
       const first = await t.send('postMessage', room, body);
       const socket = await t.joined('ws', room);
@@ -185,7 +185,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     title: 'the signature travels with the message, on every transport',
     lane: 'quick',
     run: async (t) => {
-      const [room, who] = [t.room(), await t.registered()];
+      const [room, who] = [t.room(), await t.agent()];
       const live = [await t.joined('sse', room), await t.joined('ws', room)];
       const { ext, reply_to } = { ext: t.bytes(12).toString('base64url'), reply_to: 'AZaz09_-AZaz09_-' };
       const ttl_ms = t.target.timings.ttl_max_ms;
@@ -222,7 +222,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     title: 'the second signature binds all that the sender chose',
     lane: 'quick',
     run: async (t) => {
-      const [room, who, other] = [t.room(), await t.registered(), await t.registered()];
+      const [room, who, other] = [t.room(), await t.agent(), await t.agent()];
       const { ttl_max_ms: ttl, ttl_min_ms: least } = t.target.timings;
       const chosen = { ttl_ms: ttl, reply_to: 'AAAAAAAA', ext: 'abc' };
       const good = await t.signedPost(room, who, chosen);
@@ -264,7 +264,7 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
     lane: 'quick',
     also: ['SIGN-8'],
     run: async (t) => {
-      const [room, who] = [t.room(), await t.registered()];
+      const [room, who] = [t.room(), await t.agent()];
       await t.posted(room);
       const streams = [await t.joined('sse', room), await t.joined('ws', room)];
       const before = await t.status(room);
@@ -289,6 +289,20 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
       t.require('SIGN-8', ids.length === 4, 'the four messages that were accepted', page);
       const other = await t.post(t.room());
       t.require('SIGN-8', other.status === 200, '200 in another room', other);
+    },
+  },
+  {
+    id: 'SIGN-8/outlives',
+    title: 'a room stays locked when the message that locked it has expired',
+    lane: 'long',
+    run: async (t) => {
+      const [room, who] = [t.room(), await t.agent()];
+      await t.joined('sse', room);
+      const { ttl_min_ms: ttl_ms } = t.target.timings;
+      const lock = await t.signedPost(room, who, { signed_only: true, ttl_ms });
+      t.require('SIGN-7', lock.status === 200, '200 to a signed message with signed_only', lock);
+      await t.sleep(ttl_ms + 1_000);
+      await refused(t, 'SIGN-8', 'an unsigned post', await t.post(room), 403);
     },
   },
   {
