@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
+import { REQUIREMENTS } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { broken } from '../mutants/broken.ts';
@@ -92,9 +93,29 @@ describe('relays that conform are certified', () => {
     expect(report.failures.map(({ rule, observed }) => [rule, observed])).toEqual([]);
     expect(report).toMatchObject({
       outcome: 'conformant',
-      target: { level: 'compat', declared: false, lab: false },
+      target: { level: 'compat', declared: false, lab: false, profiles: ['rooms'] },
     });
+    const foreign = REQUIREMENTS.filter(({ actor, profile }) => actor === 'relay' && profile !== 'rooms');
+    expect(report.rules.filter(({ id }) => foreign.some((rule) => rule.id === id))).toEqual(
+      foreign.map(({ id, profile }) =>
+        expect.objectContaining({
+          id,
+          verdict: 'not-applicable',
+          reason: `the target does not serve the profile ${profile}`,
+          tested: 0,
+        }),
+      ),
+    );
   });
+
+  it.concurrent.for(['claims', 'identity', 'dm', 'directory'])(
+    'but not with --profile %s, which it does not serve: exit 1',
+    async (profile, { expect }) => {
+      const { code, err } = await suite('server', '--cmd', tiny, '--profile', profile);
+      expect(code).toBe(1);
+      expect(err).toContain(`does not serve the profile ${profile}`);
+    },
+  );
 });
 
 const BENIGN: Record<string, { file: string; from: string; to: string }[]> = {

@@ -35,6 +35,8 @@ export class Claims {
     const claimant: Claimant = { wanted, ...more };
     claimant.response.on('close', () => this.#hub.unpark(room, claimant));
     room.claimants.add(claimant);
+    // What was accepted since the claim was looked up, which an engine may do elsewhere, has woken nobody.
+    void this.offer(room, claimant, false);
   }
 
   /**

@@ -206,7 +206,7 @@ export class Hub {
       last_seq: lastSeq,
       participants: room.participants(this.#clock.mono()),
       epoch: room.log.epoch,
-      oldest_seq: room.log.oldestSeq,
+      oldest_seq: joining.oldestSeq,
       ...(joining.reset ? { reset: true } : {}),
       ...(joining.gap === null ? {} : { gap: joining.gap }),
     };

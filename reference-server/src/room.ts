@@ -11,7 +11,7 @@ export interface Subscriber {
   /** Seq up to which it has been served. */
   cursor: number;
   /** What `ready` has to tell, until it is sent. */
-  joining: { readonly reset: boolean; readonly gap: Gap | null } | null;
+  joining: { readonly reset: boolean; readonly gap: Gap | null; readonly oldestSeq: number } | null;
   /** Its socket holds more than the cap; it is fed again on drain. */
   blocked: boolean;
   /** When it was last seen to hold that much. */

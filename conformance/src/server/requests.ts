@@ -139,7 +139,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
       for (const form of t.hardened ? ([1, 2] as const) : ([1] as const)) {
         for (const [what, options] of Object.entries(wrong)) {
           const reply = await send(t, who, given, { form, ...options });
-          t.require('REQ-2', reply.status === 401, `401 to a signature of ${what}`, reply);
+          if (!t.require('REQ-2', reply.status === 401, `401 to a signature of ${what}`, reply)) return;
         }
       }
       for (const authorization of ['', 'Bearer abc', 'Bot2Bot', 'Bot2Bot ts=1', 'Bot2Bot ts=x,n=y,sig=z']) {
@@ -152,10 +152,12 @@ export const REQUEST_CHECKS: readonly Check[] = [
       }
       for (const other of harmless(t, who)) {
         const reply = await send(t, who, other, { by: stranger });
-        t.require('REQ-2', reply.status === 401, `401 to ${other.operation} of another key`, reply);
+        const want = `401 to ${other.operation} of another key`;
+        if (!t.require('REQ-2', reply.status === 401, want, reply)) return;
         const { operation, params, body, query = {} } = other;
         const bare = await t.write(operation, params, body, { query });
-        t.require('REQ-2', bare.status === 401, `401 to ${operation} without a signature`, bare);
+        const unsigned = `401 to ${operation} without a signature`;
+        if (!t.require('REQ-2', bare.status === 401, unsigned, bare)) return;
       }
       if (!t.target.profiles.includes('claims')) return;
       const room = t.room();
@@ -176,7 +178,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
       for (const off of [-1, 1]) {
         for (const given of all) {
           const beyond = await send(t, who, given, { ts: Date.now() + off * (tolerance + CLEARLY_MS) });
-          t.require('REQ-3', beyond.status === 401, '401 to a ts beyond the tolerance', beyond);
+          if (!t.require('REQ-3', beyond.status === 401, '401 to a ts beyond the tolerance', beyond)) return;
         }
         const [given] = all;
         if (given === undefined) return;
@@ -206,7 +208,8 @@ export const REQUEST_CHECKS: readonly Check[] = [
         t.require('REQ-4', later.status === 401, '401 to the same n at another time', first, later);
         for (const request of others) {
           const reply = await send(t, who, request, { form, n });
-          t.require('REQ-4', reply.status === 401, `401 to the same n in ${request.operation}`, first, reply);
+          const want = `401 to the same n in ${request.operation}`;
+          if (!t.require('REQ-4', reply.status === 401, want, first, reply)) return;
         }
         const [theirs = given] = harmless(t, other);
         const shared = await send(t, other, theirs, { form, n });
@@ -262,7 +265,7 @@ export const REQUEST_CHECKS: readonly Check[] = [
         t.require('REQ-6', isServed(given, reply), `${given.operation} to be served`, reply);
         const other = { form: 2, text: (text: string) => text.replace(/\S{64}$/, sha256('{}')) } as const;
         const changed = await send(t, who, given, other);
-        t.require('REQ-6', changed.status === 401, '401 to a body that was not signed', changed);
+        if (!t.require('REQ-6', changed.status === 401, '401 to a body that was not signed', changed)) return;
       }
       const [given] = all;
       if (given === undefined) return;

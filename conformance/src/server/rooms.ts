@@ -198,7 +198,7 @@ export const ROOM_CHECKS: readonly Check[] = [
         async (b) => {
           // Parked over and over: each wait is activity for as long as it lasts.
           const seconds = Math.max(1, Math.floor(idle / 6_000));
-          for (let i = 0; i < Math.ceil(beyond / 1000 / seconds); i++)
+          for (let i = 0; i < Math.floor(beyond / 1000 / seconds); i++)
             await b.wait(parked, { after: made[2]?.seq, timeout: seconds });
           const reply = await b.status(parked);
           b.require('ROOM-6', reply.json.get('exists').raw === true, 'a room in which someone waits', reply);

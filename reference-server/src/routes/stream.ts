@@ -67,7 +67,12 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       socket,
       room,
       cursor: Math.max(position.after, room.log.oldestSeq - 1),
-      joining: { reset: position.reset, gap: room.log.gap(position.after) },
+      // As they are now: what goes while it is replayed has been sent, or cuts the stream (READ-10).
+      joining: {
+        reset: position.reset,
+        gap: room.log.gap(position.after),
+        oldestSeq: room.log.oldestSeq,
+      },
       blocked: false,
       blockedAt: 0,
       owesPresence: false,
