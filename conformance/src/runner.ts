@@ -1,5 +1,6 @@
 /** Drives checks and programs against a target and writes the trace. */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { pathOf, REQUIREMENTS, ROUTES, SPEC_VERSION } from '@bot2bot/schemas';
 import { asked, ruleOf, type Check } from './check.ts';
@@ -217,6 +218,8 @@ export class Runner {
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), DEADLINE_MS[job.check.lane]);
     const signal = AbortSignal.any([stop.signal, this.#options.signal]);
+    // As many steps at once as a case takes listen to it.
+    setMaxListeners(0, signal);
     const now = () => Math.round(performance.now() - this.#epoch);
     const start: CaseRecord = {
       t: 'case',
