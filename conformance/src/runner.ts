@@ -183,8 +183,9 @@ export class Runner {
     const failed = first.outcomes.filter((outcome) => !outcome.ok);
     for (const { rule } of failed) this.#broken.add(rule);
     const firm = failed.filter((outcome) => outcome.late !== true);
-    if ((failed.length > 0 || first.trouble !== '') && firm.length === 0) this.#late.push(job);
-    if (firm.length > 0 && job.check.lane === 'quick' && !signal.aborted) await this.#case(job, 1);
+    const late = firm.length < failed.length || (first.trouble !== '' && firm.length === 0);
+    if (late) this.#late.push(job);
+    else if (firm.length > 0 && job.check.lane === 'quick' && !signal.aborted) await this.#case(job, 1);
     if (firm.length > 0 && job.program !== undefined && !signal.aborted) await this.#shrink(job, firm);
     this.#running.delete(job.name);
     this.#done++;

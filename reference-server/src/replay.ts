@@ -22,8 +22,8 @@ export class Replays {
   }
 
   /** Whether a signer's time is near enough to the relay's. */
-  isTimely(ts: number, toleranceMs = this.#toleranceMs): boolean {
-    return Math.abs(this.#clock.wall() - ts) <= toleranceMs;
+  isTimely(ts: number): boolean {
+    return Math.abs(this.#clock.wall() - ts) <= this.#toleranceMs;
   }
 
   /** @throws {RequestProblem} replayed; unavailable, when no more can be remembered. */
