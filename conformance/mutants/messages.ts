@@ -156,14 +156,14 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-20/unlimited',
     file: 'rate-limit.ts',
-    from: 'if (retryAfter > 0) throw',
-    to: 'if (retryAfter > 1e9) throw',
+    from: "if (left > 0) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
+    to: "if (left > 1e9) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
   },
   {
     id: 'MSG-21/kept',
     file: 'routes/messages.ts',
     from: 'const posted = await relay.post(',
-    to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, 'x', () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
+    to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, ['x'], () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
   },
   {
     id: 'MSG-22/verified',

@@ -8,7 +8,21 @@ import {
   type Limits,
   type Timings,
 } from '@bot2bot/schemas';
-import { clientKeys } from './rate-limit.ts';
+import { addressesBehind } from './address.ts';
+
+/** What this relay bounds besides the limits of the specification, and declares with them. */
+const OWN_LIMITS = {
+  address_share: own(8, 'parts', 'of a table (connections, rooms, ...) of which an address may take one'),
+  cache_bytes: own(256 << 20, 'bytes', 'of messages encoded for streams, beside relay_bytes'),
+  answer_bytes: own(16 << 20, 'bytes', 'of answers under way to one address'),
+} as const satisfies Record<string, Bound>;
+
+function own(value: number, unit: string, about: string): Bound {
+  return { default: value, min: 1, max: Number.MAX_SAFE_INTEGER, unit, about, profile: 'rooms' };
+}
+
+export type RelayLimits = Limits & Readonly<Record<keyof typeof OWN_LIMITS, number>>;
+const ALL_LIMITS = { ...LIMITS, ...OWN_LIMITS };
 
 export interface Config {
   readonly host: string;
@@ -20,7 +34,7 @@ export interface Config {
   readonly metricsPort: number | null;
   /** Where identities and profiles survive a restart; null: nowhere. */
   readonly dataDir: string | null;
-  readonly limits: Limits;
+  readonly limits: RelayLimits;
   readonly timings: Timings;
 }
 
@@ -42,7 +56,7 @@ export const DEFAULT_CONFIG: Config = {
   trustedProxies: [],
   metricsPort: null,
   dataDir: null,
-  limits: DEFAULT_LIMITS,
+  limits: { ...DEFAULT_LIMITS, ...numbers(OWN_LIMITS, {}) },
   timings: DEFAULT_TIMINGS,
 };
 
@@ -73,7 +87,7 @@ function positive(flag: string, text: string): number {
  * @throws {UsageError}
  */
 export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Config | 'help' | 'version' {
-  const names = [...Object.keys(LIMITS), ...Object.keys(TIMINGS)];
+  const names = [...Object.keys(ALL_LIMITS), ...Object.keys(TIMINGS)];
   let values: Values;
   try {
     ({ values } = parseArgs({
@@ -99,7 +113,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   const metrics = textOf(values, 'metrics-port');
   const trustedProxies = (textOf(values, 'trusted-proxies') ?? '').split(',').filter((part) => part !== '');
   try {
-    clientKeys(trustedProxies);
+    addressesBehind(trustedProxies);
   } catch {
     throw new UsageError('--trusted-proxies takes addresses, networks or loopback, separated by commas');
   }
@@ -121,7 +135,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
     trustedProxies,
     metricsPort: metrics === undefined ? null : portOf('metrics-port', metrics),
     dataDir: textOf(values, 'data-dir') ?? null,
-    limits: numbers(LIMITS, values),
+    limits: numbers(ALL_LIMITS, values),
     timings,
   };
 }
@@ -151,7 +165,7 @@ Examples:
   --help, --version
 
 Limits:
-${rows(LIMITS)}
+${rows(ALL_LIMITS)}
 
 Timings:
 ${rows(TIMINGS)}

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { RoomId, type Limits } from '@bot2bot/schemas';
+import { RoomId } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import { Auth } from './auth.ts';
 import type { Clock } from './clock.ts';
-import type { Config } from './config.ts';
+import type { Config, RelayLimits } from './config.ts';
 import type { Appended, Engine } from './engine/engine.ts';
 import { MemoryEngine } from './engine/memory.ts';
 import { Dms } from './dms.ts';
@@ -13,7 +13,8 @@ import { Hub } from './hub.ts';
 import { Identities } from './identities.ts';
 import type { Draft, Page } from './log.ts';
 import { RequestProblem } from './problem.ts';
-import { Cap, clientKeys, RateLimit } from './rate-limit.ts';
+import { addressesBehind, type Addresses, type Client } from './address.ts';
+import { Cap, RateLimit } from './rate-limit.ts';
 import { Replays } from './replay.ts';
 import type { Room } from './room.ts';
 import type { Stores } from './store.ts';
@@ -52,8 +53,7 @@ export class Relay {
     posts: { accepted: 0, duplicate: 0, refused: 0 },
     answers: { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 },
   };
-  /** Who sent a request, for limits and caps. */
-  readonly clientOf: (request: IncomingMessage) => string;
+  readonly addresses: Addresses;
 
   constructor(config: Config, clock: Clock, stores: Stores) {
     const { limits, timings } = config;
@@ -79,10 +79,15 @@ export class Relay {
     this.dms = new Dms(limits, timings, clock);
     this.directory = new Directory({ limits, timings, clock, store: profiles, held: held.profiles });
     this.startedAt = clock.wall();
-    this.clientOf = clientKeys(config.trustedProxies);
+    this.addresses = addressesBehind(config.trustedProxies);
   }
 
-  get limits(): Limits {
+  /** Who sent a request, for limits and caps. */
+  clientOf(request: IncomingMessage): Client {
+    return this.addresses.clientOf(request);
+  }
+
+  get limits(): RelayLimits {
     return this.config.limits;
   }
 
@@ -97,7 +102,7 @@ export class Relay {
    * @param read the body, called once the client's rate has admitted the post.
    * @throws {RequestProblem} for what the rate, the schema or the room's nonces refuse.
    */
-  async post(id: string, client: string, read: () => Record<string, unknown>): Promise<Posted> {
+  async post(id: string, client: Client, read: () => Record<string, unknown>): Promise<Posted> {
     try {
       this.rate.admit(id, client);
       const draft = this.bodies.draftOf(read());

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryEngine } from '../src/engine/memory.ts';
 import { Budget, RoomLog, textFrame, type Draft } from '../src/log.ts';
-import { addressKey } from '../src/rate-limit.ts';
+import { clientAt } from '../src/address.ts';
 
 const limits = { ...DEFAULT_LIMITS, buffer_messages: 7, room_bytes: 4_000 };
 const timings = { ...DEFAULT_TIMINGS, ttl_min_ms: 1 };
@@ -150,14 +150,13 @@ describe('frames and addresses', () => {
   });
 
   it.each([
-    ['127.0.0.1', '127.0.0.1'],
-    ['::ffff:10.1.2.3', '10.1.2.3'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
-    ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
-    ['2001:0db8::1', '2001:db8:0:0::/64'],
-    ['::1', '0:0:0:0::/64'],
-    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
-  ])('%s counts as %s', (remote, key) => {
-    expect(addressKey(remote)).toBe(key);
+    ['127.0.0.1', ['127.0.0.1']],
+    ['::ffff:10.1.2.3', ['10.1.2.3']],
+    ['2001:db8:1:2ff:3:4:5:6', ['2001:db8:1:2ff::/64', '2001:db8:1:200::/56', '2001:db8:1:0::/48']],
+    ['2001:db8:1:2::9', ['2001:db8:1:2::/64', '2001:db8:1:0::/56', '2001:db8:1:0::/48']],
+    ['2001:0db8::1', ['2001:db8:0:0::/64', '2001:db8:0:0::/56', '2001:db8:0:0::/48']],
+    ['fe80::1%eth0', ['fe80:0:0:0::/64', 'fe80:0:0:0::/56', 'fe80:0:0:0::/48']],
+  ])('%s counts as %s', (remote, prefixes) => {
+    expect(clientAt(remote)).toEqual(prefixes);
   });
 });

@@ -5,6 +5,7 @@ import { BoxPub, Name, queryNumber, ROUTES } from '@bot2bot/schemas';
 import type { FastifyInstance } from 'fastify';
 import { Compile } from 'typebox/compile';
 import { WebSocketServer, type WebSocket } from 'ws';
+import type { Client } from '../address.ts';
 import { rawAnswer, RequestProblem, ROOM_HEADERS } from '../problem.ts';
 import { positionOf, type Relay } from '../relay.ts';
 import type { Subscriber } from '../room.ts';
@@ -136,7 +137,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     }
   });
 
-  function accept(ws: WebSocket, socket: Socket, client: string, place: Place): void {
+  function accept(ws: WebSocket, socket: Socket, client: Client, place: Place): void {
     socket.setNoDelay(true);
     const sub = subscriber(place, 'ws', socket, {
       end: (code) => ws.close(code),
@@ -152,7 +153,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
   }
 
   /** One text frame of a client. @see STREAM-14 STREAM-18 */
-  async function receive(sub: Subscriber, client: string, text: string): Promise<void> {
+  async function receive(sub: Subscriber, client: Client, text: string): Promise<void> {
     const { id } = sub.room;
     let body: Record<string, unknown> | undefined;
     try {
