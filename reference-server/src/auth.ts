@@ -23,8 +23,8 @@ const SCHEME = new RegExp(`^${AUTH_SCHEME} +(.*)$`, 'i');
 /** A request that its handle signed, as it came. */
 export interface SignedRequest {
   readonly raw: Pick<IncomingMessage, 'headers' | 'method' | 'url'>;
-  /** Text of the body; empty without one. */
-  readonly body: string;
+  /** Bytes of the body; absent without one. */
+  readonly body: Buffer | undefined;
   readonly handle: string;
   /** The first form of the signature that is good enough. */
   readonly least: 1 | 2;
@@ -80,7 +80,9 @@ export class Auth {
     const { form, ts, n, sig } = given;
     const [method, target] = [raw.method ?? '', raw.url ?? ''];
     const text =
-      form === 1 ? requestText(method, target, ts, n) : requestText2(method, target, ts, n, sha256(body));
+      form === 1
+        ? requestText(method, target, ts, n)
+        : requestText2(method, target, ts, n, sha256(body ?? ''));
     if (!verifies(text, sig, this.#identities.key(identity))) throw new RequestProblem('signature-invalid');
     this.replays.use(`r ${handle} ${n}`, ts);
     return identity;

@@ -1,22 +1,36 @@
-import type { Limits, Timings } from '@bot2bot/schemas';
+import type { Timings } from '@bot2bot/schemas';
+import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
+import type { RelayLimits } from './config.ts';
+import { encode, KEEPALIVE, type Format } from './encoding.ts';
 import type { Engine } from './engine/engine.ts';
-import { textFrame, type Format } from './log.ts';
+import type { RoomLog } from './log.ts';
+import { BLOCK_BYTES, sendAnswer, wholeOf, type Position, type ReadAnswer } from './page.ts';
 import { RequestProblem } from './problem.ts';
-import { Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
+import { shareOf, type Cap } from './rate-limit.ts';
+import { keepWarm, Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
 
-const KEEPALIVE = Buffer.from(':\n\n');
 /** Bytes taken from the log at a time for a subscriber that does not keep up with the others. */
 const FEED_BYTES = 64 << 10;
 /** Frames of one client that are answered in a turn before it is made to wait for the next. */
 const TURN_FRAMES = 128;
 /** WebSocket close code (RFC 6455 registry). */
 const RESTARTING = 1012;
+/** Of `keepalive_ms`: a WebSocket that has answered none of as many pings is gone. */
+const DEAD_AFTER_PINGS = 3;
+const DEAD_LEAST_MS = 10_000;
+/** Bytes of presence that a room is sent in a second; a frame that is more makes the next one wait. */
+const PRESENCE_BYTES = 16 << 20;
+/** However large it is, presence is right within 5 s. @see STREAM-11 */
+const PRESENCE_MOST_MS = 4_000;
+/** Relief goes a little below the budget, so that it is not needed for every message. */
+const RELIEF_PART = 256;
 
-/** Encode a frame that is not a message. */
-function encode(format: Format, json: string, id?: string): Buffer {
-  if (format === 'ws') return textFrame(Buffer.from(json));
-  return Buffer.from(id === undefined ? `data: ${json}\n\n` : `id: ${id}\ndata: ${json}\n\n`);
+/** What a room's streams are told besides messages. */
+interface News {
+  readonly renames: string[];
+  readonly presence: string | null;
+  readonly encoded: Partial<Record<Format, Buffer>>;
 }
 
 /**
@@ -27,13 +41,15 @@ export class Hub {
   readonly rooms = new Map<string, Room>();
   /** Streams that were cut, and messages that were evicted for the sake of the relay's budget, since it started. */
   readonly counts = { cut: 0, evicted: 0 };
-  readonly #limits: Limits;
+  readonly #limits: RelayLimits;
+  readonly #shares: Cap;
+  readonly #byLog = new Map<RoomLog, Room>();
   readonly #timings: Timings;
   readonly #clock: Clock;
   readonly #engine: Engine;
   readonly #bySocket = new WeakMap<object, Subscriber>();
   readonly #dirty = new Set<Room>();
-  readonly #page: (room: Room, after: number, reset: boolean) => Buffer;
+  readonly #page: (room: Room, position: Position) => ReadAnswer;
   readonly #offer: (room: Room, claimant: Claimant, last: boolean) => Promise<void>;
   #scheduled = false;
   readonly #onDrain: (this: object) => void;
@@ -43,14 +59,15 @@ export class Hub {
    * @param offer answers a parked claim if there is something for it; if this is its last chance, in any case.
    */
   constructor(given: {
-    limits: Limits;
+    limits: RelayLimits;
     timings: Timings;
     clock: Clock;
     engine: Engine;
-    page: (room: Room, after: number, reset: boolean) => Buffer;
+    page: (room: Room, position: Position) => ReadAnswer;
     offer: (room: Room, claimant: Claimant, last: boolean) => Promise<void>;
   }) {
     this.#limits = given.limits;
+    this.#shares = shareOf(given.limits.rooms, given.limits);
     this.#timings = given.timings;
     this.#clock = given.clock;
     this.#engine = given.engine;
@@ -60,6 +77,7 @@ export class Hub {
       const sub = this.#bySocket.get(socket);
       if (sub === undefined) return;
       sub.blocked = false;
+      sub.heardAt = this.#clock.mono();
       this.#feed(sub);
       if (!sub.blocked) sub.hold(false);
     };
@@ -68,22 +86,34 @@ export class Hub {
     };
   }
 
-  /** The room, made if it does not exist. @throws {RequestProblem} unavailable, when there are too many. @see ROOM-2 */
-  enter(id: string): Room {
+  /**
+   * The room, made if it does not exist.
+   * @param client who makes it; it has a share of the rooms.
+   * @throws {RequestProblem} unavailable, when there are too many; rate-limited, when they are the client's.
+   * @see ROOM-2
+   */
+  enter(id: string, client: Client): Room {
     let room = this.rooms.get(id);
     if (room === undefined) {
       if (this.rooms.size >= this.#limits.rooms) throw new RequestProblem('unavailable', { retryAfter: 30 });
-      room = new Room(id, this.#engine.open(), this.#clock.mono());
+      const release = this.#shares.take(client);
+      room = new Room(id, this.#engine.open(), this.#clock.mono(), release);
       this.rooms.set(id, room);
+      this.#byLog.set(room.log, room);
     }
     return room;
   }
 
   /** Take back a room that was entered for nothing. @see ROOM-2 */
   leaveEmpty(room: Room): void {
-    if (room.inUse || room.log.lastAssigned >= room.log.firstSeq) return;
+    if (!room.inUse && room.log.lastAssigned < room.log.firstSeq) this.#remove(room);
+  }
+
+  #remove(room: Room): void {
     room.log.close();
+    room.release();
     this.rooms.delete(room.id);
+    this.#byLog.delete(room.log);
   }
 
   /** A room that exists. @throws {RequestProblem} unknown-room. @see ROOM-3 */
@@ -141,18 +171,20 @@ export class Hub {
     sub.socket.destroy();
   }
 
-  /** Evict the oldest messages of the fullest rooms until all of them together are inside the budget. @see READ-10 */
+  /** Evict the oldest messages of whoever holds most until all together are inside the budget. @see READ-10 */
   relieve(): void {
     const { budget } = this.#engine;
     const most = this.#limits.relay_bytes;
-    while (budget.bytes > most) {
-      let fullest: Room | undefined;
-      for (const room of this.rooms.values())
-        if (fullest === undefined || room.log.bytes > fullest.log.bytes) fullest = room;
-      if (fullest === undefined || fullest.log.bytes === 0) return;
+    if (budget.bytes <= most) return;
+    const served = new Set<Room>();
+    while (budget.bytes > most - most / RELIEF_PART) {
+      const oldest = budget.oldestOfHeaviest();
+      const room = oldest === undefined ? undefined : this.#byLog.get(oldest.log);
+      if (oldest === undefined || room === undefined) return;
       // Who keeps up has been served before anything goes.
-      this.#flush(fullest);
-      this.counts.evicted += fullest.log.shed(Math.max(budget.bytes - most, fullest.log.bytes >> 4));
+      if (!served.has(room)) this.#flush(room);
+      served.add(room);
+      this.counts.evicted += room.log.evictThrough(oldest.seq);
     }
   }
 
@@ -171,7 +203,6 @@ export class Hub {
   /** Let a parked request go. @returns whether it was still parked. */
   unpark(room: Room, parked: Waiter | Claimant): boolean {
     if (!room.waiters.delete(parked as Waiter) && !room.claimants.delete(parked as Claimant)) return false;
-    parked.release();
     this.touch(room);
     return true;
   }
@@ -282,39 +313,48 @@ export class Hub {
   }
 
   /** Renames, and presence if it is time. @see STREAM-22 STREAM-23 */
-  #takeNews(room: Room): { renames: string[]; presence: string | null } {
+  #takeNews(room: Room): News {
     const renames = room.news;
     if (renames.length > 0) room.news = [];
     const now = this.#clock.mono();
     let presence: string | null = null;
-    if (room.presenceDirty && now - room.presenceAt >= this.#timings.presence_ms) {
+    if (room.presenceDirty && now - room.presenceAt >= room.presenceWait) {
       room.presenceDirty = false;
       room.presenceAt = now;
       presence = this.#presence(room);
+      const cost = (1_000 * presence.length * room.subscribers.size) / PRESENCE_BYTES;
+      room.presenceWait = Math.max(this.#timings.presence_ms, Math.min(PRESENCE_MOST_MS, cost));
     }
-    return { renames, presence };
+    return { renames, presence, encoded: {} };
   }
 
-  #tail(format: Format, news: { renames: string[]; presence: string | null }): Buffer | null {
+  /** What is told to everyone who reads this format, encoded once. */
+  #tail(format: Format, news: News): Buffer | null {
     const frames = news.presence === null ? news.renames : [...news.renames, news.presence];
-    return frames.length === 0 ? null : Buffer.concat(frames.map((json) => encode(format, json)));
+    if (frames.length === 0) return null;
+    return (news.encoded[format] ??= Buffer.concat(frames.map((json) => encode(format, json))));
   }
 
   /** One answer for all waiters at the same place. @see READ-2 */
   #answerWaiters(room: Room, now: number): void {
-    const answers = new Map<number, Buffer>();
+    const answers = new Map<number, ReadAnswer | Buffer>();
     for (const waiter of room.waiters) {
-      if (!room.log.hasAbove(waiter.after, now)) continue;
-      const key = waiter.reset ? -1 : waiter.after;
-      let body = answers.get(key);
-      if (body === undefined) answers.set(key, (body = this.#page(room, waiter.after, waiter.reset)));
-      this.#answer(room, waiter, body);
+      const { after, reset } = waiter.position;
+      if (!room.log.hasAbove(after, now)) continue;
+      const key = reset ? -1 : after;
+      let answer = answers.get(key);
+      if (answer === undefined) {
+        const page = this.#page(room, waiter.position);
+        answers.set(key, (answer = page.bytes <= BLOCK_BYTES ? wholeOf(page) : page));
+      }
+      this.#answer(room, waiter, answer);
     }
   }
 
-  #answer(room: Room, waiter: Waiter, body: Buffer): void {
+  #answer(room: Room, waiter: Waiter, answer: ReadAnswer | Buffer): void {
     this.unpark(room, waiter);
-    waiter.response.end(body);
+    if (Buffer.isBuffer(answer)) waiter.response.end(answer);
+    else sendAnswer(waiter.response, answer);
   }
 
   /** The one timer of the relay: time-outs, keep-alive, presence, eviction. */
@@ -322,17 +362,14 @@ export class Hub {
     const mono = this.#clock.mono();
     for (const room of this.rooms.values()) {
       for (const waiter of room.waiters) {
-        if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
+        if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.position));
+        else keepWarm(waiter, mono, this.#timings.keepalive_ms);
       }
-      for (const claimant of room.claimants)
+      for (const claimant of room.claimants) {
         if (mono >= claimant.deadline) void this.#offer(room, claimant, true);
-      for (const sub of room.subscribers) {
-        if (sub.blocked && (mono - sub.blockedAt > this.#timings.stalled_ms || this.#overtaken(sub)))
-          this.#cut(sub);
-        if (sub.format !== 'sse' || sub.blocked || mono - sub.writtenAt < this.#timings.keepalive_ms)
-          continue;
-        this.#write(sub, KEEPALIVE);
+        else keepWarm(claimant, mono, this.#timings.keepalive_ms);
       }
+      for (const sub of room.subscribers) this.#tend(sub, mono);
       if (room.expireHeartbeats(mono, this.#timings.listening_ms)) {
         room.presenceDirty = true;
         this.touch(room);
@@ -341,10 +378,24 @@ export class Hub {
       room.log.sweep(this.#clock.wall());
       if (this.#engine.leased(room.log)) this.touch(room);
       if (room.inUse || mono - room.activeAt < this.#timings.room_idle_ms) continue;
-      room.log.close();
-      this.rooms.delete(room.id);
+      this.#remove(room);
     }
     this.relieve();
+  }
+
+  /** Write something to who has been sent nothing for a while; cut who takes nothing or answers nothing. */
+  #tend(sub: Subscriber, mono: number): void {
+    const { stalled_ms: stalled, keepalive_ms: keepalive } = this.#timings;
+    if (sub.blocked && (mono - sub.blockedAt > stalled || this.#overtaken(sub))) this.#cut(sub);
+    if (sub.blocked) return;
+    // The client of an event stream never says anything; that it is gone is noticed by TCP.
+    if (sub.format === 'ws') {
+      if (mono - sub.heardAt > Math.max(DEAD_AFTER_PINGS * keepalive, DEAD_LEAST_MS)) this.#cut(sub);
+      else if (mono - Math.max(sub.heardAt, sub.pingedAt) >= keepalive) {
+        sub.pingedAt = mono;
+        this.#write(sub, KEEPALIVE.ws);
+      }
+    } else if (mono - sub.writtenAt >= keepalive) this.#write(sub, KEEPALIVE[sub.format]);
   }
 
   /** Send everyone away, to come back to the next process. */
@@ -352,8 +403,7 @@ export class Hub {
     const offers: Promise<void>[] = [];
     for (const room of this.rooms.values()) {
       this.#flush(room);
-      for (const waiter of room.waiters)
-        this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
+      for (const waiter of room.waiters) this.#answer(room, waiter, this.#page(room, waiter.position));
       for (const claimant of room.claimants) offers.push(this.#offer(room, claimant, true));
       for (const sub of room.subscribers) sub.end(RESTARTING);
     }

@@ -133,26 +133,28 @@ export class Cap {
 
   /**
    * @param amount how much it takes, in whatever the cap counts.
+   * @param scope what the cap holds for by itself, such as a room.
    * @returns gives it back; further calls do nothing.
    * @throws {RequestProblem} rate-limited, when the client would hold more than it may.
    */
-  take(client: Client, amount = 1): () => void {
+  take(client: Client, amount = 1, scope = ''): () => void {
     for (const [level, prefix] of client.entries())
-      if ((this.#held.get(prefix) ?? 0) + amount > allowance(this.#most, level))
+      if ((this.#held.get(scope + prefix) ?? 0) + amount > allowance(this.#most, level))
         throw new RequestProblem('rate-limited', { retryAfter: RETRY_SECONDS });
-    this.#add(client, amount);
+    this.#add(client, amount, scope);
     let mine = true;
     return () => {
-      if (mine) this.#add(client, -amount);
+      if (mine) this.#add(client, -amount, scope);
       mine = false;
     };
   }
 
-  #add(client: Client, amount: number): void {
+  #add(client: Client, amount: number, scope: string): void {
     for (const prefix of client) {
-      const held = (this.#held.get(prefix) ?? 0) + amount;
-      if (held === 0) this.#held.delete(prefix);
-      else this.#held.set(prefix, held);
+      const key = scope + prefix;
+      const held = (this.#held.get(key) ?? 0) + amount;
+      if (held === 0) this.#held.delete(key);
+      else this.#held.set(key, held);
     }
   }
 }

@@ -60,10 +60,10 @@ function signatureOf(body: Record<string, unknown>): MessageSignature | undefine
 const anySignature = Type.String();
 
 /** Parse a body. @throws {RequestProblem} bad-json. @see CORE-7 */
-export function parseObject(text: string): Record<string, unknown> {
+export function parseObject(body: string | Buffer | undefined): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(body?.toString() ?? '');
   } catch {
     throw new RequestProblem('bad-json');
   }

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { join, sep } from 'node:path';
 import { openapiDocument, PROFILES, PROTOCOL, ROUTES, SPEC_VERSION } from '@bot2bot/schemas';
 import type { FastifyInstance } from 'fastify';
-import { CORS_HEADERS, RequestProblem } from '../problem.ts';
+import { RequestProblem } from '../problem.ts';
 import type { Relay } from '../relay.ts';
 import { fastifyPath } from './paths.ts';
 
@@ -52,7 +52,7 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
     reply.type('application/json').send(document),
   );
   app.get(fastifyPath(ROUTES.discovery.path), (_request, reply) =>
-    reply.headers(CORS_HEADERS).send({
+    reply.send({
       protocol: PROTOCOL,
       spec_version: SPEC_VERSION,
       level: 'hardened',
@@ -65,7 +65,7 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
   app.get(SDK_PATH, (_request, reply) => {
     if (!existsSync(SDK_FILE)) throw new RequestProblem('not-found');
     return reply
-      .headers({ ...CORS_HEADERS, 'X-Content-Type-Options': 'nosniff' })
+      .header('X-Content-Type-Options', 'nosniff')
       .type('text/javascript; charset=utf-8')
       .send(readFileSync(SDK_FILE));
   });
