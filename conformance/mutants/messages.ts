@@ -84,8 +84,8 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-11/seconds',
     file: 'engine/memory.ts',
-    from: 'log.append(draft, this.#clock.wall())',
-    to: 'log.append(draft, Math.floor(this.#clock.wall() / 1000) * 1000)',
+    from: 'log.append(draft, client, this.#clock.wall())',
+    to: 'log.append(draft, client, Math.floor(this.#clock.wall() / 1000) * 1000)',
   },
   {
     id: 'MSG-12/gaps',
@@ -126,7 +126,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-16/forgotten',
     file: 'log.ts',
-    from: 'if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.json));',
+    from: 'if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.frame));',
     to: 'this.#nonces.delete(entry.nonce);',
   },
   {

@@ -5,8 +5,8 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     id: 'READ-1/late',
     file: 'routes/reads.ts',
-    from: 'if (room.log.hasAbove(position.after, clock.wall())) {',
-    to: 'if (room.log.hasAbove(position.after, clock.wall()) && position.after > 0) {',
+    from: 'if (room.log.hasAbove(position.after, clock.wall()))',
+    to: 'if (room.log.hasAbove(position.after, clock.wall()) && position.after > 0)',
   },
   {
     id: 'READ-2/sleeps',
@@ -17,38 +17,38 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     id: 'READ-2/one-waiter',
     file: 'hub.ts',
-    from: 'this.#answer(room, waiter, body);\n    }\n  }',
-    to: 'this.#answer(room, waiter, body);\n      return;\n    }\n  }',
+    from: 'this.#answer(room, waiter, answer);\n    }\n  }',
+    to: 'this.#answer(room, waiter, answer);\n      return;\n    }\n  }',
   },
   {
     id: 'READ-3/early',
     file: 'routes/reads.ts',
-    from: 'deadline: clock.mono() + ms,',
-    to: 'deadline: clock.mono() + ms / 2,',
+    from: 'deadline: now + waitMs(query, timings),',
+    to: 'deadline: now + waitMs(query, timings) / 2,',
   },
   {
     id: 'READ-4/newest',
     file: 'log.ts',
-    from: 'let i = this.#placeAfter(after);\n    for (; i < this.#entries.length && count < most',
-    to: 'let i = Math.max(this.#placeAfter(after), this.#entries.length - most);\n    for (; i < this.#entries.length && count < most',
+    from: 'let i = this.#placeAfter(after);\n    for (; i < this.#entries.length && entries.length < most',
+    to: 'let i = Math.max(this.#placeAfter(after), this.#entries.length - most);\n    for (; i < this.#entries.length && entries.length < most',
   },
   {
     id: 'READ-4/count',
-    file: 'relay.ts',
-    from: 'count: page.count, exists: true',
+    file: 'page.ts',
+    from: 'count: entries.length, exists: true',
     to: 'count: log.count(now), exists: true',
   },
   {
     id: 'READ-5/assigned',
-    file: 'relay.ts',
+    file: 'page.ts',
     from: 'last_seq: log.lastSeq(now),',
     to: 'last_seq: log.lastAssigned,',
   },
   {
     id: 'READ-6/stream-only',
     file: 'log.ts',
-    from: 'const TYPE = Buffer.from(\'{"type":"message",\');',
-    to: 'const TYPE = Buffer.from(\'{"type":"message","reply_to":"CCCCCCCC",\');',
+    from: 'const TYPE = \'{"type":"message",\';',
+    to: 'const TYPE = \'{"type":"message","reply_to":"CCCCCCCC",\';',
   },
   {
     id: 'READ-7/inclusive',
@@ -59,8 +59,8 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     id: 'READ-8/skips',
     file: 'log.ts',
-    from: 'nextAfter = entry.seq;\n      if (entry.json === null) continue;',
-    to: 'nextAfter = entry.seq;\n      if (entry.json === null || entry.seq % 6 === 0) continue;',
+    from: 'if (entry.live) entries.push(entry);',
+    to: 'if (entry.live && entry.seq % 6 !== 0) entries.push(entry);',
   },
   {
     id: 'READ-9/last-seq',
@@ -68,7 +68,12 @@ export const READ_MUTANTS: readonly Mutant[] = [
     from: 'nextAfter: hasMore ? nextAfter : Math.max(after, this.lastAssigned),',
     to: 'nextAfter: this.lastAssigned,',
   },
-  { id: 'READ-9/no-more', file: 'log.ts', from: '      hasMore,\n', to: '      hasMore: false,\n' },
+  {
+    id: 'READ-9/no-more',
+    file: 'page.ts',
+    from: 'has_more: hasMore,',
+    to: 'has_more: false,',
+  },
   {
     id: 'READ-10/silent',
     file: 'log.ts',
@@ -78,19 +83,19 @@ export const READ_MUTANTS: readonly Mutant[] = [
   { id: 'READ-10/off-by-one', file: 'log.ts', from: '{ from: after + 1, to }', to: '{ from: after, to }' },
   {
     id: 'READ-11/per-answer',
-    file: 'relay.ts',
+    file: 'page.ts',
     from: 'epoch: log.epoch,',
     to: 'epoch: `${log.epoch}-${Math.random().toString(36).slice(2, 8)}`,',
   },
   {
     id: 'READ-12/no-reset',
-    file: 'relay.ts',
+    file: 'page.ts',
     from: 'epoch !== null && epoch !== room?.log.epoch',
     to: 'epoch !== null && room !== undefined && epoch === ""',
   },
   {
     id: 'READ-12/always',
-    file: 'relay.ts',
+    file: 'page.ts',
     from: 'epoch !== null && epoch !== room?.log.epoch',
     to: 'epoch !== null',
   },

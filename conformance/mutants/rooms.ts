@@ -66,8 +66,8 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   {
     id: 'ROOM-7/never',
     file: 'hub.ts',
-    from: 'room.log.close();\n      this.rooms.delete(room.id);',
-    to: ';',
+    from: '      this.#remove(room);\n    }\n    this.relieve',
+    to: '    }\n    this.relieve',
   },
   {
     id: 'ROOM-8/looking-keeps',
