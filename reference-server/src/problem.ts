@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, type ProblemSlug } from '@bot2bot/schemas';
 
 /** A request that fails as the protocol says. */
@@ -58,8 +58,13 @@ export const STREAM_HEADERS = {
 /** Of parked requests, whose bodies come later: by a path free of the framework, with the same headers as all others. */
 export const PARKED_HEADERS = { ...STREAM_HEADERS, 'Content-Type': JSON_TYPE };
 
-/** A whole HTTP/1.1 answer, for sockets that no framework holds. */
-export function rawAnswer(problem: RequestProblem): string {
+/** An answer by a path free of the framework. */
+export function answerProblem(response: ServerResponse, problem: RequestProblem): void {
+  const { body, headers } = whole(problem);
+  response.writeHead(problem.status, headers).end(body);
+}
+
+function whole(problem: RequestProblem) {
   const body = JSON.stringify(problem.body);
   const headers = {
     ...NO_STORE_HEADERS,
@@ -67,6 +72,12 @@ export function rawAnswer(problem: RequestProblem): string {
     'Content-Length': Buffer.byteLength(body),
     Connection: 'close',
   };
+  return { body, headers };
+}
+
+/** A whole HTTP/1.1 answer, for sockets that no framework holds. */
+export function rawAnswer(problem: RequestProblem): string {
+  const { body, headers } = whole(problem);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
 }

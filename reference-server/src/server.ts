@@ -10,7 +10,7 @@ import { readBody } from './body.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { Incoming } from './connections.ts';
 import { DEFAULT_CONFIG, type Config } from './config.ts';
-import { NO_STORE_HEADERS, RequestProblem } from './problem.ts';
+import { answerProblem, NO_STORE_HEADERS, RequestProblem } from './problem.ts';
 import { metricsOf, serveMetrics } from './metrics.ts';
 import { Relay } from './relay.ts';
 import { agentRoutes } from './routes/agents.ts';
@@ -72,11 +72,8 @@ function build(relay: Relay): FastifyInstance {
       serializers: { req: ({ method }) => ({ method }), res: ({ statusCode }) => ({ statusCode }) },
     },
     frameworkErrors: (error, _request, reply) => {
-      const problem = problemOf(error);
       reply.hijack();
-      reply.raw
-        .writeHead(problem.status, { ...NO_STORE_HEADERS, ...problem.headers })
-        .end(JSON.stringify(problem.body));
+      answerProblem(reply.raw, problemOf(error));
     },
     clientErrorHandler: (error, socket) =>
       connections.refuse(socket, new RequestProblem(PARSER_PROBLEMS[error.code] ?? 'bad-request')),
@@ -155,12 +152,9 @@ function serverOf(
     response.on('finish', () => countAnswer(response.statusCode));
     handle(request, response);
   });
-  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
-    const problem = new RequestProblem('expectation-failed');
-    response
-      .writeHead(problem.status, { ...NO_STORE_HEADERS, ...problem.headers, Connection: 'close' })
-      .end(JSON.stringify(problem.body));
-  });
+  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) =>
+    answerProblem(response, new RequestProblem('expectation-failed')),
+  );
   server.on('connection', (socket) => connections.admit(socket));
   server.maxConnections = limits.connections;
   return server;
