@@ -41,8 +41,8 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   {
     id: 'CORE-4/bad-encoding',
     file: 'server.ts',
-    from: 'const problem = problemOf(error);\n      reply.hijack();',
-    to: "const problem = new RequestProblem('internal');\n      reply.hijack();",
+    from: 'answerProblem(reply.raw, problemOf(error));',
+    to: "answerProblem(reply.raw, new RequestProblem('internal'));",
   },
   {
     id: 'CORE-5/strict',

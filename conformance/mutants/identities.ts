@@ -212,13 +212,13 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'SIGN-5/left-behind',
-    file: 'log.ts',
+    file: 'message.ts',
     from: "(signature === undefined ? '}' : signatureFields(signature, signedOnly))",
     to: "'}'",
   },
   {
     id: 'SIGN-5/no-flag',
-    file: 'log.ts',
+    file: 'message.ts',
     from: "(signedOnly ? ',\"signed_only\":true}' : '}')",
     to: "'}'",
   },

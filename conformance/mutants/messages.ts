@@ -10,13 +10,13 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-2/alphabet',
-    file: 'log.ts',
+    file: 'message.ts',
     from: '`"ciphertext":"${ciphertext}",',
     to: "`\"ciphertext\":\"${ciphertext.replaceAll('-', '+').replaceAll('_', '/')}\",",
   },
   {
     id: 'MSG-2/trimmed-sender',
-    file: 'log.ts',
+    file: 'message.ts',
     from: 'JSON.stringify(sender)',
     to: 'JSON.stringify(sender.trim())',
   },
@@ -65,7 +65,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   { id: 'MSG-8/no-floor', file: 'validate.ts', from: 'ttl >= timings.ttl_min_ms', to: 'ttl > 0' },
   {
     id: 'MSG-8/not-delivered',
-    file: 'log.ts',
+    file: 'message.ts',
     from: '(ttlMs === 0 ? \'\' : `,"ttl_ms":${ttlMs}`)',
     to: "''",
   },
@@ -137,7 +137,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-18/dropped',
-    file: 'log.ts',
+    file: 'message.ts',
     from: '(ext === undefined ? \'\' : `,"ext":"${ext}"`)',
     to: "''",
   },
@@ -167,7 +167,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-22/verified',
-    file: 'log.ts',
+    file: 'message.ts',
     from: '"sender_verified":${signature !== undefined},',
     to: '"sender_verified":true,',
   },

@@ -46,7 +46,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'READ-6/stream-only',
-    file: 'log.ts',
+    file: 'message.ts',
     from: 'const TYPE = \'{"type":"message",\';',
     to: 'const TYPE = \'{"type":"message","reply_to":"CCCCCCCC",\';',
   },

@@ -28,9 +28,9 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-4/no-participants',
-    file: 'hub.ts',
-    from: 'participants: room.participants(this.#clock.mono()),\n      epoch',
-    to: 'participants: [],\n      epoch',
+    file: 'presence.ts',
+    from: 'participants: room.participants(mono),\n    epoch',
+    to: 'participants: [],\n    epoch',
   },
   {
     id: 'STREAM-5/floor-of-the-room',
@@ -155,7 +155,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-23/every-change',
-    file: 'hub.ts',
+    file: 'presence.ts',
     from: 'now - room.presenceAt >= room.presenceWait',
     to: 'now >= 0',
   },

@@ -12,7 +12,7 @@ import {
 import { Compile } from 'typebox/compile';
 import { bytesOf, sha256, verifies } from './ed25519.ts';
 import type { Identities } from './identities.ts';
-import type { Draft } from './log.ts';
+import type { Draft } from './message.ts';
 import { RequestProblem } from './problem.ts';
 import type { Replays } from './replay.ts';
 

@@ -6,6 +6,7 @@ import { encode, KEEPALIVE, type Format } from './encoding.ts';
 import type { Engine } from './engine/engine.ts';
 import type { RoomLog } from './log.ts';
 import { BLOCK_BYTES, sendAnswer, wholeOf, type Position, type ReadAnswer } from './page.ts';
+import { presenceJson, readyJson, tailOf, takeNews } from './presence.ts';
 import { RequestProblem } from './problem.ts';
 import { shareOf, type Cap } from './rate-limit.ts';
 import { keepWarm, Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
@@ -19,19 +20,8 @@ const RESTARTING = 1012;
 /** Of `keepalive_ms`: a WebSocket that has answered none of as many pings is gone. */
 const DEAD_AFTER_PINGS = 3;
 const DEAD_LEAST_MS = 10_000;
-/** Bytes of presence that a room is sent in a second; a frame that is more makes the next one wait. */
-const PRESENCE_BYTES = 16 << 20;
-/** However large it is, presence is right within 5 s. @see STREAM-11 */
-const PRESENCE_MOST_MS = 4_000;
 /** Relief goes a little below the budget, so that it is not needed for every message. */
 const RELIEF_PART = 256;
-
-/** What a room's streams are told besides messages. */
-interface News {
-  readonly renames: string[];
-  readonly presence: string | null;
-  readonly encoded: Partial<Record<Format, Buffer>>;
-}
 
 /**
  * Feeds everyone who is connected: subscribers by cursor from the room's log, parked waits from a shared answer.
@@ -216,33 +206,13 @@ export class Hub {
     sub.hold(true);
   }
 
-  #presence(room: Room): string {
-    const { size, names } = room;
-    return JSON.stringify({
-      type: 'presence',
-      size,
-      names,
-      participants: room.participants(this.#clock.mono()),
-    });
-  }
-
   /** @see STREAM-4 STREAM-5 */
   #ready(sub: Subscriber, joining: NonNullable<Subscriber['joining']>): void {
     const { room } = sub;
     const lastSeq = Math.min(sub.cursor, room.log.lastSeq(this.#clock.wall()));
-    const frame = {
-      type: 'ready',
-      roomId: room.id,
-      size: room.size,
-      last_seq: lastSeq,
-      participants: room.participants(this.#clock.mono()),
-      epoch: room.log.epoch,
-      oldest_seq: joining.oldestSeq,
-      ...(joining.reset ? { reset: true } : {}),
-      ...(joining.gap === null ? {} : { gap: joining.gap }),
-    };
+    const json = readyJson(room, joining, lastSeq, this.#clock.mono());
     sub.joining = null;
-    this.#write(sub, encode(sub.format, JSON.stringify(frame), `${room.log.epoch}:${lastSeq}`));
+    this.#write(sub, encode(sub.format, json, `${room.log.epoch}:${lastSeq}`));
   }
 
   /** Whether something that it has yet to be sent was evicted. */
@@ -268,7 +238,7 @@ export class Hub {
     }
     if (!sub.blocked && sub.owesPresence) {
       sub.owesPresence = false;
-      this.#write(sub, encode(sub.format, this.#presence(sub.room)));
+      this.#write(sub, encode(sub.format, presenceJson(sub.room, this.#clock.mono())));
     }
   }
 
@@ -279,7 +249,7 @@ export class Hub {
     const upTo = log.lastAssigned;
     room.flushed = upTo;
     const shared: Partial<Record<Format, Buffer>> = {};
-    const news = this.#takeNews(room);
+    const news = takeNews(room, this.#clock.mono(), this.#timings.presence_ms);
     for (const sub of room.subscribers) {
       if (sub.own.length > 0) {
         const own = Buffer.concat(sub.own);
@@ -292,7 +262,7 @@ export class Hub {
         continue;
       }
       if (sub.cursor === from && sub.joining === null && log.oldestSeq <= from + 1) {
-        const tail = this.#tail(sub.format, news);
+        const tail = tailOf(sub.format, news);
         const messages =
           upTo === from ? null : (shared[sub.format] ??= log.frames(sub.format, from, Infinity, now).data);
         sub.cursor = upTo;
@@ -301,7 +271,7 @@ export class Hub {
         else if (tail !== null) this.#write(sub, tail);
       } else {
         this.#feed(sub);
-        const tail = this.#tail(sub.format, news);
+        const tail = tailOf(sub.format, news);
         if (tail !== null) {
           if (sub.blocked) sub.owesPresence ||= news.presence !== null;
           else this.#write(sub, tail);
@@ -310,29 +280,6 @@ export class Hub {
     }
     if (room.waiters.size > 0) this.#answerWaiters(room, now);
     if (upTo !== from) for (const claimant of room.claimants) void this.#offer(room, claimant, false);
-  }
-
-  /** Renames, and presence if it is time. @see STREAM-22 STREAM-23 */
-  #takeNews(room: Room): News {
-    const renames = room.news;
-    if (renames.length > 0) room.news = [];
-    const now = this.#clock.mono();
-    let presence: string | null = null;
-    if (room.presenceDirty && now - room.presenceAt >= room.presenceWait) {
-      room.presenceDirty = false;
-      room.presenceAt = now;
-      presence = this.#presence(room);
-      const cost = (1_000 * presence.length * room.subscribers.size) / PRESENCE_BYTES;
-      room.presenceWait = Math.max(this.#timings.presence_ms, Math.min(PRESENCE_MOST_MS, cost));
-    }
-    return { renames, presence, encoded: {} };
-  }
-
-  /** What is told to everyone who reads this format, encoded once. */
-  #tail(format: Format, news: News): Buffer | null {
-    const frames = news.presence === null ? news.renames : [...news.renames, news.presence];
-    if (frames.length === 0) return null;
-    return (news.encoded[format] ??= Buffer.concat(frames.map((json) => encode(format, json))));
   }
 
   /** One answer for all waiters at the same place. @see READ-2 */

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Entry } from './log.ts';
+import type { Entry } from './message.ts';
 import type { Room } from './room.ts';
 
 /** Bytes of a read that are put together at a time; the rest stays in the room's log until they are taken. */

@@ -13,7 +13,7 @@ import { Claims } from './claims.ts';
 import { Connections } from './connections.ts';
 import { Hub } from './hub.ts';
 import { Identities } from './identities.ts';
-import type { Draft } from './log.ts';
+import type { Draft } from './message.ts';
 import { answerOf } from './page.ts';
 import { PARKED_HEADERS, RequestProblem } from './problem.ts';
 import { addressesBehind, type Addresses, type Client } from './address.ts';

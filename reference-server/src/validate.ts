@@ -16,7 +16,7 @@ import {
 } from '@bot2bot/schemas';
 import { Type, type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { Draft, MessageSignature } from './log.ts';
+import type { Draft, MessageSignature } from './message.ts';
 import { RequestProblem } from './problem.ts';
 
 /** Label of a sender that gave none. */

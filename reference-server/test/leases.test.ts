@@ -5,7 +5,8 @@ import type { Client } from '../src/address.ts';
 import { DEFAULT_CONFIG } from '../src/config.ts';
 import { MemoryEngine } from '../src/engine/memory.ts';
 import type { Grant, Wanted } from '../src/leases.ts';
-import type { Draft, RoomLog } from '../src/log.ts';
+import type { RoomLog } from '../src/log.ts';
+import type { Draft } from '../src/message.ts';
 
 const CLIENT: Client = ['192.0.2.1'];
 const LEASE_MS = 1_000;

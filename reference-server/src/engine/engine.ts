@@ -2,7 +2,8 @@ import type { Acked, Grant, Wanted } from '../leases.ts';
 import type { Client } from '../address.ts';
 import type { Budget } from '../budget.ts';
 import type { EncodingCache } from '../encoding.ts';
-import type { Draft, Entry, RoomLog } from '../log.ts';
+import type { RoomLog } from '../log.ts';
+import type { Draft, Entry } from '../message.ts';
 
 /** What became of a post. */
 export type Appended =
