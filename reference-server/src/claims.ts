@@ -29,8 +29,7 @@ export class Claims {
 
   park(room: Room, wanted: Wanted, more: Pick<Claimant, 'reset' | 'deadline' | 'response'>): void {
     const claimant: Claimant = { wanted, ...more, writtenAt: this.#clock.mono() };
-    claimant.response.on('close', () => this.#hub.unpark(room, claimant));
-    room.claimants.add(claimant);
+    this.#hub.park(room, claimant);
     // What was accepted since the claim was looked up, which an engine may do elsewhere, has woken nobody.
     void this.offer(room, claimant, false);
   }

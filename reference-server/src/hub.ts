@@ -20,6 +20,9 @@ const RESTARTING = 1012;
 /** Of `keepalive_ms`: a WebSocket that has answered none of as many pings is gone. */
 const DEAD_AFTER_PINGS = 3;
 const DEAD_LEAST_MS = 10_000;
+/** Rooms that are looked at in one sweep, whoever is in them: so many, or the part of all. */
+const SWEEP_ROOMS = 1_000;
+const SWEEP_PARTS = 8;
 /** Relief goes a little below the budget, so that it is not needed for every message. */
 const RELIEF_PART = 256;
 
@@ -39,6 +42,9 @@ export class Hub {
   readonly #engine: Engine;
   readonly #bySocket = new WeakMap<object, Subscriber>();
   readonly #dirty = new Set<Room>();
+  /** Rooms in which somebody is, or that have presence to tell. */
+  readonly #busy = new Set<Room>();
+  #turn: Iterator<Room, undefined> = this.rooms.values();
   readonly #page: (room: Room, position: Position) => ReadAnswer;
   readonly #offer: (room: Room, claimant: Claimant, last: boolean) => Promise<void>;
   #scheduled = false;
@@ -104,6 +110,8 @@ export class Hub {
     room.release();
     this.rooms.delete(room.id);
     this.#byLog.delete(room.log);
+    this.#busy.delete(room);
+    this.#dirty.delete(room);
   }
 
   /** A room that exists. @throws {RequestProblem} unknown-room. @see ROOM-3 */
@@ -133,6 +141,7 @@ export class Hub {
 
   markPresence(room: Room): void {
     room.presenceDirty = true;
+    this.#busy.add(room);
     this.markDirty(room);
   }
 
@@ -186,8 +195,12 @@ export class Hub {
     this.markDirty(sub.room);
   }
 
-  park(room: Room, waiter: Waiter): void {
-    room.waiters.add(waiter);
+  /** Park a request, until it is answered or gone. */
+  park(room: Room, parked: Waiter | Claimant): void {
+    if ('wanted' in parked) room.claimants.add(parked);
+    else room.waiters.add(parked);
+    this.#busy.add(room);
+    parked.response.on('close', () => this.unpark(room, parked));
   }
 
   /** Let a parked request go. @returns whether it was still parked. */
@@ -307,27 +320,45 @@ export class Hub {
   /** The one timer of the relay: time-outs, keep-alive, presence, eviction. */
   sweep(): void {
     const mono = this.#clock.mono();
-    for (const room of this.rooms.values()) {
-      for (const waiter of room.waiters) {
-        if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.position));
-        else keepWarm(waiter, mono, this.#timings.keepalive_ms);
+    for (const room of this.#busy) {
+      this.#tendRoom(room, mono);
+      if (!room.inUse && !room.presenceDirty) this.#busy.delete(room);
+    }
+    // Rooms in which nobody is can wait for their turn.
+    for (let left = Math.max(SWEEP_ROOMS, this.rooms.size / SWEEP_PARTS); left > 0; left--) {
+      const { value: room } = this.#turn.next();
+      if (room === undefined) {
+        this.#turn = this.rooms.values();
+        break;
       }
-      for (const claimant of room.claimants) {
-        if (mono >= claimant.deadline) void this.#offer(room, claimant, true);
-        else keepWarm(claimant, mono, this.#timings.keepalive_ms);
-      }
-      for (const sub of room.subscribers) this.#tend(sub, mono);
-      if (room.expireHeartbeats(mono, this.#timings.listening_ms)) {
-        room.presenceDirty = true;
-        this.touch(room);
-      }
-      if (room.presenceDirty) this.markDirty(room);
-      room.log.sweep(this.#clock.wall());
-      if (this.#engine.leased(room.log)) this.touch(room);
-      if (room.inUse || mono - room.activeAt < this.#timings.room_idle_ms) continue;
-      this.#remove(room);
+      this.#age(room, mono);
     }
     this.relieve();
+  }
+
+  #tendRoom(room: Room, mono: number): void {
+    const { keepalive_ms: keepalive, listening_ms: listening } = this.#timings;
+    for (const waiter of room.waiters) {
+      if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.position));
+      else keepWarm(waiter, mono, keepalive);
+    }
+    for (const claimant of room.claimants) {
+      if (mono >= claimant.deadline) void this.#offer(room, claimant, true);
+      else keepWarm(claimant, mono, keepalive);
+    }
+    for (const sub of room.subscribers) this.#tend(sub, mono);
+    if (room.expireHeartbeats(mono, listening)) {
+      room.presenceDirty = true;
+      this.touch(room);
+    }
+    if (room.presenceDirty) this.markDirty(room);
+  }
+
+  /** Forget what is old in a room, and the room itself when nobody needs it. @see ROOM-6 ROOM-7 */
+  #age(room: Room, mono: number): void {
+    room.log.sweep(this.#clock.wall());
+    if (this.#engine.leased(room.log)) this.touch(room);
+    if (!room.inUse && mono - room.activeAt >= this.#timings.room_idle_ms) this.#remove(room);
   }
 
   /** Write something to who has been sent nothing for a while; cut who takes nothing or answers nothing. */

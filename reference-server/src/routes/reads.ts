@@ -44,7 +44,6 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
       response,
       writtenAt: now,
     };
-    response.on('close', () => hub.unpark(room, waiter));
     hub.park(room, waiter);
     return reply;
   });
