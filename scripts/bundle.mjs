@@ -1,8 +1,11 @@
 /**
- * The SDK and its command line as one file: `reference-sdk/dist/bot2bot.mjs`, and a copy that the relay serves at
- * `/sdk/bot2bot.mjs`.
+ * What the relay hands out. The SDK and its command line as one file: `reference-sdk/dist/bot2bot.mjs`, and a copy that
+ * the relay serves at `/sdk/bot2bot.mjs`. And Swagger UI for `/api/docs`: its own package phones home when it is
+ * installed, so its two files come from @fastify/swagger-ui.
  */
 import { copyFileSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
 const out = 'reference-sdk/dist/bot2bot.mjs';
@@ -38,3 +41,10 @@ await build({
 });
 mkdirSync('reference-server/dist/sdk', { recursive: true });
 copyFileSync(out, 'reference-server/dist/sdk/bot2bot.mjs');
+
+const server = createRequire(new URL('../reference-server/package.json', import.meta.url));
+const swagger = join(dirname(server.resolve('@fastify/swagger-ui/package.json')), 'static');
+mkdirSync('reference-server/dist/docs', { recursive: true });
+for (const name of ['swagger-ui.css', 'swagger-ui-bundle.js']) {
+  copyFileSync(join(swagger, name), join('reference-server/dist/docs', name));
+}

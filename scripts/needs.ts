@@ -1,7 +1,12 @@
 /** Installs what the tests need beyond `npm ci`, where it is missing, and says so. */
 import { spawnSync } from 'node:child_process';
 
-const NEEDS: Readonly<Record<string, string>> = { curl: 'curl', strace: 'strace', tmux: 'tmux' };
+const NEEDS: Readonly<Record<string, string>> = {
+  curl: 'curl',
+  nginx: 'nginx',
+  strace: 'strace',
+  tmux: 'tmux',
+};
 
 export function setup(): void {
   const missing = Object.entries(NEEDS).filter(([command]) => spawnSync('which', [command]).status !== 0);

@@ -113,8 +113,8 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-14/cdn',
-    file: 'routes/meta.ts',
-    from: '<script src="${ROUTES.docs.path}/swagger-ui-bundle.js"></script>',
+    file: 'routes/docs.ts',
+    from: '<script src="${assets}${SCRIPT}"></script>',
     to: '<script src="https://cdn.example/swagger-ui-bundle.js"></script>',
   },
   { id: 'CORE-15/no-hashes', file: 'routes/meta.ts', from: '      source_hashes: hashes,\n', to: '' },

@@ -9,12 +9,13 @@ import {
   type Timings,
 } from '@bot2bot/schemas';
 import { addressesBehind } from './address.ts';
+import { publicUrl } from './public-url.ts';
 
 /** What this relay bounds besides the limits of the specification, and declares with them. */
 const OWN_LIMITS = {
   address_share: own(8, 'parts', 'of a table (connections, rooms, ...) of which an address may take one'),
   cache_bytes: own(256 << 20, 'bytes', 'of messages encoded for streams, beside relay_bytes'),
-  answer_bytes: own(16 << 20, 'bytes', 'of answers under way to one address'),
+  answer_bytes: own(16 << 20, 'bytes', 'of large requests and answers under way, for one address'),
 } as const satisfies Record<string, Bound>;
 
 function own(value: number, unit: string, about: string): Bound {
@@ -30,6 +31,11 @@ export interface Config {
   readonly logLevel: string;
   /** Whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
+  /**
+   * The base URLs under which clients reach the relay, without a slash at the end; the first is the one to name. Empty:
+   * what a request's `Host` says.
+   */
+  readonly publicUrls: readonly string[];
   /** Where Prometheus finds the metrics; null: nowhere. */
   readonly metricsPort: number | null;
   /** Where identities and profiles survive a restart; null: nowhere. */
@@ -42,11 +48,18 @@ export interface Config {
 export class UsageError extends Error {}
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'];
-type Values = Readonly<Record<string, string | boolean | undefined>>;
+type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 const textOf = (values: Values, flag: string) => {
   const value = values[flag];
   return typeof value === 'string' ? value : undefined;
 };
+/** What a flag that may be given several times lists, by commas too. */
+const listOf = (values: Values, flag: string) =>
+  [values[flag] ?? []].flat().flatMap((value) =>
+    String(value)
+      .split(',')
+      .filter((part) => part !== ''),
+  );
 const flagOf = (name: string) => name.replaceAll('_', '-');
 
 export const DEFAULT_CONFIG: Config = {
@@ -54,6 +67,7 @@ export const DEFAULT_CONFIG: Config = {
   port: 3000,
   logLevel: 'warn',
   trustedProxies: [],
+  publicUrls: [],
   metricsPort: null,
   dataDir: null,
   limits: { ...DEFAULT_LIMITS, ...numbers(OWN_LIMITS, {}) },
@@ -72,6 +86,14 @@ function portOf(flag: string, text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
     throw new UsageError(`--${flag} takes a number from 0 to 65535, not '${text}'`);
   return Number(text);
+}
+
+function publicUrlOf(text: string): string {
+  try {
+    return publicUrl(text);
+  } catch {
+    throw new UsageError(`--public-url takes an http or https URL without query or fragment, not '${text}'`);
+  }
 }
 
 function positive(flag: string, text: string): number {
@@ -98,6 +120,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
         port: { type: 'string' },
         'log-level': { type: 'string' },
         'trusted-proxies': { type: 'string' },
+        'public-url': { type: 'string', multiple: true },
         'metrics-port': { type: 'string' },
         'data-dir': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -105,18 +128,26 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
       },
     }));
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : 'the flags cannot be read');
+    // The first line says what is wrong; those that may follow teach the parser's own ways around it.
+    throw new UsageError(
+      error instanceof Error ? error.message.split('\n', 1)[0] : 'the flags cannot be read',
+    );
   }
   if (values['help'] === true) return 'help';
   if (values['version'] === true) return 'version';
   const port = portOf('port', textOf(values, 'port') ?? (env['PORT'] || String(DEFAULT_CONFIG.port)));
   const metrics = textOf(values, 'metrics-port');
-  const trustedProxies = (textOf(values, 'trusted-proxies') ?? '').split(',').filter((part) => part !== '');
+  const metricsPort = metrics === undefined ? null : portOf('metrics-port', metrics);
+  if (port !== 0 && metricsPort === port) throw new UsageError('--metrics-port and --port are the same');
+  const trustedProxies = listOf(values, 'trusted-proxies');
   try {
     addressesBehind(trustedProxies);
   } catch {
     throw new UsageError('--trusted-proxies takes addresses, networks or loopback, separated by commas');
   }
+  const dataDir = textOf(values, 'data-dir') ?? null;
+  if (dataDir === '') throw new UsageError('--data-dir takes the path of a folder');
+  const publicUrls = listOf(values, 'public-url').map(publicUrlOf);
   const logLevel = textOf(values, 'log-level') ?? DEFAULT_CONFIG.logLevel;
   if (!LOG_LEVELS.includes(logLevel)) throw new UsageError(`--log-level is one of ${LOG_LEVELS.join(', ')}`);
   const timings: Timings = numbers(TIMINGS, values);
@@ -129,12 +160,13 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
     throw new UsageError('--profile-min-ms is above --profile-max-ms');
   if (timings.wait_min_ms > timings.wait_max_ms) throw new UsageError('--wait-min-ms is above --wait-max-ms');
   return {
-    host: textOf(values, 'host') ?? (env['HOST'] || DEFAULT_CONFIG.host),
+    host: textOf(values, 'host') || env['HOST'] || DEFAULT_CONFIG.host,
     port,
     logLevel,
     trustedProxies,
-    metricsPort: metrics === undefined ? null : portOf('metrics-port', metrics),
-    dataDir: textOf(values, 'data-dir') ?? null,
+    publicUrls,
+    metricsPort,
+    dataDir,
     limits: numbers(ALL_LIMITS, values),
     timings,
   };
@@ -155,11 +187,15 @@ Examples:
   bot2bot-relay --host 0.0.0.0 --port 8080       for other machines
   PORT=8080 bot2bot-relay --room-burst 1000      with another limit
   bot2bot-relay --data-dir /var/lib/bot2bot      handles outlive the process
+  bot2bot-relay --trusted-proxies loopback --public-url https://example.org/relay
+                                                 behind a proxy, under a path
 
   --host                 address to listen on (${DEFAULT_CONFIG.host}; or HOST)
   --port                 port, 0 for any free one (${DEFAULT_CONFIG.port}; or PORT)
   --log-level            ${LOG_LEVELS.join(', ')} (${DEFAULT_CONFIG.logLevel}; to stderr)
   --trusted-proxies      whose X-Forwarded-For is believed, such as loopback,10.0.0.0/8 (none)
+  --public-url           base URL under which clients reach the relay; several by commas or by repeating it (the
+                         Host of each request)
   --metrics-port         Prometheus metrics on 127.0.0.1 at /metrics, 0 for any free port (none)
   --data-dir             folder in which identities and profiles, nothing else, survive a restart (none)
   --help, --version

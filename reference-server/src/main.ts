@@ -2,6 +2,7 @@ import { HELP, readConfig, UsageError, type Config } from './config.ts';
 import { NAME, VERSION } from './routes/meta.ts';
 import { createRelay } from './server.ts';
 import { StoreError } from './store.ts';
+import { fitted, prepareFolder } from './surroundings.ts';
 
 /** Clients get this long to take their goodbye. */
 const DRAIN_MS = 1_500;
@@ -25,8 +26,22 @@ function configured(): Config {
   }
 }
 
-const config = configured();
+/** What the system said no to, where whoever starts the relay can help; null for anything else. */
+function refusal(error: unknown, { host, port }: Config): string | null {
+  if (error instanceof StoreError || error instanceof UsageError) return error.message;
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
+  if (error.code === 'EADDRINUSE') return `${host}:${port} is in use; choose another with --port`;
+  if (error.syscall === 'getaddrinfo')
+    return `--host ${host} is neither an address nor a name that is known here (${String(error.code)})`;
+  if (error.syscall === 'listen' || error.syscall === 'bind')
+    return `cannot listen on ${host}:${port} (${String(error.code)}); choose another with --host and --port`;
+  return `cannot start: ${error.message}`;
+}
+
+const { config, warning } = fitted(configured());
+if (warning !== null) process.stderr.write(`${NAME}: ${warning}\n`);
 try {
+  if (config.dataDir !== null) prepareFolder(config.dataDir);
   const relay = await createRelay(config);
   process.stdout.write(`${NAME} listening on ${relay.url}\n`);
   if (relay.metricsUrl !== null) process.stdout.write(`metrics on ${relay.metricsUrl}\n`);
@@ -37,13 +52,7 @@ try {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
 } catch (error) {
-  if (error instanceof StoreError) fail(error.message, 1);
-  const code = error instanceof Error && 'code' in error ? error.code : '';
-  if (code === 'EADDRINUSE') fail(`${config.host}:${config.port} is in use; choose another with --port`, 1);
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
-    fail(
-      `cannot listen on ${config.host}:${config.port} (${code}); choose another with --host and --port`,
-      1,
-    );
-  throw error;
+  const message = refusal(error, config);
+  if (message === null) throw error;
+  fail(message, 1);
 }

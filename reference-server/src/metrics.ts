@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { UsageError } from './config.ts';
 import type { Relay } from './relay.ts';
 
 /** Numbers alone, read off when they are asked for: no room, no label, no address. */
@@ -57,7 +58,10 @@ export function metricsOf(relay: Relay): Registry {
   return registry;
 }
 
-/** Serve the metrics on a port of their own, on 127.0.0.1: they are no client's business. */
+/**
+ * Serve the metrics on a port of their own, on 127.0.0.1: they are no client's business.
+ * @throws {UsageError} the port cannot be had.
+ */
 export async function serveMetrics(
   registry: Registry,
   port: number,
@@ -74,7 +78,9 @@ export async function serveMetrics(
     });
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', ({ message }) =>
+      reject(new UsageError(`the metrics have no port (${message}); choose another with --metrics-port`)),
+    );
     server.listen(port, '127.0.0.1', resolve);
   });
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`, server };

@@ -57,7 +57,6 @@ export class Relay {
   };
   readonly addresses: Addresses;
   readonly connections: Connections;
-  readonly #files = new WeakSet<object>();
 
   constructor(config: Config, clock: Clock, stores: Stores) {
     const { limits, timings } = config;
@@ -104,16 +103,6 @@ export class Relay {
     const kind = `${Math.floor(status / 100)}xx`;
     if (kind in this.counts.answers) this.counts.answers[kind as keyof typeof this.counts.answers]++;
   };
-
-  /** Note bytes that are held once, for everyone who asks for them. */
-  file(bytes: Buffer): Buffer {
-    this.#files.add(bytes);
-    return bytes;
-  }
-
-  isFile(payload: unknown): boolean {
-    return typeof payload === 'object' && payload !== null && this.#files.has(payload);
-  }
 
   /** @throws {RequestProblem} bad-room-id. @see ROOM-1 */
   checkRoomId(id: string): string {

@@ -85,8 +85,7 @@ function build(relay: Relay): FastifyInstance {
   app.addHook('onSend', (request, reply, payload, done) => {
     const bytes = typeof payload === 'string' || payload instanceof Buffer ? payload.length : 0;
     try {
-      if (bytes > SMALL_BYTES && !relay.isFile(payload))
-        reply.raw.on('close', relay.underWay.take(relay.clientOf(request.raw), bytes));
+      if (bytes > SMALL_BYTES) reply.raw.on('close', relay.underWay.take(relay.clientOf(request.raw), bytes));
       done(null, payload);
     } catch (error) {
       const problem = problemOf(error instanceof Error ? error : new Error('unknown'));

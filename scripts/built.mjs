@@ -1,0 +1,16 @@
+/**
+ * `node scripts/built.mjs FILE [words]`: build, then run the file in this process, as if node had been given it. So a
+ * signal that is meant for it reaches it, which a shell between them would keep.
+ */
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [, , file = '', ...words] = process.argv;
+const { status } = spawnSync('npm', ['run', '--silent', 'build'], {
+  stdio: 'inherit',
+  shell: process.platform === 'win32',
+});
+if (status !== 0) process.exit(1);
+process.argv.splice(1, process.argv.length, resolve(file), ...words);
+await import(pathToFileURL(resolve(file)).href);
