@@ -109,7 +109,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'REQ-2/short-n',
-    file: 'auth.ts',
+    file: 'authorization.ts',
     from: '!isNonce.Check(n) || ',
     to: '',
   },
