@@ -9,7 +9,7 @@ import type { Client } from '../address.ts';
 import { rawAnswer, RequestProblem, ROOM_HEADERS } from '../problem.ts';
 import { positionOf, type Relay } from '../relay.ts';
 import type { Subscriber } from '../room.ts';
-import { echoableNonce, parseObject } from '../validate.ts';
+import { echoableNonce, fromSocket, parseObject } from '../validate.ts';
 import { fastifyPath, queryOf, type RoomRequest } from './paths.ts';
 
 const isName = Compile(Name);
@@ -164,7 +164,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
         hello(sub, given);
       }
       if (Object.hasOwn(given, 'type')) return;
-      const { kind, ...place } = await relay.post(id, client, () => given);
+      const { kind, ...place } = await relay.post(id, client, () => fromSocket(given));
       hub.tell(sub, {
         type: 'sent',
         nonce: given['nonce'],
