@@ -29,6 +29,8 @@ const POSTER = 'agent';
 const SOCKET_SENDER = 'user';
 
 const BOM = '\uFEFF';
+/** A longer text is no handle, with its `@` or without. */
+const HANDLE_CHARS = 33;
 /** Fields that only a signed message has. */
 const SIGNATURE_FIELDS = ['sender_ts', 'sender_nonce', 'sender_sig', 'sender_sig2'] as const;
 
@@ -87,13 +89,18 @@ export function parseObject(body: Buffer | string | undefined): Record<string, u
 }
 
 /** What deployed clients send of a field, and what it is here. What is not of its kind is left for its check. */
-const handle = (given: unknown) => (typeof given === 'string' ? handleIn(given) : given);
+const handle = (given: unknown) =>
+  typeof given === 'string' && given.length <= HANDLE_CHARS ? handleIn(given) : given;
 const nonEmpty = (given: unknown) => (given === '' ? undefined : given);
 const decimal = (given: unknown) =>
   typeof given === 'string' && /^[0-9]{1,16}$/.test(given) ? Number(given) : given;
 /** Cut to so many characters, each of one or two UTF-16 units. */
 const cut = (chars: number) => (given: unknown) =>
-  typeof given === 'string' ? Array.from(given.slice(0, 2 * chars)).slice(0, chars).join('') : given;
+  typeof given === 'string'
+    ? Array.from(given.slice(0, 2 * chars))
+        .slice(0, chars)
+        .join('')
+    : given;
 /** What deployed relays ignore unless it is of its kind. */
 const boxPub = (given: unknown) => (isBoxPub.Check(given) ? given : undefined);
 const meta = (given: unknown) => (isRecord(given) ? given : undefined);
