@@ -23,7 +23,7 @@ function asBefore(header: string): ReturnType<typeof credentialsOf> {
 const spaces = fc.integer({ min: 0, max: 3 }).map((many) => ' '.repeat(many));
 const cased = fc
   .array(fc.boolean(), { minLength: 7, maxLength: 7 })
-  .map((upper) => [...'bot2bot'].map((c, i) => (upper[i] === true ? c.toUpperCase() : c)).join(''));
+  .map((upper) => Array.from('bot2bot', (c, i) => (upper[i] === true ? c.toUpperCase() : c)).join(''));
 const base64 = fc.uint8Array({ minLength: 64, maxLength: 64 }).map((bytes) => Buffer.from(bytes));
 const valid = fc
   .record({
@@ -78,7 +78,7 @@ function cost(header: string): number {
 
 const long = (unit: string, chars: number) => unit.repeat(Math.ceil(chars / unit.length)).slice(0, chars);
 const names = Array.from({ length: 4_000 }, (_, i) =>
-  [...i.toString(26)].map((digit) => String.fromCharCode(97 + Number.parseInt(digit, 26))).join(''),
+  Array.from(i.toString(26), (digit) => String.fromCharCode(97 + Number.parseInt(digit, 26))).join(''),
 );
 const HOSTILE: Readonly<Record<string, (chars: number) => string>> = {
   'spaces after =': (chars) => `Bot2Bot a=${long(' ', chars)}x`,
