@@ -144,8 +144,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-21/any-name',
     file: 'validate.ts',
-    from: 'listeningOf: checker(ListeningBody)',
-    to: 'listeningOf: checker(Type.Object({ ...ListeningBody.properties, name: Type.String() }))',
+    from: 'listeningOf: checker(ListeningBody, {',
+    to: 'listeningOf: checker(Type.Object({ ...ListeningBody.properties, name: Type.String() }), {',
   },
   {
     id: 'STREAM-22/silent-rename',

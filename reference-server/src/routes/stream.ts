@@ -12,7 +12,7 @@ import { NO_STORE_HEADERS, RequestProblem, STREAM_HEADERS } from '../problem.ts'
 import type { Relay } from '../relay.ts';
 import type { Room, Subscriber } from '../room.ts';
 import { queryOf, streamAt } from '../target.ts';
-import { echoableNonce, parseObject } from '../validate.ts';
+import { echoableNonce, fromSocket, parseObject } from '../validate.ts';
 import { fastifyPath, type RoomRequest } from './paths.ts';
 
 const isName = Compile(Name);
@@ -189,7 +189,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
         hello(sub, given);
       }
       if (Object.hasOwn(given, 'type')) return;
-      const { kind, ...place } = await relay.post(id, client, () => given);
+      const { kind, ...place } = await relay.post(id, client, () => fromSocket(given));
       hub.tell(sub, {
         type: 'sent',
         nonce: given['nonce'],
