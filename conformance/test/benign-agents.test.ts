@@ -51,8 +51,8 @@ const BENIGN: Readonly<Record<string, readonly Patch[]>> = {
   'that takes heartbeats without a profile': [
     {
       file: 'directory.ts',
-      from: "if (this.#shown(handle) === undefined) throw new RequestProblem('unknown-agent');\n    const now",
-      to: 'const now',
+      from: "if (entry === undefined) throw new RequestProblem('unknown-agent');\n    const now",
+      to: 'if (entry === undefined) return { ok: true, last_seen_at: this.#clock.wall() };\n    const now',
     },
   ],
   'that is slow, and counts inboxes from one by threes': [

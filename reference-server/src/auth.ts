@@ -11,6 +11,7 @@ import {
 } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import { bytesOf, sha256, verifies } from './ed25519.ts';
+import type { Client } from './address.ts';
 import type { Identities } from './identities.ts';
 import type { Draft } from './log.ts';
 import { RequestProblem } from './problem.ts';
@@ -28,6 +29,7 @@ export interface SignedRequest {
   readonly handle: string;
   /** The first form of the signature that is good enough. */
   readonly least: 1 | 2;
+  readonly client: Client;
 }
 
 interface Credentials {
@@ -68,10 +70,10 @@ export class Auth {
 
   /**
    * @returns who signed the request.
-   * @throws {RequestProblem} unknown-handle, signature-invalid, replayed.
+   * @throws {RequestProblem} unknown-handle, signature-invalid, replayed, rate-limited, unavailable.
    * @see REQ-1 REQ-2 REQ-3 REQ-4 REQ-5 REQ-6
    */
-  verifyRequest({ raw, body, handle, least }: SignedRequest): IdentityAnswer {
+  verifyRequest({ raw, body, handle, least, client }: SignedRequest): IdentityAnswer {
     const identity = this.#identities.get(handle);
     if (identity === undefined) throw new RequestProblem('unknown-handle');
     const given = credentialsOf(raw.headers.authorization);
@@ -82,7 +84,7 @@ export class Auth {
     const text =
       form === 1 ? requestText(method, target, ts, n) : requestText2(method, target, ts, n, sha256(body));
     if (!verifies(text, sig, this.#identities.key(identity))) throw new RequestProblem('signature-invalid');
-    this.replays.use(`r ${handle} ${n}`, ts);
+    this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });
     return identity;
   }
 
@@ -114,10 +116,15 @@ export class Auth {
     if (!verifies(bound, given.sig2, key)) throw new RequestProblem('signature-invalid');
   }
 
-  /** Let a message that is new to its room in. @throws {RequestProblem} replayed, signed-only. @see SIGN-3 SIGN-8 */
-  admitMessage(draft: Draft, locked: boolean): void {
-    const { signature } = draft;
-    if (signature !== undefined) this.replays.use(`m ${signature.handle} ${signature.nonce}`, signature.ts);
-    else if (locked) throw new RequestProblem('signed-only');
+  /**
+   * Let a message that is new to its room in.
+   * @throws {RequestProblem} replayed, rate-limited, unavailable, signed-only.
+   * @see SIGN-3 SIGN-8
+   */
+  admitMessage({ signature }: Draft, locked: boolean, client: Client): void {
+    if (signature !== undefined) {
+      const { handle, nonce, ts } = signature;
+      this.replays.use({ key: `m ${handle} ${nonce}`, ts, handle, client });
+    } else if (locked) throw new RequestProblem('signed-only');
   }
 }

@@ -34,6 +34,8 @@ export interface Config {
   readonly metricsPort: number | null;
   /** Where identities and profiles survive a restart; null: nowhere. */
   readonly dataDir: string | null;
+  /** Whether to go on with what can be read of a damaged data folder. */
+  readonly acceptDamage: boolean;
   readonly limits: RelayLimits;
   readonly timings: Timings;
 }
@@ -56,6 +58,7 @@ export const DEFAULT_CONFIG: Config = {
   trustedProxies: [],
   metricsPort: null,
   dataDir: null,
+  acceptDamage: false,
   limits: { ...DEFAULT_LIMITS, ...numbers(OWN_LIMITS, {}) },
   timings: DEFAULT_TIMINGS,
 };
@@ -100,6 +103,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
         'trusted-proxies': { type: 'string' },
         'metrics-port': { type: 'string' },
         'data-dir': { type: 'string' },
+        'accept-damage': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -135,6 +139,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
     trustedProxies,
     metricsPort: metrics === undefined ? null : portOf('metrics-port', metrics),
     dataDir: textOf(values, 'data-dir') ?? null,
+    acceptDamage: values['accept-damage'] === true,
     limits: numbers(ALL_LIMITS, values),
     timings,
   };
@@ -162,6 +167,7 @@ Examples:
   --trusted-proxies      whose X-Forwarded-For is believed, such as loopback,10.0.0.0/8 (none)
   --metrics-port         Prometheus metrics on 127.0.0.1 at /metrics, 0 for any free port (none)
   --data-dir             folder in which identities and profiles, nothing else, survive a restart (none)
+  --accept-damage        start with what can be read of a damaged --data-dir; handles that are lost are free for anyone
   --help, --version
 
 Limits:

@@ -107,7 +107,7 @@ export class Relay {
       this.rate.admit(id, client);
       const draft = this.bodies.draftOf(read());
       this.auth.verifyMessage(id, draft);
-      const posted = await this.#append(id, draft);
+      const posted = await this.#append(id, draft, client);
       this.counts.posts[posted.kind]++;
       return posted;
     } catch (error) {
@@ -116,13 +116,15 @@ export class Relay {
     }
   }
 
-  async #append(id: string, draft: Draft): Promise<Posted> {
+  async #append(id: string, draft: Draft, client: Client): Promise<Posted> {
     const isNew = !this.hub.rooms.has(id);
     const room = this.hub.enter(id);
     const { log } = room;
     const wasLocked = log.locked;
     try {
-      const appended = await this.engine.append(log, draft, () => this.auth.admitMessage(draft, log.locked));
+      const appended = await this.engine.append(log, draft, () =>
+        this.auth.admitMessage(draft, log.locked, client),
+      );
       if (appended.kind === 'nonce-reused') throw new RequestProblem('nonce-reused');
       if (appended.kind === 'accepted') {
         if (log.locked && !wasLocked) room.news.push(JSON.stringify({ type: 'locked' }));

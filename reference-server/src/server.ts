@@ -39,7 +39,7 @@ export interface RunningRelay {
 /** What the framework's own errors are on the wire. @see CORE-2 */
 function problemOf(error: FastifyError | Error): RequestProblem {
   if (error instanceof RequestProblem) return error;
-  if (error instanceof StoreError) return new RequestProblem('unavailable', { retryAfter: 30 });
+  if (error instanceof StoreError) return new RequestProblem('storage-failed', { retryAfter: 30 });
   const code = 'code' in error ? error.code : '';
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new RequestProblem('too-large');
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new RequestProblem('unsupported-media-type');
@@ -126,9 +126,10 @@ function build(relay: Relay): FastifyInstance {
 export async function createRelay(given: Partial<Config> & { clock?: Clock } = {}): Promise<RunningRelay> {
   const { clock = systemClock, ...config } = given;
   const full = { ...DEFAULT_CONFIG, ...config };
-  const stores = await openStores(full.dataDir);
+  const stores = await openStores(full.dataDir, full.acceptDamage);
   const relay = new Relay(full, clock, stores);
   const app = build(relay);
+  if (stores.accepted !== null) app.log.warn(stores.accepted);
   const { host, port, metricsPort } = relay.config;
   const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
   const url = await app.listen({ host, port });

@@ -1,4 +1,6 @@
 import {
+  CONTACT_POLICY,
+  DIRECTORY_SCHEMA,
   normalProfile,
   pathOf,
   profileText,
@@ -9,7 +11,7 @@ import {
 } from '@bot2bot/schemas';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { bytesOf, isSoundKey, keyObject, sha256, verifies } from '../ed25519.ts';
-import { handleIn } from '../identities.ts';
+import { handleGiven, handleIn } from '../identities.ts';
 import { CORS_HEADERS, RequestProblem } from '../problem.ts';
 import type { Relay } from '../relay.ts';
 import { parseObject } from '../validate.ts';
@@ -24,14 +26,19 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   app.post<{ Body: string }>(fastifyPath(ROUTES.registerIdentity.path), async (request, reply) => {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
-    const body = bodies.registrationOf(parseObject(request.body));
+    const given = parseObject(request.body);
+    const body = bodies.registrationOf({ ...given, handle: handleGiven(given['handle']) });
     const { handle, box_pub, sign_pub, register_ts: ts, register_sig: sig } = body;
     const key = bytesOf(sign_pub);
     if (!isSoundKey(key)) throw new RequestProblem('bad-key');
     if (!auth.replays.isTimely(ts)) throw new RequestProblem('clock-skew');
-    if (!verifies(registerText(handle, ts, box_pub, sign_pub), sig, keyObject(key)))
+    identities.ownerIfFree(body);
+    const isSigned = (name: string) =>
+      verifies(registerText(name, ts, box_pub, sign_pub), sig, keyObject(key));
+    // Signed with the handle as it was written, or as it is.
+    if (!isSigned(handle) && !isSigned(String(given['handle'])))
       throw new RequestProblem('signature-invalid');
-    const { registered_at } = await identities.register(body, () => rate.admitRegistration(client));
+    const { registered_at } = await identities.register(body, client, () => rate.admitRegistration(client));
     return reply.code(ROUTES.registerIdentity.status).send({ ok: true, handle, registered_at });
   });
 
@@ -43,9 +50,10 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
 
   /** @see DIR-1 DIR-3 DIR-4 DIR-5 */
   app.put<HandleRequest>(fastifyPath(ROUTES.publishProfile.path), async (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
     const handle = handleIn(request.params.handle);
-    const { profile: given, profile_sig: sig } = bodies.publicationOf(parseObject(request.body));
+    const { profile: given, profile_sig: sig } = bodies.publicationOf(plain(parseObject(request.body)));
     const identity = identities.get(handle);
     if (identity === undefined) throw new RequestProblem('unknown-handle');
     if (given.handle !== handle)
@@ -55,35 +63,44 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
     directory.check(profile, text);
     if (!verifies(profileText(handle, profile.updated_at, sha256(text)), sig, identities.key(identity)))
       throw new RequestProblem('signature-invalid');
-    await directory.publish({ profile, sig });
+    await directory.publish({ profile, sig }, client);
     return reply.code(ROUTES.publishProfile.status).send({ ok: true, handle, profile });
   });
 
   /** The handle of a path, whose signature the request bears. */
   function signedBy(request: FastifyRequest<HandleRequest>): string {
-    rate.admit(null, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1 });
+    auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1, client });
     return handle;
   }
 
-  app.delete<HandleRequest>(fastifyPath(ROUTES.deleteProfile.path), async (request, reply) =>
-    reply.send({ ok: true, removed: await directory.remove(signedBy(request)) }),
-  );
+  app.delete<HandleRequest>(fastifyPath(ROUTES.deleteProfile.path), async (request, reply) => {
+    const handle = signedBy(request);
+    return reply.send({ ok: true, handle, removed: await directory.remove(handle) });
+  });
 
   app.post<HandleRequest>(fastifyPath(ROUTES.agentHeartbeat.path), (request, reply) =>
-    reply.send({ ok: true, last_seen_at: directory.heartbeat(signedBy(request)) }),
+    reply.send(directory.heartbeat(signedBy(request))),
   );
 
+  /** Admit a request that looks at many profiles. @returns charges it with those. */
+  function admitSearch(request: FastifyRequest): (looked: number) => void {
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
+    return rate.admitSearch(client);
+  }
+
   app.get(fastifyPath(ROUTES.searchAgents.path), (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
-    return reply.send(directory.search(queryOf(request.url), keysOf));
+    const charge = admitSearch(request);
+    return reply.send(directory.search(queryOf(request.url), keysOf, charge));
   });
 
   app.get(fastifyPath(ROUTES.matchAgents.path), (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
+    const charge = admitSearch(request);
     const handle = handleIn(queryOf(request.url).get('handle') ?? '');
-    return reply.send(directory.matches(handle, keysOf));
+    return reply.send(directory.matches(handle, keysOf, charge));
   });
 
   app.get<HandleRequest>(fastifyPath(ROUTES.getAgent.path), (request, reply) =>
@@ -91,20 +108,47 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   );
 
   app.get(fastifyPath(ROUTES.listAgents.path), (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
-    return reply.headers(CORS_HEADERS).send(directory.search(queryOf(request.url), keysOf));
+    const charge = admitSearch(request);
+    const page = directory.search(queryOf(request.url), keysOf, charge);
+    return reply.headers(CORS_HEADERS).send({ ...ABOUT, ...page });
   });
 
-  app.get(fastifyPath(ROUTES.discoverDirectory.path), (_request, reply) =>
-    reply.headers(CORS_HEADERS).send({
+  app.get(fastifyPath(ROUTES.discoverDirectory.path), (request, reply) => {
+    const charge = admitSearch(request);
+    return reply.headers(CORS_HEADERS).send({
+      ...ABOUT,
       protocol: PROTOCOL,
       search: pathOf('searchAgents'),
       agent: ROUTES.getAgent.path,
       matches: pathOf('matchAgents'),
       profile_schema: PROFILE_SCHEMA,
-      agents: directory.count(),
-    }),
-  );
+      agents: directory.search(new URLSearchParams(), keysOf, charge).agents,
+    });
+  });
+}
+
+/** What the files that lead to the directory say of it. */
+const ABOUT = {
+  schema: DIRECTORY_SCHEMA,
+  directory: pathOf('searchAgents'),
+  contact_policy: CONTACT_POLICY,
+  endpoints: {
+    search: ROUTES.searchAgents.path,
+    agent: ROUTES.getAgent.path,
+    matches: ROUTES.matchAgents.path,
+    profile: ROUTES.publishProfile.path,
+    heartbeat: ROUTES.agentHeartbeat.path,
+    register: ROUTES.registerIdentity.path,
+    identity: ROUTES.lookUpIdentity.path,
+    dm: ROUTES.sendDm.path,
+  },
+};
+
+/** A publication whose profile names its handle as a handle is. */
+function plain(body: Record<string, unknown>): Record<string, unknown> {
+  const { profile } = body;
+  if (typeof profile !== 'object' || profile === null || !('handle' in profile)) return body;
+  return { ...body, profile: { ...profile, handle: handleGiven(profile.handle) } };
 }
 
 /** @throws {RequestProblem} bad-profile, for a homepage that is no URL. @see DIR-4 */
