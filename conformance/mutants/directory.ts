@@ -216,7 +216,12 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
     from: 'directory.heartbeat(signedBy(request))',
     to: 'directory.heartbeat(handleIn(request.params.handle))',
   },
-  { id: 'DIR-11/least-first', file: 'directory.ts', from: 'b.score - a.score', to: 'a.score - b.score' },
+  {
+    id: 'DIR-11/least-first',
+    file: 'directory.ts',
+    from: 'let score = byScore.length - 1; score >= 0 && found.length < most; score--',
+    to: 'let score = 0; score < byScore.length; score++',
+  },
   {
     id: 'DIR-11/no-score',
     file: 'directory.ts',
@@ -232,8 +237,8 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
   {
     id: 'DIR-11/strangers',
     file: 'directory.ts',
-    from: 'const agents = sharing\n',
-    to: 'const agents = [...this.#order]\n',
+    from: 'const others = sharing.filter(',
+    to: 'const others = this.#order.filter(',
   },
   {
     id: 'DIR-11/empty',

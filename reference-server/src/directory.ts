@@ -248,18 +248,14 @@ export class Directory {
     const mine = this.#shown(handle);
     if (mine === undefined) throw new RequestProblem('unknown-agent');
     const sharing: Entry[] = [];
-    this.#tags.forEachShared(mine.published.profile, (other) => {
-      if (other.score++ === 0) sharing.push(other);
-    });
+    for (const having of this.#tags.sharing(mine.published.profile))
+      for (const entry of having) if (entry.score++ === 0) sharing.push(entry);
     charge(sharing.length);
-    const agents = sharing
-      .filter((other) => other !== mine && this.#isShown(other))
-      .sort((a, b) => b.score - a.score || a.number - b.number)
-      .slice(0, this.#limits.agents_page)
-      .flatMap((other) => {
-        const agent = this.#agent(other, keysOf);
-        return agent === undefined ? [] : [{ ...agent, score: other.score, match_score: other.score }];
-      });
+    const others = sharing.filter((other) => other !== mine && this.#isShown(other));
+    const agents = best(others, this.#limits.agents_page).flatMap((other) => {
+      const agent = this.#agent(other, keysOf);
+      return agent === undefined ? [] : [{ ...agent, score: other.score, match_score: other.score }];
+    });
     for (const entry of sharing) entry.score = 0;
     return { agents, count: agents.length, next_cursor: null };
   }
@@ -281,6 +277,16 @@ export class Directory {
       this.#store.delete(entry.published.profile.handle).catch(() => undefined);
     }
   }
+}
+
+/** Those with the highest scores, at most so many; of equals the first that were published. */
+function best(entries: readonly Entry[], most: number): Entry[] {
+  const byScore: Entry[][] = [];
+  for (const entry of entries) (byScore[entry.score] ??= []).push(entry);
+  const found: Entry[] = [];
+  for (let score = byScore.length - 1; score >= 0 && found.length < most; score--)
+    found.push(...(byScore[score] ?? []).sort((a, b) => a.number - b.number).slice(0, most - found.length));
+  return found;
 }
 
 interface Filter {

@@ -21,11 +21,11 @@ export function handleGiven(value: unknown): unknown {
   return typeof value === 'string' ? handleIn(value) : value;
 }
 
-/** What an agent says of itself, cut to what is kept; `meta` may be anything. */
-function bioIn(meta: unknown): string | undefined {
-  if (typeof meta !== 'object' || meta === null || !('bio' in meta)) return undefined;
+/** What an agent says of itself, cut to what is kept; anything else that a body has there is ignored. */
+export function metaGiven(meta: unknown): { bio?: string } {
+  if (typeof meta !== 'object' || meta === null || !('bio' in meta)) return {};
   const { bio } = meta;
-  return typeof bio === 'string' ? [...bio.slice(0, 2 * BIO_CHARS)].slice(0, BIO_CHARS).join('') : undefined;
+  return typeof bio === 'string' ? { bio: [...bio].slice(0, BIO_CHARS).join('') } : {};
 }
 
 /** Who has which handle. The first key keeps it, for as long as the process or the data folder lives. @see ID-3 */
@@ -93,7 +93,7 @@ export class Identities {
    * @throws {RequestProblem} handle-taken, handle-reserved, unavailable; rate-limited, when the client has its share.
    */
   async register(body: RegisterBody, client: Client, admit: () => void): Promise<IdentityAnswer> {
-    const { handle, box_pub, sign_pub, meta } = body;
+    const { handle, box_pub, sign_pub, meta = {} } = body;
     const owner = this.ownerIfFree(body);
     if (owner !== undefined) {
       await this.#store.settled(handle);
@@ -108,7 +108,7 @@ export class Identities {
       release();
       throw error;
     }
-    const bio = bioIn(meta);
+    const { bio } = meta;
     const registered: IdentityAnswer = {
       handle,
       box_pub,

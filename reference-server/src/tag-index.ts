@@ -46,9 +46,11 @@ export class TagIndex<T extends Numbered> {
     });
   }
 
-  /** Entries with a tag of the profile, once for each tag that they share with it. */
-  forEachShared(profile: Published['profile'], found: (entry: T) => void): void {
-    this.#each(profile, (entries) => entries?.forEach(found));
+  /** For each tag of the profile, the entries that have it. */
+  sharing(profile: Published['profile']): (readonly T[])[] {
+    const lists: (readonly T[])[] = [];
+    this.#each(profile, (entries) => lists.push(entries ?? []));
+    return lists;
   }
 
   #each(

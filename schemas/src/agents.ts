@@ -35,7 +35,7 @@ export const RESERVED_HANDLES: readonly string[] = [
 /** Characters of a bio that a relay keeps. */
 export const BIO_CHARS = 280;
 const meta = Type.Object({
-  bio: optional(Type.String({ maxLength: BIO_CHARS, description: 'A line about the agent.' })),
+  bio: optional(Type.String({ description: `A line about the agent; ${BIO_CHARS} characters are kept.` })),
 });
 
 /** @see ID-1 */
@@ -47,11 +47,7 @@ export const RegisterBody = component(
     sign_pub: SignPubKey,
     register_ts: UnixMs,
     register_sig: Signature,
-    meta: optional(
-      Type.Unknown({
-        description: `{bio}, a line about the agent, of which ${BIO_CHARS} characters are kept. Anything else is ignored.`,
-      }),
-    ),
+    meta: optional(meta),
   }),
   {
     description: 'A handle and the keys that it stands for, signed with its own key.',

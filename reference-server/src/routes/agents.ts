@@ -11,7 +11,7 @@ import {
 } from '@bot2bot/schemas';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { bytesOf, isSoundKey, keyObject, sha256, verifies } from '../ed25519.ts';
-import { handleGiven, handleIn } from '../identities.ts';
+import { handleGiven, handleIn, metaGiven } from '../identities.ts';
 import { CORS_HEADERS, RequestProblem } from '../problem.ts';
 import type { Relay } from '../relay.ts';
 import { parseObject } from '../validate.ts';
@@ -27,7 +27,11 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
     const given = parseObject(request.body);
-    const body = bodies.registrationOf({ ...given, handle: handleGiven(given['handle']) });
+    const body = bodies.registrationOf({
+      ...given,
+      handle: handleGiven(given['handle']),
+      meta: metaGiven(given['meta']),
+    });
     const { handle, box_pub, sign_pub, register_ts: ts, register_sig: sig } = body;
     const key = bytesOf(sign_pub);
     if (!isSoundKey(key)) throw new RequestProblem('bad-key');

@@ -1,9 +1,10 @@
 import { dmSealedText, dmText, queryNumber, ROUTES, type DmBody } from '@bot2bot/schemas';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { sha256, verifies } from '../ed25519.ts';
-import { handleIn } from '../identities.ts';
+import { handleGiven, handleIn } from '../identities.ts';
 import { RequestProblem } from '../problem.ts';
 import type { Relay } from '../relay.ts';
+import type { Use } from '../replay.ts';
 import { parseObject } from '../validate.ts';
 import { fastifyPath, PARKED_HEADERS, queryOf, waitMs, type HandleRequest } from './paths.ts';
 
@@ -17,39 +18,44 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
 
   /**
    * Verify the signature of a message that names its sender.
-   * @returns what a repetition of it is known by; null for an unsigned one.
+   * @param signer the sender as the body wrote it, in whose name it may be signed too.
+   * @returns what a repetition of it is known by, and who signed it when; null for an unsigned one.
    * @throws {RequestProblem} unknown-sender, clock-skew, signature-invalid.
    * @see DM-4
    */
-  function verifiedKey(to: string, body: DmBody): string | null {
+  function verified(to: string, body: DmBody, signer: unknown): Omit<Use, 'client'> | null {
     const { ciphertext, nonce, sender_eph_pub: eph, from_handle: from, from_ts: ts, from_sig: sig } = body;
     if (from === undefined) return null;
     const identity = identities.get(from);
     if (identity === undefined) throw new RequestProblem('unknown-sender');
     if (ts === undefined || !auth.replays.isTimely(ts)) throw new RequestProblem('clock-skew');
     const sealed = sha256(dmSealedText(ciphertext, nonce, eph));
-    if (!verifies(dmText(to, from, ts, sealed), sig ?? '', identities.key(identity)))
-      throw new RequestProblem('signature-invalid');
-    return `d ${to} ${from} ${ts} ${sealed}`;
+    const isSigned = (name: string) =>
+      verifies(dmText(to, name, ts, sealed), sig ?? '', identities.key(identity));
+    if (!isSigned(from) && !isSigned(String(signer))) throw new RequestProblem('signature-invalid');
+    return { key: `d ${to} ${from} ${ts} ${sealed}`, ts, handle: from };
   }
 
   app.post<HandleRequest>(fastifyPath(ROUTES.sendDm.path), (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
     const to = handleIn(request.params.handle);
-    const body = relay.bodies.dmOf(parseObject(request.body));
+    const given = parseObject(request.body);
+    const body = relay.bodies.dmOf(withSender(given));
     if (identities.get(to) === undefined) throw new RequestProblem('unknown-handle');
-    const key = verifiedKey(to, body);
-    const place = dms.post(to, body, () => {
-      if (key !== null) auth.replays.use(key, body.from_ts ?? 0);
+    const use = verified(to, body, given['from_handle']);
+    const place = dms.post(to, body, client, () => {
+      if (use !== null) auth.replays.use({ ...use, client });
     });
     return reply.send({ ok: true, ...place });
   });
 
   /** The handle of an inbox, whose signature the request bears. @see DM-6 */
   function ownerOf(request: FastifyRequest<HandleRequest>): string {
-    rate.admit(null, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1 });
+    auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1, client });
     return handle;
   }
 
@@ -70,4 +76,11 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
   app.delete<InboxEntryRequest>(fastifyPath(ROUTES.deleteDm.path), (request, reply) =>
     reply.send({ ok: true, removed: dms.remove(ownerOf(request), request.params.id) }),
   );
+}
+
+/** A message as it came; without its sender where that did not sign, as deployed clients send it. */
+function withSender(given: Record<string, unknown>): Record<string, unknown> {
+  const { from_handle: from, from_ts: ts, from_sig: sig, ...letter } = given;
+  if (from === undefined || from === null || sig === undefined || sig === null) return letter;
+  return { ...letter, from_handle: handleGiven(from), from_ts: ts, from_sig: sig };
 }
