@@ -11,7 +11,7 @@ import { shareOf, type Cap } from './rate-limit.ts';
 const ENTRY_BYTES = 400;
 /** Unsigned messages take at most this part of `dm_bytes`: who cannot be told apart cannot crowd out the others. */
 const UNSIGNED_PART = 4;
-/** Of what a full inbox of the longest messages would take, an inbox may hold this part: 256 messages of 16 KiB. */
+/** An inbox holds as many bytes as it takes if all its messages are this part of the longest: 256 of 16 KiB. */
 const INBOX_PART = 8;
 /** Of an inbox, one handle may hold this part, and so may all who did not sign. */
 const SENDER_PART = 4;
@@ -65,7 +65,7 @@ export class Dms {
     this.#timings = timings;
     this.#clock = clock;
     this.#shares = shareOf(limits.dm_bytes, limits);
-    this.#inboxBytes = (limits.inbox_messages * (limits.ciphertext_chars + ENTRY_BYTES)) / INBOX_PART;
+    this.#inboxBytes = limits.inbox_messages * (limits.ciphertext_chars / INBOX_PART + ENTRY_BYTES);
   }
 
   /** Held for all messages. */
