@@ -23,8 +23,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'ID-3/anyone',
     file: 'identities.ts',
-    from: "if (!bytesOf(owner.sign_pub).equals(bytesOf(sign_pub))) throw new RequestProblem('handle-taken');",
-    to: '',
+    from: 'owner !== undefined && !bytesOf(owner.sign_pub).equals(bytesOf(sign_pub))',
+    to: 'owner !== undefined && sign_pub === ""',
   },
   {
     id: 'ID-3/reserved',
@@ -59,8 +59,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'ID-5/any-signature',
     file: 'routes/agents.ts',
-    from: 'if (!verifies(registerText(',
-    to: 'if (ts < 0 && !verifies(registerText(',
+    from: 'if (!isSigned(handle) &&',
+    to: 'if (ts < 0 && !isSigned(handle) &&',
   },
   { id: 'ID-6/strict', file: 'identities.ts', from: '.toLowerCase();', to: ';' },
   {

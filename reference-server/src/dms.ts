@@ -200,7 +200,8 @@ export class Dms {
       if (until > mono) break;
       this.remove(inbox.handle, id);
     }
-    for (const inbox of [...this.#idle]) this.#forgetEmpty(inbox);
+    const idle = [...this.#idle];
+    for (const inbox of idle) this.#forgetEmpty(inbox);
   }
 
   /** Answer everyone who waits. */

@@ -25,7 +25,7 @@ export function handleGiven(value: unknown): unknown {
 export function metaGiven(meta: unknown): { bio?: string } {
   if (typeof meta !== 'object' || meta === null || !('bio' in meta)) return {};
   const { bio } = meta;
-  return typeof bio === 'string' ? { bio: [...bio].slice(0, BIO_CHARS).join('') } : {};
+  return typeof bio === 'string' ? { bio: Array.from(bio).slice(0, BIO_CHARS).join('') } : {};
 }
 
 /** Who has which handle. The first key keeps it, for as long as the process or the data folder lives. @see ID-3 */

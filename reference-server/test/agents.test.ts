@@ -180,7 +180,14 @@ describe('bounds', () => {
 
   it('handles, cursors and profiles have an end: 503 with Retry-After, and what is there stays', async () => {
     const relay = await relayWith(
-      ...['--identities', '2', '--room-handles', '1', '--profiles', '1', '--address-share', '1'],
+      '--identities',
+      '2',
+      '--room-handles',
+      '1',
+      '--profiles',
+      '1',
+      '--address-share',
+      '1',
     );
     const [alice, bob, carol] = [agentNamed('alice'), agentNamed('bob'), agentNamed('carol')];
     const statuses = [];

@@ -1,5 +1,14 @@
 /** The data folder: what is damaged is told, never passed over, and nobody gets a handle by it. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PROBLEMS, type IdentityAnswer } from '@bot2bot/schemas';
@@ -81,9 +90,9 @@ async function expectAllOrRefusal(what: string, folder: string): Promise<void> {
 beforeAll(async () => {
   // In two lives: what the first wrote lies in a table, what the second wrote in a log.
   for (const some of [twenty.slice(0, 12), twenty.slice(12)]) {
-    const { identities, close } = await openStores(whole, false);
-    for (const agent of some) await identities.put(agent.handle, identityOf(agent));
-    await close();
+    const stores = await openStores(whole, false);
+    for (const agent of some) await stores.identities.put(agent.handle, identityOf(agent));
+    await stores.close();
   }
   expect(filesOf(whole).join()).toMatch(/witness.*\.ldb.*\.log/);
 });
@@ -148,9 +157,7 @@ describe('a data folder with twenty handles', () => {
   it('of before there were marks is adopted; what is no record there is refused', async () => {
     const legacy = async (value: string) => {
       const folder = join(base, `legacy-${copies++}`);
-      const { close } = await openStores(folder, false);
-      await close();
-      rmSync(folder, { recursive: true });
+      mkdirSync(folder);
       const database = new ClassicLevel<string, string>(join(folder, 'registry'));
       await database.put('!identity!agent-0', value);
       await database.close();
