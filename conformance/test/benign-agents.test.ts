@@ -69,8 +69,8 @@ const BENIGN: Readonly<Record<string, readonly Patch[]>> = {
     { file: 'dms.ts', from: 'Math.max(SEQS_PER_MS * ts, inbox.lastSeq + 1)', to: 'inbox.lastSeq + 3' },
     {
       file: 'dms.ts',
-      from: 'if (inbox.messages.length === 0 && inbox.readers.size === 0 && !ahead)',
-      to: 'if (ahead && inbox.lastSeq === 0)',
+      from: 'if (ahead) this.#idle.add(inbox);',
+      to: 'if (inbox.lastSeq > 0) this.#idle.add(inbox);',
     },
   ],
   'at compat that says nothing of itself': [

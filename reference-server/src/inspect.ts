@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { ClassicLevel } from 'classic-level';
 import { digestOf, markIn, readWitness, writeWitness, type Mark } from './witness.ts';
 
@@ -67,11 +66,16 @@ async function readApart(path: string, how: 'open' | 'create' | 'repair'): Promi
   const survey: Survey = { records: new Map(), mark: null, fault: 'its database cannot be read to its end' };
   const child = spawn(process.execPath, [READER, path, how], { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(child, 'close');
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [key, text, error] = textsIn(line);
-    if (key === undefined || text === undefined) survey.fault = null;
-    else if (error === undefined) note(survey, key, text);
-    else survey.fault = faultOf(Object.assign(new Error(text), { code: key }));
+  let said = '';
+  for await (const part of child.stdout.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (said + part).split('\n');
+    said = lines.pop() ?? '';
+    for (const line of lines) {
+      const [key, text, error] = textsIn(line);
+      if (key === undefined || text === undefined) survey.fault = null;
+      else if (error === undefined) note(survey, key, text);
+      else survey.fault = faultOf(Object.assign(new Error(text), { code: key }));
+    }
   }
   await ended;
   return survey;
@@ -112,19 +116,20 @@ export function disagreement({ records, mark }: Survey, witness: Mark | null | u
 /** Move a damaged database aside, and put what can be read of it into a new one. */
 export async function salvage({ folder, records, fault, commits }: Inspected): Promise<Inspected> {
   const path = databaseOf(folder);
+  const [copy, next] = [`${path}.copy`, `${path}.next`];
+  for (const left of [copy, next]) rmSync(left, { recursive: true, force: true });
   const all = new Map(records);
-  if (exists(path)) {
-    const copy = `${path}.copy`;
-    if (fault !== null) {
-      cpSync(path, copy, { recursive: true });
-      for (const [key, text] of (await readApart(copy, 'repair')).records) all.set(key, text);
-      rmSync(copy, { recursive: true });
-    }
-    renameSync(path, `${path}.damaged-${Date.now()}`);
+  if (fault !== null && exists(path)) {
+    cpSync(path, copy, { recursive: true });
+    for (const [key, text] of (await readApart(copy, 'repair')).records) all.set(key, text);
+    rmSync(copy, { recursive: true });
   }
-  const database = new ClassicLevel<string, string>(path);
-  await database.batch([...all].map(([key, value]) => ({ type: 'put', key, value })));
+  const database = new ClassicLevel<string, string>(next);
+  const puts = [...all].map(([key, value]) => ({ type: 'put' as const, key, value }));
+  await database.batch(puts, { sync: true });
   await database.close();
+  if (exists(path)) renameSync(path, `${path}.damaged-${Date.now()}`);
+  renameSync(next, path);
   return { folder, records: all, mark: null, commits, fault: null, damage: null };
 }
 
