@@ -48,7 +48,7 @@ export interface RunningRelay {
 /** What the framework's own errors are on the wire. @see CORE-2 */
 function problemOf(error: FastifyError | Error): RequestProblem {
   if (error instanceof RequestProblem) return error;
-  if (error instanceof StoreError) return new RequestProblem('unavailable', { retryAfter: 30 });
+  if (error instanceof StoreError) return new RequestProblem('storage-failed', { retryAfter: 30 });
   const status = 'statusCode' in error ? error.statusCode : undefined;
   return new RequestProblem(status !== undefined && status < 500 ? 'bad-request' : 'internal');
 }
@@ -162,9 +162,10 @@ function serverOf(
 export async function createRelay(given: Partial<Config> & { clock?: Clock } = {}): Promise<RunningRelay> {
   const { clock = systemClock, ...config } = given;
   const full = { ...DEFAULT_CONFIG, ...config };
-  const stores = await openStores(full.dataDir);
+  const stores = await openStores(full.dataDir, full.acceptDamage);
   const relay = new Relay(full, clock, stores);
   const app = build(relay);
+  if (stores.accepted !== null) app.log.warn(stores.accepted);
   const { host, port, metricsPort } = relay.config;
   const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
   const url = await app.listen({ host, port });
