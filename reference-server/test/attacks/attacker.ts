@@ -53,12 +53,13 @@ export class Peer {
     return this;
   }
 
-  /** Resolves with the first bytes that come, after `ms` or a close with none. */
+  /** Resolves with the first bytes that come; with none after `ms`, an end or a close. */
   async first(ms: number): Promise<string> {
     if (this.text === '' && !this.socket.destroyed) {
       const signal = AbortSignal.timeout(ms);
       await Promise.race([
         once(this.socket, 'data', { signal }),
+        once(this.socket, 'end', { signal }),
         once(this.socket, 'close', { signal }),
       ]).catch(() => undefined);
     }
@@ -79,9 +80,14 @@ export class Attacker {
     this.#net = `127.0.${net}`;
   }
 
-  /** @param index from 0 to 249. */
+  /** @param index from 0 to 199. */
   address(index = 0): string {
     return `${this.#net}.${index + 2}`;
+  }
+
+  /** An address of someone else, who has nothing yet. */
+  get other(): string {
+    return `${this.#net}.254`;
   }
 
   /** Connect; a connection that is refused or reset is a Peer that is destroyed. */

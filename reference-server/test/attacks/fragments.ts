@@ -2,32 +2,26 @@
 import { allowance, each, NO_RATES, type Attack } from './attack.ts';
 import { clientFrame, webSocket } from './websocket.ts';
 
-const SOCKETS = { short: 8, full: 48 };
-const PIECES = 200_000;
-const AT_ONCE = 20_000;
+/** Below what the library gives up at by itself. */
+const PIECES = 16_000;
 
 export const fragments: Attack = {
   name: 'memory/websocket-fragments',
-  about: `WebSockets that each send ${PIECES} one-byte fragments of a message that never ends`,
+  about: `as many WebSockets as an address may have, each with ${PIECES} one-byte pieces of a message that never ends`,
   flags: NO_RATES,
   memory: (declared) =>
-    allowance([SOCKETS.full * declared.of('frame_bytes'), `${SOCKETS.full} × frame_bytes`]),
+    allowance([declared.of('address_streams') * declared.of('frame_bytes'), 'address_streams × frame_bytes']),
   run: async (context) => {
     const piece = clientFrame(0x00, Buffer.from('x'));
-    const pieces = Buffer.concat(Array.from({ length: AT_ONCE }, () => piece));
+    const pieces = Buffer.concat([
+      clientFrame(0x01, Buffer.from('{')),
+      ...Array.from({ length: PIECES }, () => piece),
+    ]);
     await context.begin();
     await each(
-      SOCKETS[context.size],
+      context.declared.of('address_streams'),
       8,
-      async () => {
-        const peer = await webSocket(context, 'fragments');
-        peer.send(clientFrame(0x01, Buffer.from('{')));
-        for (let sent = 0; sent < PIECES && !context.signal.aborted; sent += AT_ONCE) {
-          peer.send(pieces);
-          while (peer.socket.writableLength > pieces.length && !peer.socket.destroyed)
-            await context.pause(5);
-        }
-      },
+      async () => (await webSocket(context, 'fragments')).send(pieces),
       context.signal,
     );
     await context.settled(10_000);

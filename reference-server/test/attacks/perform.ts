@@ -1,5 +1,7 @@
 /** Runs one attack against a relay of its own, beside an honest client, and measures both. */
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { totalmem } from 'node:os';
 import { start, stop, type Started } from '../process.ts';
 import { type Attack, type Context, type Measured, MIB } from './attack.ts';
 import { Attacker } from './attacker.ts';
@@ -12,7 +14,7 @@ const CALM_MS = { short: 600, full: 3_000 };
 /** An attack that has not ended by itself after this long is ended. */
 const MOST_MS = { short: 45_000, full: 120_000 };
 /** A relay that holds this much is stopped before the machine is out of memory. */
-const TOO_MUCH = 8_192 * MIB;
+const TOO_MUCH = Math.min(8_192 * MIB, totalmem() / 2);
 /** An honest client may be this much slower than without the attack, or as slow as presence may be. */
 const SLOWER = 20;
 
@@ -154,6 +156,7 @@ export async function perform(
   const port = Number(new URL(relay.url).port);
   const declared = declaredWith(attack.flags);
   const end = new AbortController();
+  setMaxListeners(0, end.signal);
   const watch = new Watch(relay, () => end.abort());
   const attacker = new Attacker(port, net);
   const room = `honest-${randomUUID()}`;

@@ -13,10 +13,14 @@ export const reader: Attack = {
   about: `one reader by SSE and one by WebSocket in a room of ${MESSAGES} of the longest messages`,
   flags: NO_RATES,
   memory: (declared) =>
-    allowance([declared.of('cache_bytes'), 'cache_bytes'], [2 * declared.of('subscriber_bytes'), '2 × subscriber_bytes']),
+    allowance(
+      [declared.of('cache_bytes'), 'cache_bytes'],
+      [2 * declared.of('subscriber_bytes'), '2 × subscriber_bytes'],
+    ),
   run: async (context) => {
     const { attacker } = context;
-    const held = async () => fieldsOf(await attacker.ask({ path: pathOf('probeRoom', 'read') }))['recent_count'];
+    const held = async () =>
+      fieldsOf(await attacker.ask({ path: pathOf('probeRoom', 'read') }))['recent_count'];
     await fill(context, 'read', MESSAGES, LONGEST);
     const before = Number(await held());
     await context.begin();
@@ -24,7 +28,7 @@ export const reader: Attack = {
     sse.send(get(pathOf('streamEvents', 'read')));
     const ws = await webSocket(context, 'read');
     const all = before * LONGEST;
-    for (let i = 0; i < 600 && Math.min(sse.bytes, ws.bytes) < all; i++) {
+    for (let i = 0; i < 300 && Math.min(sse.bytes, ws.bytes) < all; i++) {
       if (sse.socket.destroyed || ws.socket.destroyed) break;
       await context.pause(10);
     }

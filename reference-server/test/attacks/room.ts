@@ -51,6 +51,15 @@ export async function fill(
   return accepted;
 }
 
+/** A post as text, for a connection of one's own. @param more header lines, each ended. */
+export function postText(room: string, chars = 8, more = ''): string {
+  const body = message(chars);
+  return (
+    `POST ${pathOf('postMessage', room)} HTTP/1.1\r\nHost: x\r\n${more}` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  );
+}
+
 /** A GET request as text, for a connection of one's own. @param more header lines, each ended. */
 export function get(path: string, more = ''): string {
   return `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
