@@ -79,7 +79,7 @@ const open = () => {
 function listen() {
   const ws = new WebSocket(`ws://127.0.0.1:${port}${path}/ws?after=${cursorWs}`, { handshakeTimeout: 5_000 });
   ws.on('open', open).on('error', () => undefined);
-  ws.on('message', (data) => take('ws', data.toString()));
+  ws.on('message', (data) => take('ws', Buffer.from(data).toString()));
   ws.on('close', () => setTimeout(listen, 100));
 }
 

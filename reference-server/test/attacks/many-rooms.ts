@@ -7,7 +7,7 @@ import { postText } from './room.ts';
 /** So many that no address and no network comes to its share of them. */
 const ADDRESSES = 16;
 const CHARS = 256;
-const ROOMS = 30_000;
+const ROOMS = 15_000;
 /** Less than they hold: it is full before all of them are there. */
 const BUDGET = ROOMS * 700;
 const POSTS = 3_000;
@@ -56,7 +56,7 @@ export const sweep: Attack = {
   flags: { ...NO_RATES, room_idle_ms: 600_000 },
   memory: (declared) => allowance([declared.of('cache_bytes'), 'cache_bytes']),
   run: async (context) => {
-    await cost(context, 'idle', context.size === 'full' ? 80_000 : 30_000);
+    await cost(context, 'idle', context.size === 'full' ? 80_000 : 10_000);
     await context.begin();
     await context.pause(context.size === 'full' ? 10_000 : 2_000);
     return [];

@@ -20,7 +20,7 @@ const group = (index: number) => index.toString(16);
 /** Flags of a relay that believes its proxy, which the attacker's first address is here. */
 export const PROXIED = { trusted_proxies: 'loopback' } as const;
 
-export const ONE: Origin = {
+const ONE: Origin = {
   name: 'one-address',
   about: 'one address',
   shares: 1,

@@ -3,7 +3,7 @@ import { ROUTES } from '@bot2bot/schemas';
 import { allowance, MIB, NO_RATES, steadily, type Attack } from './attack.ts';
 import { registered } from './agents.ts';
 
-const PROFILES = { short: 1_000, full: 8_000 };
+const PROFILES = { short: 800, full: 8_000 };
 const TAGS = 32;
 /** The default rate of an address: nobody asks more often. */
 const PER_SECOND = 200;

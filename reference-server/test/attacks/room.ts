@@ -10,7 +10,7 @@ export const LONGEST = 131_072;
 const fillers = new Map<number, string>();
 
 /** A message's JSON with a ciphertext of so many characters. */
-export function message(chars: number): string {
+function message(chars: number): string {
   let ciphertext = fillers.get(chars);
   if (ciphertext === undefined) fillers.set(chars, (ciphertext = 'A'.repeat(chars)));
   return `{"ciphertext":"${ciphertext}","nonce":"${randomBytes(24).toString('base64')}"}`;

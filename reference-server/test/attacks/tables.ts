@@ -1,34 +1,14 @@
-/** Tables that a stranger can fill: rooms, what is parked or listed in a room, handles, signatures, inboxes, profiles. */
+/** Tables of the relay that a stranger can fill: rooms, bytes, signatures, inboxes, handles, profiles. */
 import { pathOf, ROUTES } from '@bot2bot/schemas';
 import { agentNamed, dm, type TestAgent } from '../agent.ts';
-import { allowance, each, MIB, NO_RATES, type Attack, type Context, type Measured } from './attack.ts';
+import { allowance, each, MIB, NO_RATES, type Attack } from './attack.ts';
 import { publish, register, registered, signed } from './agents.ts';
-import { fieldsOf, type Answer } from './attacker.ts';
+import { fieldsOf } from './attacker.ts';
 import { linesOf, NEWCOMER, ORIGINS, PROXIED, type Origin } from './networks.ts';
 import { pipelined } from './pipeline.ts';
+import { keptOut, newcomers, NEWCOMERS } from './others.ts';
 import { LONGEST, post, postText } from './room.ts';
-
-const NEWCOMERS = 20;
-
-/** What became of others: the one thing that a full table is judged by. */
-function keptOut(statuses: readonly number[], from: string): Measured {
-  const refused = statuses.filter((status) => status < 200 || status > 299);
-  const which = [...new Set(refused)].join(', ');
-  return {
-    what: `others that were kept out${which === '' ? '' : ` (${which})`}`,
-    value: refused.length,
-    unit: `of ${statuses.length}`,
-    bound: 0,
-    from,
-  };
-}
-
-/** Ask for the same several times, from an address that has nothing yet. */
-async function newcomers(context: Context, ask: (index: number) => Promise<Answer>): Promise<number[]> {
-  const statuses: number[] = [];
-  await each(NEWCOMERS, 4, async (index) => statuses.push((await ask(index)).status), context.signal);
-  return statuses;
-}
+import { tablesOfRoom } from './tables-of-room.ts';
 
 const ROOMS = 2_000;
 
@@ -57,74 +37,6 @@ function roomsOf(origin: Origin): Attack {
     },
   };
 }
-
-const ofOne = 'one address may have 1/address_share of what the room has, the rest is for others';
-
-const waiters: Attack = {
-  name: 'tables/room-waiters',
-  about: 'one address parks as many requests in a room as it may',
-  flags: NO_RATES,
-  memory: (declared) => allowance([declared.of('room_waiters') * 65_536, 'room_waiters × 64 KiB']),
-  run: async (context) => {
-    const { attacker, declared } = context;
-    await post(context, 'parked');
-    const { last_seq } = fieldsOf(await attacker.ask({ path: pathOf('probeRoom', 'parked') }));
-    const wait = `${pathOf('waitForMessages', 'parked')}?after=${String(last_seq)}`;
-    await context.begin();
-    await each(declared.of('room_waiters') + 50, 50, async () => {
-      const peer = await attacker.open();
-      peer.send(`GET ${wait}&timeout=90 HTTP/1.1\r\nHost: x\r\n\r\n`);
-    });
-    await context.settled(3_000);
-    const others = await newcomers(context, () =>
-      attacker.ask({ from: context.attacker.other, path: `${wait}&timeout=1` }),
-    );
-    return [keptOut(others, ofOne)];
-  },
-};
-
-const listeners: Attack = {
-  name: 'tables/room-listeners',
-  about: 'one address keeps as many names in the presence of a room as it may',
-  flags: NO_RATES,
-  memory: (declared) => allowance([declared.of('room_listeners') * 4_096, 'room_listeners × 4 KiB']),
-  run: async (context) => {
-    const { attacker, declared } = context;
-    const path = pathOf('announceListening', 'listed');
-    const listen = (name: string, from = attacker.address()) =>
-      attacker.ask({ from, method: 'POST', path, body: { name } });
-    await post(context, 'listed');
-    await context.begin();
-    await each(declared.of('room_listeners') + 50, 8, (index) => listen(`listed-${index}`));
-    const others = await newcomers(context, (index) => listen(`other-${index}`, context.attacker.other));
-    return [keptOut(others, ofOne)];
-  },
-};
-
-const handles: Attack = {
-  name: 'tables/room-handles',
-  about: 'handles of one address take as many places in a room as they may',
-  flags: { ...NO_RATES, room_handles: 128 },
-  memory: (declared) => allowance([declared.of('room_handles') * 8_192, 'room_handles × 8 KiB']),
-  run: async (context) => {
-    const { attacker, declared } = context;
-    const path = pathOf('claimMessage', 'claimed');
-    await post(context, 'claimed');
-    const crowd = await registered(context, 'crowd', declared.of('room_handles') + 20);
-    const others = await registered(context, 'other', NEWCOMERS, { from: () => context.attacker.other });
-    await context.begin();
-    const claim = (agent: TestAgent, from: string) =>
-      signed(context, agent, { from, path: `${path}?timeout=1`, body: { handle: agent.handle } });
-    await each(crowd.length, 8, async (index) => {
-      const agent = crowd[index];
-      if (agent !== undefined) await claim(agent, attacker.address());
-    });
-    const statuses = await Promise.all(
-      others.map(async (agent) => (await claim(agent, context.attacker.other)).status),
-    );
-    return [keptOut(statuses, ofOne)];
-  },
-};
 
 const VICTIMS = 2_000;
 const FLOODED = 64 * MIB;
@@ -246,9 +158,7 @@ const registry: Attack = {
 
 export const tables: readonly Attack[] = [
   ...ORIGINS.map(roomsOf),
-  waiters,
-  listeners,
-  handles,
+  ...tablesOfRoom,
   victim,
   replays,
   inboxes('signed'),

@@ -5,7 +5,8 @@ import { allowance, type Attack, type Context } from './attack.ts';
 import { Attacker } from './attacker.ts';
 import { declaredWith } from './declared.ts';
 import { HonestClient } from './honest.ts';
-import { judged, pauseUntil, Watch, type Outcome } from './perform.ts';
+import { judgedMemory, judgedMessages, pauseUntil, type Outcome } from './perform.ts';
+import { Watch } from './watch.ts';
 
 /** The first of their networks: each attack has addresses of its own. */
 const FIRST_NET = 10;
@@ -79,7 +80,7 @@ export async function allAtOnce(
       cost,
       calm,
       honest,
-      measured: judged(declared, cost, allowed, calm, honest),
+      measured: [judgedMemory(cost, allowed), ...judgedMessages(honest)],
     };
   } catch (error) {
     const { exitCode, signalCode } = relay.child;

@@ -12,6 +12,9 @@ const unread = (sockets: number) => (declared: Declared) =>
     [sockets * declared.of('subscriber_bytes'), `${sockets} × subscriber_bytes`],
   );
 
+/** Of the longest: 32 MiB, and 64 MiB. */
+const MESSAGES = { short: 250, full: 500 };
+
 /** Send the same text on each of so many connections in one write, and read nothing. */
 async function unreadOn(context: Context, sockets: number, text: string): Promise<void> {
   await each(sockets, 50, async () => (await context.attacker.open()).send(text), context.signal);
@@ -32,7 +35,7 @@ function ofFullRoom(given: {
     flags: NO_RATES,
     memory: unread(sockets),
     run: async (context) => {
-      await fill(context, 'unread', 500, LONGEST);
+      await fill(context, 'unread', MESSAGES[context.size], LONGEST);
       await context.begin();
       await unreadOn(context, sockets, get(path('unread')).repeat(requests));
       return [];
@@ -49,7 +52,7 @@ const FILES = ['/sdk/bot2bot.mjs', ROUTES.openapi.path, `${ROUTES.docs.path}/swa
 export const unreadAnswers: readonly Attack[] = [
   ofFullRoom({
     name: 'memory/unread-transcripts',
-    about: '25 transcripts of a 64 MiB room asked for at once on one connection, none read',
+    about: '25 transcripts of a full room asked for at once on one connection, none read',
     path: transcript,
     sockets: 1,
     requests: 25,
@@ -63,7 +66,7 @@ export const unreadAnswers: readonly Attack[] = [
   }),
   ofFullRoom({
     name: 'memory/unread-waits',
-    about: '25 answers of wait from a 64 MiB room on one connection, none read',
+    about: '25 answers of wait from a full room on one connection, none read',
     path: (room) => `${pathOf('waitForMessages', room)}?after=0`,
     sockets: 1,
     requests: 25,

@@ -61,7 +61,7 @@ const TARGETS: readonly Target[] = Object.entries<Route>(ROUTES).flatMap(([opera
 /** JSON of the example with this text as the value of a field. */
 function bodyWith(example: Readonly<Record<string, unknown>>, field: string, junk: string): string {
   const rest = Object.entries(example).filter(([name]) => name !== field);
-  const fields = [...rest.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)];
+  const fields = rest.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
   return `{${[...fields, `${JSON.stringify(field)}:${junk}`].join(',')}}`;
 }
 
