@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { ATTACKS } from '../test/attacks/all.ts';
 import type { Attack } from '../test/attacks/attack.ts';
+import { Control } from '../test/attacks/honest.ts';
 import { isBroken, perform, type Outcome } from '../test/attacks/perform.ts';
 import { allAtOnce } from '../test/attacks/together.ts';
 import { heading, painter, rows } from './attack-table.ts';
@@ -85,20 +86,23 @@ function died(name: string, error: unknown): void {
   broken++;
 }
 
-async function alone(attack: Attack, place: number): Promise<void> {
+async function alone(attack: Attack, place: number, control: Control): Promise<void> {
   const title = `${place + 1}/${chosen.length} ${attack.name}: ${attack.about}`;
   progress(title);
   const tell = (text: string) => process.stderr.isTTY && progress(`${title} · ${text}`);
   try {
-    show(await perform(attack, values.short ? 'short' : 'full', { tell }));
+    show(await perform(attack, values.short ? 'short' : 'full', control, { tell }));
   } catch (error) {
     died(attack.name, error);
   }
 }
 
 process.stdout.write(heading(paint));
-if (together === undefined) for (const [place, attack] of chosen.entries()) await alone(attack, place);
-else
+if (together === undefined) {
+  const control = await Control.start();
+  for (const [place, attack] of chosen.entries()) await alone(attack, place, control);
+  await control.close();
+} else
   try {
     const every = process.stderr.isTTY ? 1 : 10;
     let told = 0;

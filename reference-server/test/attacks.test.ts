@@ -1,12 +1,19 @@
 /** What a stranger may do to the relay and to others: each attack in short, judged by its bounds. `npm run attack` for more. */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ATTACKS } from './attacks/all.ts';
 import { each, type Attack } from './attacks/attack.ts';
+import { Control } from './attacks/honest.ts';
 import { isBroken, perform } from './attacks/perform.ts';
+
+let control: Control;
+beforeAll(async () => {
+  control = await Control.start();
+});
+afterAll(() => control.close());
 
 /** The bounds that it broke, as a person reads them. */
 async function broken(attack: Attack, net: number): Promise<string[]> {
-  const { measured } = await perform(attack, 'short', { net });
+  const { measured } = await perform(attack, 'short', control, { net });
   return measured
     .filter(isBroken)
     .map(({ what, value, unit, bound, from }) => `${what}: ${value}, at most ${bound} ${unit} (${from})`);
@@ -14,7 +21,7 @@ async function broken(attack: Attack, net: number): Promise<string[]> {
 
 /** They wait for timings more than they work. */
 const isPatient = ({ name }: Attack) => /^(?:places|tables|streams)\//.test(name);
-const AT_ONCE = 4;
+const AT_ONCE = 3;
 
 describe('attacks on places and tables', () => {
   const patient = ATTACKS.filter(isPatient);

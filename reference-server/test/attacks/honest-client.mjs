@@ -1,7 +1,8 @@
 /**
  * An honest client, a process of its own: it posts into a room of its own at a steady rate, by turns on a fresh and on a
- * kept connection, and reads it by WebSocket and by SSE. On a message from its parent it reports and starts anew:
- * `{ accepted, lost, twice, refused, retried, reconnected, latencies }`, ms from the intent to post to each reader.
+ * kept connection, and reads it by WebSocket and by SSE. It says `{ ready: true }` once both have opened. Asked for
+ * `{ from, to }` (Unix ms) it waits until what it meant to post in that time has been received, then reports on it:
+ * `{ from, accepted, lost, twice, refused, retried, latencies }`, latencies in ms from the intent to post to each reader.
  */
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
@@ -17,10 +18,9 @@ const path = `/api/rooms/${room}`;
 const kept = new Agent({ keepAlive: true, maxSockets: 4 });
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const newWindow = () => ({ posts: new Set(), refused: 0, retried: 0, reconnected: 0, twice: 0 });
-let current = newWindow();
-const byLabel = new Map();
-let count = 0;
+const now = () => performance.timeOrigin + performance.now();
+/** Every post, in the order in which they began, which is that of their labels. */
+const posts = [];
 
 /** @returns status of the answer, 0 without one. */
 function send(body, agent) {
@@ -37,24 +37,20 @@ function send(body, agent) {
 }
 
 async function post() {
-  const window = current;
-  const label = `h${count++}`;
-  const one = { at: performance.now(), accepted: false, settled: false, seen: new Map() };
-  byLabel.set(label, one);
-  window.posts.add(one);
+  const one = { at: now(), accepted: false, settled: false, retried: 0, twice: 0, seen: new Map() };
+  const count = posts.push(one);
   const nonce = randomBytes(24).toString('base64');
-  const body = JSON.stringify({ ciphertext: 'AAAA', nonce, sender: label });
+  const body = JSON.stringify({ ciphertext: 'AAAA', nonce, sender: `h${count - 1}` });
   const agent = count % 2 === 0 ? kept : false;
-  for (let wait = 50; performance.now() - one.at < PATIENCE_MS; wait = Math.min(1_000, 2 * wait)) {
+  for (let wait = 50; now() - one.at < PATIENCE_MS; wait = Math.min(1_000, 2 * wait)) {
     const status = await send(body, agent);
     if (status === 200) {
       one.accepted = one.settled = true;
       return;
     }
-    window.retried++;
+    one.retried++;
     await pause(wait);
   }
-  window.refused++;
   one.settled = true;
 }
 
@@ -63,17 +59,16 @@ function take(reader, text) {
   const frame = JSON.parse(text);
   if (frame.type !== 'message') return;
   if (reader === 'ws') cursorWs = frame.seq;
-  const one = byLabel.get(frame.sender);
+  const one = posts[Number(frame.sender.slice(1))];
   if (one === undefined) return;
-  if (one.seen.has(reader)) current.twice++;
-  else one.seen.set(reader, performance.now() - one.at);
+  if (one.seen.has(reader)) one.twice++;
+  else one.seen.set(reader, now() - one.at);
 }
 
 let opened = 0;
 const open = () => {
   opened++;
   if (opened === READERS.length) process.send({ ready: true });
-  else if (opened > READERS.length) current.reconnected++;
 };
 
 function listen() {
@@ -114,27 +109,24 @@ function follow() {
 
 const isDone = (one) => one.settled && (!one.accepted || one.seen.size === READERS.length);
 
-async function report() {
-  const window = current;
-  current = newWindow();
-  const until = performance.now() + GRACE_MS;
-  while (performance.now() < until && ![...window.posts].every(isDone)) await pause(20);
-  const posts = [...window.posts];
-  const accepted = posts.filter((one) => one.accepted);
-  for (const [label, one] of byLabel) if (window.posts.has(one)) byLabel.delete(label);
-  const { refused, retried, reconnected, twice } = window;
+async function report({ from, to }) {
+  const mine = posts.filter(({ at }) => at >= from && at < to);
+  const until = now() + GRACE_MS;
+  while (now() < until && !mine.every(isDone)) await pause(20);
+  const accepted = mine.filter((one) => one.accepted);
+  const sum = (figure) => mine.reduce((total, one) => total + figure(one), 0);
   process.send({
+    from,
     accepted: accepted.length,
-    lost: accepted.reduce((sum, one) => sum + READERS.length - one.seen.size, 0),
-    refused: refused + posts.filter((one) => !one.settled).length,
-    retried,
-    reconnected,
-    twice,
-    latencies: posts.flatMap((one) => [...one.seen.values()]),
+    lost: accepted.reduce((total, one) => total + READERS.length - one.seen.size, 0),
+    twice: sum((one) => one.twice),
+    refused: mine.length - accepted.length,
+    retried: sum((one) => one.retried),
+    latencies: mine.flatMap((one) => [...one.seen.values()]),
   });
 }
 
-process.on('message', () => void report());
+process.on('message', (asked) => void report(asked));
 process.on('disconnect', () => process.exit(0));
 listen();
 follow();

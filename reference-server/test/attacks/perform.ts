@@ -5,14 +5,14 @@ import { start, stop } from '../process.ts';
 import { type Allowance, type Attack, type Context, type Measured, MIB } from './attack.ts';
 import { Attacker } from './attacker.ts';
 import { commandLine, declaredWith, type Declared } from './declared.ts';
-import { HonestClient, type Honest } from './honest.ts';
+import { clockMs, HonestClient, type Control, type Honest } from './honest.ts';
 import { Watch, type Cost } from './watch.ts';
 
 /** The honest client alone, before the attack: what its latency is compared with. */
 const CALM_MS = { short: 600, full: 3_000 };
 /** An attack that has not ended by itself after this long is ended. */
 const MOST_MS = { short: 45_000, full: 120_000 };
-/** An honest client may be this much slower than without the attack, or as slow as presence may be. */
+/** An honest client may be this many times slower than without the attack, or as slow as presence may be. */
 const SLOWER = 20;
 
 export interface Outcome {
@@ -40,13 +40,14 @@ export function judgedMessages({ lost, twice, refused }: Honest): Measured[] {
   ];
 }
 
-function judgedLatency(declared: Declared, calm: Honest, honest: Honest): Measured {
+/** @param control of a client whose relay nobody attacks, in the time of the attack. */
+function judgedLatency(declared: Declared, calm: Honest, control: Honest, honest: Honest): Measured {
   return {
     what: 'honest: p99',
     value: Math.round(honest.p99),
     unit: 'ms',
-    bound: Math.round(Math.max(declared.of('presence_ms'), SLOWER * calm.p99)),
-    from: `presence_ms, or ${SLOWER} times its own p99 without the attack`,
+    bound: Math.round(Math.max(declared.of('presence_ms'), SLOWER * calm.p99, SLOWER * control.p99)),
+    from: `presence_ms; or ${SLOWER} times the p99 of the same client before, or of one beside a relay at peace`,
   };
 }
 
@@ -76,6 +77,7 @@ export function pauseUntil(signal: AbortSignal): (ms: number) => Promise<void> {
 export async function perform(
   attack: Attack,
   size: 'short' | 'full',
+  control: Control,
   { net = 1, tell = () => undefined }: { net?: number; tell?: (text: string) => void } = {},
 ): Promise<Outcome> {
   const relay = await start(commandLine(attack.flags));
@@ -92,6 +94,7 @@ export async function perform(
   try {
     const client = (honestClient = await HonestClient.start(port, room));
     let calm: Honest | undefined;
+    let begunAt = 0;
     const context: Context = {
       relay,
       port,
@@ -103,9 +106,10 @@ export async function perform(
       begin: async () => {
         // What the preparation left to do is not counted.
         await watch.settled(2_000, pause);
-        await client.window();
+        const from = clockMs();
         await pause(CALM_MS[size]);
-        calm = await client.window();
+        calm = await client.between(from, clockMs());
+        begunAt = clockMs();
         watch.begin();
       },
       settled: (mostMs) => watch.settled(mostMs, pause),
@@ -114,13 +118,17 @@ export async function perform(
     const own = await attack.run(context);
     if (calm === undefined) throw new Error(`${attack.name} never began`);
     tell('waiting for the honest client');
-    const honest = await client.window();
+    const endedAt = clockMs();
+    const [honest, undisturbed] = await Promise.all([
+      client.between(begunAt, endedAt),
+      control.client.between(begunAt, endedAt),
+    ]);
     const cost = watch.cost();
     const measured = [
       ...own,
       judgedMemory(cost, attack.memory(declared)),
       ...judgedMessages(honest),
-      judgedLatency(declared, calm, honest),
+      judgedLatency(declared, calm, undisturbed, honest),
     ];
     return { attack, cost, calm, honest, measured };
   } catch (error) {

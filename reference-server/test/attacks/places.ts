@@ -53,7 +53,7 @@ function placesIn({ name, about, enter, until, afterwards }: State): Attack {
       await each(PROBES, 1, async () => {
         const newcomer = await attacker.open(attacker.other);
         newcomer.read().send(get(health, 'Connection: close\r\n'));
-        if (!(await newcomer.first(2_000)).startsWith('HTTP/1.1 200')) refused++;
+        if (!(await newcomer.first(10_000)).startsWith('HTTP/1.1 200')) refused++;
         newcomer.socket.destroy();
       });
       await afterwards?.(context);

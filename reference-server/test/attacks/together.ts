@@ -4,7 +4,7 @@ import { stop, start } from '../process.ts';
 import { allowance, type Attack, type Context } from './attack.ts';
 import { Attacker } from './attacker.ts';
 import { declaredWith } from './declared.ts';
-import { HonestClient } from './honest.ts';
+import { clockMs, HonestClient } from './honest.ts';
 import { judgedMemory, judgedMessages, pauseUntil, type Outcome } from './perform.ts';
 import { Watch } from './watch.ts';
 
@@ -31,9 +31,10 @@ export async function allAtOnce(
   let client: HonestClient | undefined;
   try {
     client = await HonestClient.start(port, 'honest-room');
-    await client.window();
+    const calmAt = clockMs();
     await pause(3_000);
-    const calm = await client.window();
+    const begunAt = clockMs();
+    const calm = await client.between(calmAt, begunAt);
     watch.begin();
     const rounds = attacks.map(async (attack, i) => {
       const attacker = attackers[i];
@@ -60,7 +61,7 @@ export async function allAtOnce(
       await pause(1_000);
     }
     const cost = watch.cost();
-    const reported = client.window();
+    const reported = client.between(begunAt, clockMs());
     end.abort();
     for (const attacker of attackers) attacker.close();
     tell('waiting for the honest client');
