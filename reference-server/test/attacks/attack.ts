@@ -46,6 +46,11 @@ export interface Attack {
   /** Flags of the relay by name with underscores; those that a relay does not know are left out. */
   readonly flags: Readonly<Record<string, number | string>>;
   readonly memory: (declared: Declared) => Allowance;
+  /**
+   * How many times `presence_ms` an honest client may wait; 1 if absent. More for those that do what is allowed at full
+   * speed, without rates: they are about what is left of a table afterwards.
+   */
+  readonly patience?: number;
   /** @returns what is its own; memory and what became of the honest client are measured around it. */
   readonly run: (context: Context) => Promise<readonly Measured[]>;
 }

@@ -5,8 +5,8 @@ import { bin } from '../process.ts';
 /** Limits that a relay may not have; what their absence is judged by. */
 const IN_ABSENCE: Readonly<Record<string, number>> = {
   address_share: 8,
-  answer_bytes: 8 << 20,
-  cache_bytes: 64 << 20,
+  answer_bytes: 16 << 20,
+  cache_bytes: 256 << 20,
 };
 
 export interface Declared {
@@ -43,5 +43,5 @@ export function declaredWith(flags: Readonly<Record<string, number | string>>): 
     if (typeof value !== 'number') throw new RangeError(`the relay declares no ${name}`);
     return value;
   };
-  return { of, share: (name) => Math.max(1, Math.floor(of(name) / of('address_share'))) };
+  return { of, share: (name) => Math.max(1, Math.ceil(of(name) / of('address_share'))) };
 }

@@ -14,18 +14,19 @@ const FLAGS = {
   connections: CONNECTIONS,
   header_ms: 600,
   request_ms: 900,
-  stalled_ms: 1_000,
+  stalled_ms: 2_500,
   keepalive_ms: 500,
 };
 /** Timers of the relay look at everything every quarter of a second; and a turn to close hundreds. */
 const TURN_MS = 1_000;
 const PROBES = 10;
 
-function placesIn({ name, about, enter, until, afterwards }: State): Attack {
+function placesIn({ name, about, flags, enter, until, afterwards }: State): Attack {
   return {
     name: `places/${name}`,
     about: `${about}: ${CONNECTIONS + 100} connections`,
-    flags: FLAGS,
+    flags: { ...FLAGS, ...flags },
+    patience: 5,
     memory: (declared) =>
       allowance(
         [declared.of('answer_bytes'), 'answer_bytes'],
@@ -47,7 +48,9 @@ function placesIn({ name, about, enter, until, afterwards }: State): Attack {
         context.signal,
       );
       const since = performance.now();
-      await context.pause(100);
+      const share = declared.share('connections');
+      // Those that it refused are on their way out.
+      for (let i = 0; i < 100 && held() > share; i++) await context.pause(20);
       const most = held();
       let refused = 0;
       await each(PROBES, 1, async () => {
@@ -66,7 +69,7 @@ function placesIn({ name, about, enter, until, afterwards }: State): Attack {
           what: 'places of one address',
           value: most,
           unit: 'connections',
-          bound: declared.share('connections'),
+          bound: share,
           from: 'connections / address_share',
         },
         {

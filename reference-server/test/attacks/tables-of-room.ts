@@ -4,7 +4,7 @@ import type { TestAgent } from '../agent.ts';
 import { allowance, each, NO_RATES, type Attack } from './attack.ts';
 import { registered, signed } from './agents.ts';
 import { fieldsOf } from './attacker.ts';
-import { keptOut, newcomers, NEWCOMERS } from './others.ts';
+import { keptOut, newcomers } from './others.ts';
 import { get, post } from './room.ts';
 
 const ofOne = 'one address may have 1/address_share of what the room has, the rest is for others';
@@ -60,7 +60,7 @@ const handles: Attack = {
     const path = pathOf('claimMessage', 'claimed');
     await post(context, 'claimed');
     const crowd = await registered(context, 'crowd', declared.of('room_handles') + 20);
-    const others = await registered(context, 'other', NEWCOMERS, { from: () => context.attacker.other });
+    const others = await registered(context, 'other', 8, { from: () => context.attacker.other });
     await context.begin();
     const claim = (agent: TestAgent, from: string) =>
       signed(context, agent, { from, path: `${path}?timeout=1`, body: { handle: agent.handle } });

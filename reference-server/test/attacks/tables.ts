@@ -156,6 +156,9 @@ const registry: Attack = {
   },
 };
 
+/** They fill what they fill at full speed. */
+const atFullSpeed = (attack: Attack): Attack => ({ ...attack, patience: 5 });
+
 export const tables: readonly Attack[] = [
   ...ORIGINS.map(roomsOf),
   ...tablesOfRoom,
@@ -164,4 +167,4 @@ export const tables: readonly Attack[] = [
   inboxes('signed'),
   inboxes('unsigned'),
   registry,
-];
+].map(atFullSpeed);
