@@ -142,9 +142,8 @@ function serverOf(
     IncomingMessage: Incoming,
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (!connections.begin(request, response)) return;
     response.on('finish', () => countAnswer(response.statusCode));
-    handle(request, response);
+    connections.begin(request, response, () => handle(request, response));
   });
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) =>
     answerProblem(response, new RequestProblem('expectation-failed')),
