@@ -93,7 +93,7 @@ describe('--data-dir', () => {
           expect(json['sign_pub']).toBe(owner.signPub);
         }
         const killed = once(relay.child, 'exit');
-        setTimeout(() => relay.child.kill('SIGKILL'), 30 + Math.random() * 120);
+        setTimeout(() => relay.child.kill('SIGKILL'), 60 + Math.random() * 240);
         const worker = async () => {
           for (;;) {
             const agent = agentNamed(`agent-${round}-${tried++}`);

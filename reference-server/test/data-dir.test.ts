@@ -21,7 +21,7 @@ import { start, stop, type Started } from './process.ts';
 const LONG = { timeout: 240_000 };
 const DAMAGED = /^--data-dir \S+ is damaged: [^\n]+; \d+ handles can be read\. [^\n]*--accept-damage[^\n]*$/;
 /** Positions in each file at which a byte is flipped. */
-const STEPS = 16;
+const STEPS = 10;
 
 const base = mkdtempSync(join(tmpdir(), 'bot2bot-damage-'));
 const started: Started[] = [];
@@ -181,6 +181,27 @@ describe('a data folder with twenty handles', () => {
   });
 });
 
+describe('a write that failed', () => {
+  it('is told, and the next is taken once the folder takes writes again', async () => {
+    const folder = copyOf(whole);
+    const stores = await openStores(folder, false);
+    const [a, b, c, d] = ['new-a', 'new-b', 'new-c', 'new-d'].map(agentNamed).map(identityOf);
+    if (a === undefined || b === undefined || c === undefined || d === undefined) return;
+    await stores.identities.put(a.handle, a);
+    mkdirSync(join(folder, 'registry.witness.next'));
+    await expect(stores.identities.put(b.handle, b)).rejects.toThrow(StoreError);
+    await expect(stores.identities.put(c.handle, c)).rejects.toThrow(StoreError);
+    rmSync(join(folder, 'registry.witness.next'), { recursive: true });
+    const other = { ...b, sign_pub: d.sign_pub };
+    await Promise.all([stores.identities.put(other.handle, other), stores.identities.put(d.handle, d)]);
+    await stores.close();
+    const found = await opened(folder);
+    expect(
+      typeof found === 'string' ? found : [found.get('new-a'), found.get('new-b'), found.get('new-d')],
+    ).toEqual([a.sign_pub, d.sign_pub, d.sign_pub]);
+  });
+});
+
 describe('the relay', () => {
   it('refuses a damaged folder in one line; started once with --accept-damage it goes on', LONG, async () => {
     const folder = join(base, 'process');
@@ -244,7 +265,7 @@ describe('the relay', () => {
     expect((rest.json['agents'] as { handle: string }[]).map(({ handle }) => handle)).toEqual(['mia', 'bob']);
   });
 
-  it('ends at once where its folder cannot be made', { timeout: 5_000 }, async () => {
+  it('ends at once where its folder cannot be made', LONG, async () => {
     for (const folder of ['/proc/x', '/proc/x/y', join(base, 'no', 'parent')])
       await expect(start(['--data-dir', folder])).rejects.toThrow(
         /^the relay ended \(1\): bot2bot-relay: --data-dir \S+ cannot be used: [^\n]+\n$/,
