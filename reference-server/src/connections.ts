@@ -78,9 +78,10 @@ export class Connections {
     try {
       if (!this.#addresses.isProxy(socket)) release = this.#shares.take(clientAt(socket.remoteAddress));
     } catch (error) {
+      socket.on('error', () => socket.destroy());
       if (error instanceof RequestProblem) socket.write(rawAnswer(error));
       socket.destroySoon();
-      socket.on('error', () => socket.destroy());
+      return;
     }
     const connection = {
       release,

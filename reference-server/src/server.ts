@@ -112,6 +112,8 @@ function build(relay: Relay): FastifyInstance {
     const methods = methodsAt(request.url);
     const problem = new RequestProblem(methods.length === 0 ? 'not-found' : 'method-not-allowed');
     if (methods.length > 0) reply.header('Allow', methods.join(', '));
+    // Who wanted to speak something else has nothing more to say.
+    if (request.headers.upgrade !== undefined) reply.header('Connection', 'close');
     return reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body));
   });
 
