@@ -74,8 +74,8 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
   {
     id: 'CLAIM-6/newest-first',
     file: 'log.ts',
-    from: 'entry.json !== null && admits(entry)) return entry;',
-    to: 'entry.json !== null && admits(entry) && !this.#entries.slice(i + 1).some((later) => later.json !== null && admits(later))) return entry;',
+    from: 'if (entry?.live === true && admits(entry)) return entry;',
+    to: 'if (entry?.live === true && admits(entry) && !this.#entries.slice(i + 1).some((later) => later.live && admits(later))) return entry;',
   },
   {
     id: 'CLAIM-7/another-id',
@@ -328,7 +328,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
   {
     id: 'CLAIM-29/ack-without-seq',
     file: 'validate.ts',
-    from: 'ackOf: checker(AckBody),',
-    to: 'ackOf: checker(Type.Partial(AckBody)) as unknown as (body: Record<string, unknown>) => AckBody,',
+    from: 'ackOf: checker(AckBody, {',
+    to: 'ackOf: checker(Type.Partial(AckBody), {',
   },
 ];

@@ -41,8 +41,8 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   {
     id: 'CORE-4/bad-encoding',
     file: 'server.ts',
-    from: 'const problem = problemOf(error);\n      reply.hijack();',
-    to: "const problem = new RequestProblem('internal');\n      reply.hijack();",
+    from: 'answerProblem(reply.raw, problemOf(error));',
+    to: "answerProblem(reply.raw, new RequestProblem('internal'));",
   },
   {
     id: 'CORE-5/strict',
@@ -65,9 +65,9 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-8/400',
-    file: 'server.ts',
-    from: "return new RequestProblem('too-large');",
-    to: "return new RequestProblem('bad-request');",
+    file: 'body.ts',
+    from: "problem ??= new RequestProblem('too-large');",
+    to: "problem ??= new RequestProblem('bad-request');",
   },
   {
     id: 'CORE-9/one-origin',
@@ -121,7 +121,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   {
     id: 'CORE-16/200',
     file: 'server.ts',
-    from: "const problem = new RequestProblem('not-found');\n    return reply.code(problem.status)",
-    to: "const problem = new RequestProblem('not-found');\n    return reply.code(200)",
+    from: 'return reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body));\n  });\n\n',
+    to: 'return reply.code(200).headers(problem.headers).send(JSON.stringify(problem.body));\n  });\n\n',
   },
 ];

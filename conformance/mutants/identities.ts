@@ -109,7 +109,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'REQ-2/short-n',
-    file: 'auth.ts',
+    file: 'authorization.ts',
     from: '!isNonce.Check(n) || ',
     to: '',
   },
@@ -159,8 +159,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'SIGN-1/label',
     file: 'validate.ts',
-    from: 'signature === undefined ? (valid.sender ?? ANONYMOUS) : `@${signature.handle}`',
-    to: 'valid.sender ?? ANONYMOUS',
+    from: 'signature === undefined ? (valid.sender ?? POSTER) : `@${signature.handle}`',
+    to: 'valid.sender ?? POSTER',
   },
   {
     id: 'SIGN-1/key-as-registered',
@@ -212,13 +212,13 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'SIGN-5/left-behind',
-    file: 'log.ts',
+    file: 'message.ts',
     from: "(signature === undefined ? '}' : signatureFields(signature, signedOnly))",
     to: "'}'",
   },
   {
     id: 'SIGN-5/no-flag',
-    file: 'log.ts',
+    file: 'message.ts',
     from: "(signedOnly ? ',\"signed_only\":true}' : '}')",
     to: "'}'",
   },

@@ -10,13 +10,13 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-2/alphabet',
-    file: 'log.ts',
+    file: 'message.ts',
     from: '`"ciphertext":"${ciphertext}",',
     to: "`\"ciphertext\":\"${ciphertext.replaceAll('-', '+').replaceAll('_', '/')}\",",
   },
   {
     id: 'MSG-2/trimmed-sender',
-    file: 'log.ts',
+    file: 'message.ts',
     from: 'JSON.stringify(sender)',
     to: 'JSON.stringify(sender.trim())',
   },
@@ -65,7 +65,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   { id: 'MSG-8/no-floor', file: 'validate.ts', from: 'ttl >= timings.ttl_min_ms', to: 'ttl > 0' },
   {
     id: 'MSG-8/not-delivered',
-    file: 'log.ts',
+    file: 'message.ts',
     from: '(ttlMs === 0 ? \'\' : `,"ttl_ms":${ttlMs}`)',
     to: "''",
   },
@@ -84,8 +84,8 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-11/seconds',
     file: 'engine/memory.ts',
-    from: 'log.append(draft, this.#clock.wall())',
-    to: 'log.append(draft, Math.floor(this.#clock.wall() / 1000) * 1000)',
+    from: 'log.append(draft, client, this.#clock.wall())',
+    to: 'log.append(draft, client, Math.floor(this.#clock.wall() / 1000) * 1000)',
   },
   {
     id: 'MSG-12/gaps',
@@ -126,7 +126,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-16/forgotten',
     file: 'log.ts',
-    from: 'if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.json));',
+    from: 'if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.frame));',
     to: 'this.#nonces.delete(entry.nonce);',
   },
   {
@@ -137,7 +137,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-18/dropped',
-    file: 'log.ts',
+    file: 'message.ts',
     from: '(ext === undefined ? \'\' : `,"ext":"${ext}"`)',
     to: "''",
   },
@@ -156,18 +156,18 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-20/unlimited',
     file: 'rate-limit.ts',
-    from: 'if (retryAfter > 0) throw',
-    to: 'if (retryAfter > 1e9) throw',
+    from: "if (left > 0) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
+    to: "if (left > 1e9) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
   },
   {
     id: 'MSG-21/kept',
     file: 'routes/messages.ts',
     from: 'const posted = await relay.post(',
-    to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, 'x', () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
+    to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, ['x'], () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
   },
   {
     id: 'MSG-22/verified',
-    file: 'log.ts',
+    file: 'message.ts',
     from: '"sender_verified":${signature !== undefined},',
     to: '"sender_verified":true,',
   },

@@ -47,8 +47,8 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   {
     id: 'ROOM-6/early',
     file: 'hub.ts',
-    from: 'room.activeAt < this.#timings.room_idle_ms)',
-    to: 'room.activeAt < this.#timings.room_idle_ms / 2)',
+    from: 'room.activeAt >= this.#timings.room_idle_ms)',
+    to: 'room.activeAt >= this.#timings.room_idle_ms / 2)',
   },
   {
     id: 'ROOM-6/streams-do-not-count',
@@ -66,8 +66,8 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   {
     id: 'ROOM-7/never',
     file: 'hub.ts',
-    from: 'room.log.close();\n      this.rooms.delete(room.id);',
-    to: ';',
+    from: 'room.activeAt >= this.#timings.room_idle_ms) this.#remove(room);',
+    to: 'room.activeAt >= this.#timings.room_idle_ms) return;',
   },
   {
     id: 'ROOM-8/looking-keeps',

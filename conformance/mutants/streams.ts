@@ -5,8 +5,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-1/type',
     file: 'routes/stream.ts',
-    from: "'Content-Type: text/event-stream; charset=utf-8',",
-    to: "'Content-Type: text/plain',",
+    from: "const headers = { 'Content-Type': 'text/event-stream; charset=utf-8',",
+    to: "const headers = { 'Content-Type': 'text/plain',",
   },
   {
     id: 'STREAM-2/ready-first',
@@ -28,9 +28,9 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-4/no-participants',
-    file: 'hub.ts',
-    from: 'participants: room.participants(this.#clock.mono()),\n      epoch',
-    to: 'participants: [],\n      epoch',
+    file: 'presence.ts',
+    from: 'participants: room.participants(mono),\n    epoch',
+    to: 'participants: [],\n    epoch',
   },
   {
     id: 'STREAM-5/floor-of-the-room',
@@ -38,8 +38,18 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     from: 'const lastSeq = Math.min(sub.cursor, room.log.lastSeq(this.#clock.wall()));',
     to: 'const lastSeq = room.log.lastAssigned + 1;',
   },
-  { id: 'STREAM-6/silent', file: 'hub.ts', from: 'this.#write(sub, KEEPALIVE);', to: ';' },
-  { id: 'STREAM-7/no-epoch', file: 'log.ts', from: 'id: ${this.epoch}:${entry.seq}', to: 'id: ${entry.seq}' },
+  {
+    id: 'STREAM-6/silent',
+    file: 'hub.ts',
+    from: 'this.#write(sub, KEEPALIVE[sub.format]);',
+    to: ';',
+  },
+  {
+    id: 'STREAM-7/no-epoch',
+    file: 'log.ts',
+    from: '`${this.epoch}:${entry.seq}`',
+    to: '`${entry.seq}`',
+  },
   {
     id: 'STREAM-8/query-wins',
     file: 'routes/stream.ts',
@@ -52,7 +62,12 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     from: "resumed === null ? place.query.get('epoch') : (resumed[1] ?? null)",
     to: "resumed === null ? place.query.get('epoch') : null",
   },
-  { id: 'STREAM-9/binary', file: 'log.ts', from: 'header[0] = 0x81;', to: 'header[0] = 0x82;' },
+  {
+    id: 'STREAM-9/binary',
+    file: 'encoding.ts',
+    from: 'frame[0] = 0x81;',
+    to: 'frame[0] = 0x82;',
+  },
   {
     id: 'STREAM-10/ws-after-ignored',
     file: 'routes/stream.ts',
@@ -129,8 +144,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-21/any-name',
     file: 'validate.ts',
-    from: 'listeningOf: checker(ListeningBody)',
-    to: 'listeningOf: checker(Type.Object({ ...ListeningBody.properties, name: Type.String() }))',
+    from: 'listeningOf: checker(ListeningBody, {',
+    to: 'listeningOf: checker(Type.Object({ ...ListeningBody.properties, name: Type.String() }), {',
   },
   {
     id: 'STREAM-22/silent-rename',
@@ -140,15 +155,15 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-23/every-change',
-    file: 'hub.ts',
-    from: 'now - room.presenceAt >= this.#timings.presence_ms',
+    file: 'presence.ts',
+    from: 'now - room.presenceAt >= room.presenceWait',
     to: 'now >= 0',
   },
   {
     id: 'STREAM-24/hole',
     file: 'hub.ts',
-    from: 'sub.blocked = false;\n      this.#feed(sub);',
-    to: 'sub.blocked = false;\n      sub.cursor = sub.room.log.lastAssigned;\n      this.#feed(sub);',
+    from: 'sub.heardAt = this.#clock.mono();\n      this.#feed(sub);',
+    to: 'sub.heardAt = this.#clock.mono();\n      sub.cursor = sub.room.log.lastAssigned;\n      this.#feed(sub);',
     flags: ['--subscriber-bytes', '65536'],
   },
 ];

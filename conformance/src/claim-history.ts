@@ -240,7 +240,7 @@ function knownOf(message: Value, at: number, bodies: ReadonlyMap<string, Body>):
   const nonce = message.get('nonce').string;
   const posted = bodies.get(nonce);
   const body = posted?.body ?? message;
-  const signer = body.get('sender_handle').string;
+  const signer = body.get('sender_sig').string === '' ? '' : body.get('sender_handle').string;
   return {
     seq: message.get('seq').number,
     id: message.get('id').string,

@@ -81,7 +81,7 @@ export function judgeDeliveries(room: Room): void {
         origin.key,
         key,
       );
-      if (origin.body.has('sender_handle')) signed(room, message, origin, key);
+      if (isSigned(origin.body)) signed(room, message, origin, key);
       else
         room.judge(
           'MSG-22',
@@ -104,6 +104,11 @@ export function judgeDeliveries(room: Room): void {
         key,
       );
   }
+}
+
+/** A handle alone is no signature: a relay may take the message for unsigned. */
+function isSigned(body: Value): boolean {
+  return body.get('sender_handle').string !== '' && body.get('sender_sig').string !== '';
 }
 
 /** What a message that was accepted with a signature is delivered with. */
@@ -129,12 +134,9 @@ function signed(room: Room, message: Value, { body, key: post }: Post, key: stri
 function altered(message: Value, post: Post, ciphertext: string): string | null {
   const { body } = post;
   if (ciphertext !== body.get('ciphertext').string) return 'ciphertext';
-  if (
-    body.has('sender') &&
-    !body.has('sender_handle') &&
-    message.get('sender').raw !== body.get('sender').raw
-  )
-    return 'sender';
+  // Where there is no label, the relay chooses one.
+  const sender = body.get('sender').string;
+  if (sender !== '' && !isSigned(body) && message.get('sender').raw !== sender) return 'sender';
   if ((message.get('reply_to').raw ?? null) !== (body.get('reply_to').raw ?? null)) return 'reply_to';
   if (post.outcome === 'accepted' && message.get('id').string !== post.id) return 'id';
   return null;

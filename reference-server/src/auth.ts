@@ -1,59 +1,20 @@
 import type { IncomingMessage } from 'node:http';
-import {
-  AUTH_SCHEME,
-  messageText,
-  messageText2,
-  requestText,
-  requestText2,
-  Signature,
-  SigningNonce,
-  type IdentityAnswer,
-} from '@bot2bot/schemas';
-import { Compile } from 'typebox/compile';
+import { messageText, messageText2, requestText, requestText2, type IdentityAnswer } from '@bot2bot/schemas';
+import { credentialsOf } from './authorization.ts';
 import { bytesOf, sha256, verifies } from './ed25519.ts';
 import type { Identities } from './identities.ts';
-import type { Draft } from './log.ts';
+import type { Draft } from './message.ts';
 import { RequestProblem } from './problem.ts';
 import type { Replays } from './replay.ts';
-
-const isNonce = Compile(SigningNonce);
-const isSignature = Compile(Signature);
-const SCHEME = new RegExp(`^${AUTH_SCHEME} +(.*)$`, 'i');
 
 /** A request that its handle signed, as it came. */
 export interface SignedRequest {
   readonly raw: Pick<IncomingMessage, 'headers' | 'method' | 'url'>;
-  /** Text of the body; empty without one. */
-  readonly body: string;
+  /** Bytes of the body; absent without one. */
+  readonly body: Buffer | undefined;
   readonly handle: string;
   /** The first form of the signature that is good enough. */
   readonly least: 1 | 2;
-}
-
-interface Credentials {
-  readonly form: 1 | 2;
-  readonly ts: number;
-  readonly n: string;
-  readonly sig: string;
-}
-
-/**
- * `Authorization: Bot2Bot [v=2,]ts=<ts>,n=<n>,sig=<base64>`, in any order.
- * @returns null for anything else.
- */
-function credentialsOf(header: string | undefined): Credentials | null {
-  const list = SCHEME.exec(header ?? '')?.[1];
-  if (list === undefined) return null;
-  const fields = new Map<string, string>();
-  for (const part of list.split(',')) {
-    const [, name, value] = /^ *([a-z]+)=(.*?) *$/.exec(part) ?? [];
-    if (name === undefined || value === undefined || fields.has(name)) return null;
-    fields.set(name, value);
-  }
-  const [v = '1', ts = '', n = '', sig = ''] = ['v', 'ts', 'n', 'sig'].map((name) => fields.get(name));
-  if (v !== '1' && v !== '2') return null;
-  if (!/^\d{1,15}$/.test(ts) || !isNonce.Check(n) || !isSignature.Check(sig)) return null;
-  return { form: v === '2' ? 2 : 1, ts: Number(ts), n, sig };
 }
 
 /** Who signed what, and whether it was signed before. */
@@ -80,7 +41,9 @@ export class Auth {
     const { form, ts, n, sig } = given;
     const [method, target] = [raw.method ?? '', raw.url ?? ''];
     const text =
-      form === 1 ? requestText(method, target, ts, n) : requestText2(method, target, ts, n, sha256(body));
+      form === 1
+        ? requestText(method, target, ts, n)
+        : requestText2(method, target, ts, n, sha256(body ?? ''));
     if (!verifies(text, sig, this.#identities.key(identity))) throw new RequestProblem('signature-invalid');
     this.replays.use(`r ${handle} ${n}`, ts);
     return identity;

@@ -27,14 +27,9 @@ export class Claims {
     return this.#granted(room, grant, reset);
   }
 
-  park(
-    room: Room,
-    wanted: Wanted,
-    more: Pick<Claimant, 'reset' | 'deadline' | 'response' | 'release'>,
-  ): void {
-    const claimant: Claimant = { wanted, ...more };
-    claimant.response.on('close', () => this.#hub.unpark(room, claimant));
-    room.claimants.add(claimant);
+  park(room: Room, wanted: Wanted, more: Pick<Claimant, 'reset' | 'deadline' | 'response'>): void {
+    const claimant: Claimant = { wanted, ...more, writtenAt: this.#clock.mono() };
+    this.#hub.park(room, claimant);
     // What was accepted since the claim was looked up, which an engine may do elsewhere, has woken nobody.
     void this.offer(room, claimant, false);
   }

@@ -8,8 +8,22 @@ import {
   type Limits,
   type Timings,
 } from '@bot2bot/schemas';
+import { addressesBehind } from './address.ts';
 import { publicUrl } from './public-url.ts';
-import { clientKeys } from './rate-limit.ts';
+
+/** What this relay bounds besides the limits of the specification, and declares with them. */
+const OWN_LIMITS = {
+  address_share: own(8, 'parts', 'of a table (connections, rooms, ...) of which an address may take one'),
+  cache_bytes: own(256 << 20, 'bytes', 'of messages encoded for streams, beside relay_bytes'),
+  answer_bytes: own(16 << 20, 'bytes', 'of large requests and answers under way, for one address'),
+} as const satisfies Record<string, Bound>;
+
+function own(value: number, unit: string, about: string): Bound {
+  return { default: value, min: 1, max: Number.MAX_SAFE_INTEGER, unit, about, profile: 'rooms' };
+}
+
+export type RelayLimits = Limits & Readonly<Record<keyof typeof OWN_LIMITS, number>>;
+const ALL_LIMITS = { ...LIMITS, ...OWN_LIMITS };
 
 export interface Config {
   readonly host: string;
@@ -26,7 +40,7 @@ export interface Config {
   readonly metricsPort: number | null;
   /** Where identities and profiles survive a restart; null: nowhere. */
   readonly dataDir: string | null;
-  readonly limits: Limits;
+  readonly limits: RelayLimits;
   readonly timings: Timings;
 }
 
@@ -56,7 +70,7 @@ export const DEFAULT_CONFIG: Config = {
   publicUrls: [],
   metricsPort: null,
   dataDir: null,
-  limits: DEFAULT_LIMITS,
+  limits: { ...DEFAULT_LIMITS, ...numbers(OWN_LIMITS, {}) },
   timings: DEFAULT_TIMINGS,
 };
 
@@ -95,7 +109,7 @@ function positive(flag: string, text: string): number {
  * @throws {UsageError}
  */
 export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Config | 'help' | 'version' {
-  const names = [...Object.keys(LIMITS), ...Object.keys(TIMINGS)];
+  const names = [...Object.keys(ALL_LIMITS), ...Object.keys(TIMINGS)];
   let values: Values;
   try {
     ({ values } = parseArgs({
@@ -127,7 +141,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (port !== 0 && metricsPort === port) throw new UsageError('--metrics-port and --port are the same');
   const trustedProxies = listOf(values, 'trusted-proxies');
   try {
-    clientKeys(trustedProxies);
+    addressesBehind(trustedProxies);
   } catch {
     throw new UsageError('--trusted-proxies takes addresses, networks or loopback, separated by commas');
   }
@@ -153,7 +167,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
     publicUrls,
     metricsPort,
     dataDir,
-    limits: numbers(LIMITS, values),
+    limits: numbers(ALL_LIMITS, values),
     timings,
   };
 }
@@ -187,7 +201,7 @@ Examples:
   --help, --version
 
 Limits:
-${rows(LIMITS)}
+${rows(ALL_LIMITS)}
 
 Timings:
 ${rows(TIMINGS)}

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
 import type { DmBody, DmMessage, Limits, Timings } from '@bot2bot/schemas';
 import type { Clock } from './clock.ts';
 import { RequestProblem } from './problem.ts';
+import { keepWarm, type Parked } from './room.ts';
 
 /** Held for a message besides its texts. */
 const ENTRY_BYTES = 400;
@@ -11,11 +11,8 @@ const UNSIGNED_PART = 4;
 const SEQS_PER_MS = 1_000;
 
 /** A parked read of an inbox. */
-interface Reader {
+interface Reader extends Parked {
   readonly after: number;
-  readonly deadline: number;
-  readonly response: ServerResponse;
-  readonly release: () => void;
 }
 
 interface Inbox {
@@ -105,7 +102,6 @@ export class Dms {
 
   #unpark(handle: string, inbox: Inbox, reader: Reader): boolean {
     if (!inbox.readers.delete(reader)) return false;
-    reader.release();
     this.#forgetEmpty(handle, inbox);
     return true;
   }
@@ -140,7 +136,10 @@ export class Dms {
     const mono = this.#clock.mono();
     const oldest = this.#clock.wall() - this.#timings.inbox_retention_ms;
     for (const [handle, inbox] of this.#inboxes) {
-      for (const reader of inbox.readers) if (mono >= reader.deadline) this.#answer(handle, inbox, reader);
+      for (const reader of inbox.readers) {
+        if (mono >= reader.deadline) this.#answer(handle, inbox, reader);
+        else keepWarm(reader, mono, this.#timings.keepalive_ms);
+      }
       const first = inbox.messages.findIndex(({ ts }) => ts > oldest);
       const gone = first < 0 ? inbox.messages.length : first;
       if (gone > 0) this.#drop(handle, inbox, 0, gone);

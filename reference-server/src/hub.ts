@@ -1,23 +1,30 @@
-import type { Limits, Timings } from '@bot2bot/schemas';
+import type { Timings } from '@bot2bot/schemas';
+import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
+import type { RelayLimits } from './config.ts';
+import { encode, KEEPALIVE, type Format } from './encoding.ts';
 import type { Engine } from './engine/engine.ts';
-import { textFrame, type Format } from './log.ts';
+import type { RoomLog } from './log.ts';
+import { BLOCK_BYTES, sendAnswer, wholeOf, type Position, type ReadAnswer } from './page.ts';
+import { presenceJson, readyJson, tailOf, takeNews } from './presence.ts';
 import { RequestProblem } from './problem.ts';
-import { Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
+import { shareOf, type Cap } from './rate-limit.ts';
+import { keepWarm, Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
 
-const KEEPALIVE = Buffer.from(':\n\n');
 /** Bytes taken from the log at a time for a subscriber that does not keep up with the others. */
 const FEED_BYTES = 64 << 10;
 /** Frames of one client that are answered in a turn before it is made to wait for the next. */
 const TURN_FRAMES = 128;
 /** WebSocket close code (RFC 6455 registry). */
 const RESTARTING = 1012;
-
-/** Encode a frame that is not a message. */
-function encode(format: Format, json: string, id?: string): Buffer {
-  if (format === 'ws') return textFrame(Buffer.from(json));
-  return Buffer.from(id === undefined ? `data: ${json}\n\n` : `id: ${id}\ndata: ${json}\n\n`);
-}
+/** Of `keepalive_ms`: a WebSocket that has answered none of as many pings is gone. */
+const DEAD_AFTER_PINGS = 3;
+const DEAD_LEAST_MS = 10_000;
+/** Rooms that are looked at in one sweep, whoever is in them: so many, or the part of all. */
+const SWEEP_ROOMS = 1_000;
+const SWEEP_PARTS = 8;
+/** Relief goes a little below the budget, so that it is not needed for every message. */
+const RELIEF_PART = 256;
 
 /**
  * Feeds everyone who is connected: subscribers by cursor from the room's log, parked waits from a shared answer.
@@ -27,13 +34,18 @@ export class Hub {
   readonly rooms = new Map<string, Room>();
   /** Streams that were cut, and messages that were evicted for the sake of the relay's budget, since it started. */
   readonly counts = { cut: 0, evicted: 0 };
-  readonly #limits: Limits;
+  readonly #limits: RelayLimits;
+  readonly #shares: Cap;
+  readonly #byLog = new Map<RoomLog, Room>();
   readonly #timings: Timings;
   readonly #clock: Clock;
   readonly #engine: Engine;
   readonly #bySocket = new WeakMap<object, Subscriber>();
   readonly #dirty = new Set<Room>();
-  readonly #page: (room: Room, after: number, reset: boolean) => Buffer;
+  /** Rooms in which somebody is, or that have presence to tell. */
+  readonly #busy = new Set<Room>();
+  #turn: Iterator<Room, undefined> = this.rooms.values();
+  readonly #page: (room: Room, position: Position) => ReadAnswer;
   readonly #offer: (room: Room, claimant: Claimant, last: boolean) => Promise<void>;
   #scheduled = false;
   readonly #onDrain: (this: object) => void;
@@ -43,14 +55,15 @@ export class Hub {
    * @param offer answers a parked claim if there is something for it; if this is its last chance, in any case.
    */
   constructor(given: {
-    limits: Limits;
+    limits: RelayLimits;
     timings: Timings;
     clock: Clock;
     engine: Engine;
-    page: (room: Room, after: number, reset: boolean) => Buffer;
+    page: (room: Room, position: Position) => ReadAnswer;
     offer: (room: Room, claimant: Claimant, last: boolean) => Promise<void>;
   }) {
     this.#limits = given.limits;
+    this.#shares = shareOf(given.limits.rooms, given.limits);
     this.#timings = given.timings;
     this.#clock = given.clock;
     this.#engine = given.engine;
@@ -60,6 +73,7 @@ export class Hub {
       const sub = this.#bySocket.get(socket);
       if (sub === undefined) return;
       sub.blocked = false;
+      sub.heardAt = this.#clock.mono();
       this.#feed(sub);
       if (!sub.blocked) sub.hold(false);
     };
@@ -68,22 +82,36 @@ export class Hub {
     };
   }
 
-  /** The room, made if it does not exist. @throws {RequestProblem} unavailable, when there are too many. @see ROOM-2 */
-  enter(id: string): Room {
+  /**
+   * The room, made if it does not exist.
+   * @param client who makes it; it has a share of the rooms.
+   * @throws {RequestProblem} unavailable, when there are too many; rate-limited, when they are the client's.
+   * @see ROOM-2
+   */
+  enter(id: string, client: Client): Room {
     let room = this.rooms.get(id);
     if (room === undefined) {
       if (this.rooms.size >= this.#limits.rooms) throw new RequestProblem('unavailable', { retryAfter: 30 });
-      room = new Room(id, this.#engine.open(), this.#clock.mono());
+      const release = this.#shares.take(client);
+      room = new Room(id, this.#engine.open(), this.#clock.mono(), release);
       this.rooms.set(id, room);
+      this.#byLog.set(room.log, room);
     }
     return room;
   }
 
   /** Take back a room that was entered for nothing. @see ROOM-2 */
   leaveEmpty(room: Room): void {
-    if (room.inUse || room.log.lastAssigned >= room.log.firstSeq) return;
+    if (!room.inUse && room.log.lastAssigned < room.log.firstSeq) this.#remove(room);
+  }
+
+  #remove(room: Room): void {
     room.log.close();
+    room.release();
     this.rooms.delete(room.id);
+    this.#byLog.delete(room.log);
+    this.#busy.delete(room);
+    this.#dirty.delete(room);
   }
 
   /** A room that exists. @throws {RequestProblem} unknown-room. @see ROOM-3 */
@@ -113,6 +141,7 @@ export class Hub {
 
   markPresence(room: Room): void {
     room.presenceDirty = true;
+    this.#busy.add(room);
     this.markDirty(room);
   }
 
@@ -141,18 +170,20 @@ export class Hub {
     sub.socket.destroy();
   }
 
-  /** Evict the oldest messages of the fullest rooms until all of them together are inside the budget. @see READ-10 */
+  /** Evict the oldest messages of whoever holds most until all together are inside the budget. @see READ-10 */
   relieve(): void {
     const { budget } = this.#engine;
     const most = this.#limits.relay_bytes;
-    while (budget.bytes > most) {
-      let fullest: Room | undefined;
-      for (const room of this.rooms.values())
-        if (fullest === undefined || room.log.bytes > fullest.log.bytes) fullest = room;
-      if (fullest === undefined || fullest.log.bytes === 0) return;
+    if (budget.bytes <= most) return;
+    const served = new Set<Room>();
+    while (budget.bytes > most - most / RELIEF_PART) {
+      const oldest = budget.oldestOfHeaviest();
+      const room = oldest === undefined ? undefined : this.#byLog.get(oldest.log);
+      if (oldest === undefined || room === undefined) return;
       // Who keeps up has been served before anything goes.
-      this.#flush(fullest);
-      this.counts.evicted += fullest.log.shed(Math.max(budget.bytes - most, fullest.log.bytes >> 4));
+      if (!served.has(room)) this.#flush(room);
+      served.add(room);
+      this.counts.evicted += room.log.evictThrough(oldest.seq);
     }
   }
 
@@ -164,14 +195,17 @@ export class Hub {
     this.markDirty(sub.room);
   }
 
-  park(room: Room, waiter: Waiter): void {
-    room.waiters.add(waiter);
+  /** Park a request, until it is answered or gone. */
+  park(room: Room, parked: Waiter | Claimant): void {
+    if ('wanted' in parked) room.claimants.add(parked);
+    else room.waiters.add(parked);
+    this.#busy.add(room);
+    parked.response.on('close', () => this.unpark(room, parked));
   }
 
   /** Let a parked request go. @returns whether it was still parked. */
   unpark(room: Room, parked: Waiter | Claimant): boolean {
     if (!room.waiters.delete(parked as Waiter) && !room.claimants.delete(parked as Claimant)) return false;
-    parked.release();
     this.touch(room);
     return true;
   }
@@ -185,33 +219,13 @@ export class Hub {
     sub.hold(true);
   }
 
-  #presence(room: Room): string {
-    const { size, names } = room;
-    return JSON.stringify({
-      type: 'presence',
-      size,
-      names,
-      participants: room.participants(this.#clock.mono()),
-    });
-  }
-
   /** @see STREAM-4 STREAM-5 */
   #ready(sub: Subscriber, joining: NonNullable<Subscriber['joining']>): void {
     const { room } = sub;
     const lastSeq = Math.min(sub.cursor, room.log.lastSeq(this.#clock.wall()));
-    const frame = {
-      type: 'ready',
-      roomId: room.id,
-      size: room.size,
-      last_seq: lastSeq,
-      participants: room.participants(this.#clock.mono()),
-      epoch: room.log.epoch,
-      oldest_seq: joining.oldestSeq,
-      ...(joining.reset ? { reset: true } : {}),
-      ...(joining.gap === null ? {} : { gap: joining.gap }),
-    };
+    const json = readyJson(room, joining, lastSeq, this.#clock.mono());
     sub.joining = null;
-    this.#write(sub, encode(sub.format, JSON.stringify(frame), `${room.log.epoch}:${lastSeq}`));
+    this.#write(sub, encode(sub.format, json, `${room.log.epoch}:${lastSeq}`));
   }
 
   /** Whether something that it has yet to be sent was evicted. */
@@ -237,7 +251,7 @@ export class Hub {
     }
     if (!sub.blocked && sub.owesPresence) {
       sub.owesPresence = false;
-      this.#write(sub, encode(sub.format, this.#presence(sub.room)));
+      this.#write(sub, encode(sub.format, presenceJson(sub.room, this.#clock.mono())));
     }
   }
 
@@ -248,7 +262,7 @@ export class Hub {
     const upTo = log.lastAssigned;
     room.flushed = upTo;
     const shared: Partial<Record<Format, Buffer>> = {};
-    const news = this.#takeNews(room);
+    const news = takeNews(room, this.#clock.mono(), this.#timings.presence_ms);
     for (const sub of room.subscribers) {
       if (sub.own.length > 0) {
         const own = Buffer.concat(sub.own);
@@ -261,7 +275,7 @@ export class Hub {
         continue;
       }
       if (sub.cursor === from && sub.joining === null && log.oldestSeq <= from + 1) {
-        const tail = this.#tail(sub.format, news);
+        const tail = tailOf(sub.format, news);
         const messages =
           upTo === from ? null : (shared[sub.format] ??= log.frames(sub.format, from, Infinity, now).data);
         sub.cursor = upTo;
@@ -270,7 +284,7 @@ export class Hub {
         else if (tail !== null) this.#write(sub, tail);
       } else {
         this.#feed(sub);
-        const tail = this.#tail(sub.format, news);
+        const tail = tailOf(sub.format, news);
         if (tail !== null) {
           if (sub.blocked) sub.owesPresence ||= news.presence !== null;
           else this.#write(sub, tail);
@@ -281,70 +295,85 @@ export class Hub {
     if (upTo !== from) for (const claimant of room.claimants) void this.#offer(room, claimant, false);
   }
 
-  /** Renames, and presence if it is time. @see STREAM-22 STREAM-23 */
-  #takeNews(room: Room): { renames: string[]; presence: string | null } {
-    const renames = room.news;
-    if (renames.length > 0) room.news = [];
-    const now = this.#clock.mono();
-    let presence: string | null = null;
-    if (room.presenceDirty && now - room.presenceAt >= this.#timings.presence_ms) {
-      room.presenceDirty = false;
-      room.presenceAt = now;
-      presence = this.#presence(room);
-    }
-    return { renames, presence };
-  }
-
-  #tail(format: Format, news: { renames: string[]; presence: string | null }): Buffer | null {
-    const frames = news.presence === null ? news.renames : [...news.renames, news.presence];
-    return frames.length === 0 ? null : Buffer.concat(frames.map((json) => encode(format, json)));
-  }
-
   /** One answer for all waiters at the same place. @see READ-2 */
   #answerWaiters(room: Room, now: number): void {
-    const answers = new Map<number, Buffer>();
+    const answers = new Map<number, ReadAnswer | Buffer>();
     for (const waiter of room.waiters) {
-      if (!room.log.hasAbove(waiter.after, now)) continue;
-      const key = waiter.reset ? -1 : waiter.after;
-      let body = answers.get(key);
-      if (body === undefined) answers.set(key, (body = this.#page(room, waiter.after, waiter.reset)));
-      this.#answer(room, waiter, body);
+      const { after, reset } = waiter.position;
+      if (!room.log.hasAbove(after, now)) continue;
+      const key = reset ? -1 : after;
+      let answer = answers.get(key);
+      if (answer === undefined) {
+        const page = this.#page(room, waiter.position);
+        answers.set(key, (answer = page.bytes <= BLOCK_BYTES ? wholeOf(page) : page));
+      }
+      this.#answer(room, waiter, answer);
     }
   }
 
-  #answer(room: Room, waiter: Waiter, body: Buffer): void {
+  #answer(room: Room, waiter: Waiter, answer: ReadAnswer | Buffer): void {
     this.unpark(room, waiter);
-    waiter.response.end(body);
+    if (Buffer.isBuffer(answer)) waiter.response.end(answer);
+    else sendAnswer(waiter.response, answer);
   }
 
   /** The one timer of the relay: time-outs, keep-alive, presence, eviction. */
   sweep(): void {
     const mono = this.#clock.mono();
-    for (const room of this.rooms.values()) {
-      for (const waiter of room.waiters) {
-        if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
+    for (const room of this.#busy) {
+      this.#tendRoom(room, mono);
+      if (!room.inUse && !room.presenceDirty) this.#busy.delete(room);
+    }
+    // Rooms in which nobody is can wait for their turn.
+    for (let left = Math.max(SWEEP_ROOMS, this.rooms.size / SWEEP_PARTS); left > 0; left--) {
+      const { value: room } = this.#turn.next();
+      if (room === undefined) {
+        this.#turn = this.rooms.values();
+        break;
       }
-      for (const claimant of room.claimants)
-        if (mono >= claimant.deadline) void this.#offer(room, claimant, true);
-      for (const sub of room.subscribers) {
-        if (sub.blocked && (mono - sub.blockedAt > this.#timings.stalled_ms || this.#overtaken(sub)))
-          this.#cut(sub);
-        if (sub.format !== 'sse' || sub.blocked || mono - sub.writtenAt < this.#timings.keepalive_ms)
-          continue;
-        this.#write(sub, KEEPALIVE);
-      }
-      if (room.expireHeartbeats(mono, this.#timings.listening_ms)) {
-        room.presenceDirty = true;
-        this.touch(room);
-      }
-      if (room.presenceDirty) this.markDirty(room);
-      room.log.sweep(this.#clock.wall());
-      if (this.#engine.leased(room.log)) this.touch(room);
-      if (room.inUse || mono - room.activeAt < this.#timings.room_idle_ms) continue;
-      room.log.close();
-      this.rooms.delete(room.id);
+      this.#age(room, mono);
     }
     this.relieve();
+  }
+
+  #tendRoom(room: Room, mono: number): void {
+    const { keepalive_ms: keepalive, listening_ms: listening } = this.#timings;
+    for (const waiter of room.waiters) {
+      if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.position));
+      else keepWarm(waiter, mono, keepalive);
+    }
+    for (const claimant of room.claimants) {
+      if (mono >= claimant.deadline) void this.#offer(room, claimant, true);
+      else keepWarm(claimant, mono, keepalive);
+    }
+    for (const sub of room.subscribers) this.#tend(sub, mono);
+    if (room.expireHeartbeats(mono, listening)) {
+      room.presenceDirty = true;
+      this.touch(room);
+    }
+    if (room.presenceDirty) this.markDirty(room);
+  }
+
+  /** Forget what is old in a room, and the room itself when nobody needs it. @see ROOM-6 ROOM-7 */
+  #age(room: Room, mono: number): void {
+    room.log.sweep(this.#clock.wall());
+    if (this.#engine.leased(room.log)) this.touch(room);
+    if (!room.inUse && mono - room.activeAt >= this.#timings.room_idle_ms) this.#remove(room);
+  }
+
+  /** Write something to who has been sent nothing for a while; cut who takes nothing or answers nothing. */
+  #tend(sub: Subscriber, mono: number): void {
+    const { stalled_ms: stalled, keepalive_ms: keepalive } = this.#timings;
+    if (sub.blocked && (mono - sub.blockedAt > stalled || this.#overtaken(sub))) this.#cut(sub);
+    if (sub.blocked) return;
+    // The client of an event stream never says anything; that it is gone is noticed by TCP.
+    if (sub.format === 'ws') {
+      if (mono - sub.heardAt > Math.max(DEAD_AFTER_PINGS * keepalive, DEAD_LEAST_MS)) this.#cut(sub);
+      else if (mono - Math.max(sub.heardAt, sub.pingedAt) >= keepalive) {
+        sub.pingedAt = mono;
+        this.#write(sub, KEEPALIVE.ws);
+      }
+    } else if (mono - sub.writtenAt >= keepalive) this.#write(sub, KEEPALIVE[sub.format]);
   }
 
   /** Send everyone away, to come back to the next process. */
@@ -352,8 +381,7 @@ export class Hub {
     const offers: Promise<void>[] = [];
     for (const room of this.rooms.values()) {
       this.#flush(room);
-      for (const waiter of room.waiters)
-        this.#answer(room, waiter, this.#page(room, waiter.after, waiter.reset));
+      for (const waiter of room.waiters) this.#answer(room, waiter, this.#page(room, waiter.position));
       for (const claimant of room.claimants) offers.push(this.#offer(room, claimant, true));
       for (const sub of room.subscribers) sub.end(RESTARTING);
     }

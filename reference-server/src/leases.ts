@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import type { Limits } from '@bot2bot/schemas';
+import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
-import type { Entry, RoomLog } from './log.ts';
+import type { RelayLimits } from './config.ts';
+import type { RoomLog } from './log.ts';
+import type { Entry } from './message.ts';
+import { RequestProblem } from './problem.ts';
+import { shareOf, type Cap } from './rate-limit.ts';
 
 /** What a claim asks for. */
 export interface Wanted {
   readonly handle: string;
+  readonly client: Client;
   readonly leaseMs: number;
   /** Labels to pass over. @see CLAIM-13 */
   readonly exclude: ReadonlySet<string>;
@@ -45,16 +50,20 @@ interface Place {
   claim: Claim | null;
   /** Grants of each message above the cursor, by seq. */
   readonly deliveries: Map<number, number>;
+  /** Gives its place in the room's table back. */
+  readonly release: () => void;
 }
 
 /** Who stands where in one lifetime of a room, and what they hold. */
 export class Leases {
   readonly #log: RoomLog;
-  readonly #limits: Limits;
+  readonly #limits: RelayLimits;
+  readonly #shares: Cap;
   readonly #clock: Clock;
   readonly #places = new Map<string, Place>();
 
-  constructor(log: RoomLog, limits: Limits, clock: Clock) {
+  constructor(log: RoomLog, limits: RelayLimits, clock: Clock) {
+    this.#shares = shareOf(limits.room_handles, limits);
     this.#log = log;
     this.#limits = limits;
     this.#clock = clock;
@@ -64,8 +73,26 @@ export class Leases {
     return this.#places.get(handle)?.cursor ?? 0;
   }
 
-  hasPlace(handle: string): boolean {
-    return this.#places.has(handle) || this.#places.size < this.#limits.room_handles;
+  /**
+   * Make sure that a handle can have a place. In a full room whoever never acked anything and holds no lease gives way.
+   * @throws {RequestProblem} rate-limited, when its address has its share; unavailable, when nobody gives way.
+   */
+  admit(handle: string, client: Client): void {
+    if (this.#places.has(handle)) return;
+    if (this.#places.size >= this.#limits.room_handles && !this.#reclaim())
+      throw new RequestProblem('unavailable', { retryAfter: 30 });
+    this.#shares.take(client)();
+  }
+
+  /** @returns whether a place was given back. */
+  #reclaim(): boolean {
+    for (const [handle, place] of this.#places) {
+      if (place.cursor > 0 || this.#live(place) !== null) continue;
+      this.#places.delete(handle);
+      place.release();
+      return true;
+    }
+    return false;
   }
 
   /** Whether any claim is live. @see CLAIM-28 */
@@ -85,30 +112,37 @@ export class Leases {
     const known = this.#places.get(handle);
     const held = known === undefined ? null : this.#live(known);
     if (known !== undefined && held !== null) {
-      const message = this.#log.jsonOf(held.seq, now);
+      const message = this.#log.deliverable(held.seq, now);
       if (message !== null) return this.#grant(known, held, message, true);
     }
     const from = Math.max(known?.cursor ?? 0, wanted.searched);
     const entry = this.#log.next(from, (candidate) => admits(wanted, candidate), now);
-    if (entry === undefined || entry.json === null) {
+    if (entry === undefined) {
       wanted.searched = this.#log.lastAssigned;
       if (known !== undefined) known.claim = null;
       return null;
     }
-    const place = known ?? { cursor: 0, claim: null, deliveries: new Map<number, number>() };
-    this.#places.set(handle, place);
+    const place = known ?? this.#enter(wanted);
     const { oldestSeq } = this.#log;
     for (const seq of place.deliveries.keys()) if (seq < oldestSeq) place.deliveries.delete(seq);
     place.deliveries.set(entry.seq, (place.deliveries.get(entry.seq) ?? 0) + 1);
     const id = `c_${randomBytes(12).toString('base64url')}`;
     place.claim = { id, seq: entry.seq, deadline: this.#clock.mono() + leaseMs };
-    return this.#grant(place, place.claim, entry.json, false);
+    return this.#grant(place, place.claim, entry, false);
   }
 
-  #grant(place: Place, claim: Claim, message: Buffer, resumed: boolean): Grant {
+  #enter({ handle, client }: Wanted): Place {
+    this.admit(handle, client);
+    const release = this.#shares.take(client);
+    const place = { cursor: 0, claim: null, deliveries: new Map<number, number>(), release };
+    this.#places.set(handle, place);
+    return place;
+  }
+
+  #grant(place: Place, claim: Claim, entry: Entry, resumed: boolean): Grant {
     return {
       claimId: claim.id,
-      message,
+      message: entry.json,
       cursor: place.cursor,
       remainingMs: Math.max(0, Math.floor(claim.deadline - this.#clock.mono())),
       delivery: place.deliveries.get(claim.seq) ?? 1,

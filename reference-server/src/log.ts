@@ -1,55 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Limits, Timings } from '@bot2bot/schemas';
+import type { Client } from './address.ts';
+import type { Budget } from './budget.ts';
+import { eventChunk, payloadOf, unchunked, type EncodingCache, type Format } from './encoding.ts';
+import { ciphertextOf, Entry, frameOf, type Draft } from './message.ts';
 
-/** What makes a message signed, as posted. @see SIGN-5 */
-export interface MessageSignature {
-  readonly handle: string;
-  readonly ts: number;
-  readonly nonce: string;
-  readonly sig: string;
-  readonly sig2: string | undefined;
-}
-
-/** What a client posted, validated. */
-export interface Draft {
-  /** The label; of a signed message, the handle with its `@`. */
-  readonly sender: string;
-  readonly signature: MessageSignature | undefined;
-  readonly signedOnly: boolean;
-  readonly ciphertext: string;
-  readonly nonce: string;
-  /** 0: does not expire. */
-  readonly ttlMs: number;
-  readonly replyTo: string | undefined;
-  readonly ext: string | undefined;
-}
-
-/** What the rooms of a relay hold together, in bytes. */
-export class Budget {
-  bytes = 0;
-}
-
-/** Held for a message besides its encoded forms, and for a nonce that is remembered after it. */
-const ENTRY_BYTES = 400;
+/** Held for a message besides its frame, and for a nonce that is remembered after it. */
+export const ENTRY_BYTES = 400;
 const NONCE_BYTES = 250;
-
-/** How a frame reaches a subscriber. */
-export type Format = 'sse' | 'ws';
-
-export interface Entry {
-  readonly seq: number;
-  readonly id: string;
-  readonly sender: string;
-  /** Handle that signed it. */
-  readonly handle: string | undefined;
-  readonly ts: number;
-  readonly expiresAt: number;
-  readonly nonce: string;
-  /** The message's JSON as reads return it; null once expired. */
-  json: Buffer | null;
-  sse: Buffer | null;
-  ws: Buffer | null;
-}
 
 interface Remembered {
   readonly seq: number;
@@ -61,9 +19,7 @@ interface Remembered {
 
 /** A page of deliverable messages and where it leaves the reader. */
 export interface Page {
-  /** Comma-joined JSON objects. */
-  readonly messages: Buffer;
-  readonly count: number;
+  readonly entries: readonly Entry[];
   readonly nextAfter: number;
   readonly hasMore: boolean;
 }
@@ -72,11 +28,6 @@ export interface Gap {
   readonly from: number;
   readonly to: number;
 }
-
-const COMMA = Buffer.from(',');
-const EMPTY = Buffer.alloc(0);
-const TYPE = Buffer.from('{"type":"message",');
-const END = Buffer.from('\n\n');
 
 /**
  * One lifetime of a room's messages: an append-only sequence of slices, encoded once, from which every transport is fed.
@@ -91,7 +42,10 @@ export class RoomLog {
   /** Entries before this place are gone. */
   #head = 0;
   #bytes = 0;
-  readonly #budget: Budget;
+  readonly #budget: Budget<Entry>;
+  readonly #cache: EncodingCache;
+  /** Bytes of events that are cached. */
+  #cached = 0;
   #live = 0;
   #nextSeq: number;
   #nextExpiry = Infinity;
@@ -99,9 +53,15 @@ export class RoomLog {
   locked = false;
   readonly #nonces = new Map<string, Remembered>();
 
-  /** @param budget of the relay, of which this log takes its part. */
-  constructor(firstSeq: number, limits: Limits, timings: Timings, budget: Budget) {
-    this.#budget = budget;
+  /** @param shared what all logs of the relay share, of which this one takes its part. */
+  constructor(
+    firstSeq: number,
+    limits: Limits,
+    timings: Timings,
+    shared: { budget: Budget<Entry>; cache: EncodingCache },
+  ) {
+    this.#budget = shared.budget;
+    this.#cache = shared.cache;
     this.firstSeq = firstSeq;
     this.#nextSeq = firstSeq;
     this.#limits = limits;
@@ -113,15 +73,22 @@ export class RoomLog {
     return this.#bytes;
   }
 
-  #hold(bytes: number): void {
-    this.#bytes += bytes;
-    this.#budget.bytes += bytes;
-  }
-
   /** Give back all that it holds; it is not used afterwards. */
   close(): void {
-    this.#hold(-this.#bytes);
     this.#budget.bytes -= this.#nonces.size * NONCE_BYTES;
+    this.#nonces.clear();
+    for (let i = this.#head; i < this.#entries.length; i++) this.#drop(this.#entries[i]);
+    this.#cache.forget(this);
+  }
+
+  /** Drop the copies that are encoded as events; they are made again when they are needed. */
+  dropEncoded(): void {
+    for (let i = this.#head; i < this.#entries.length; i++) {
+      const entry = this.#entries[i];
+      if (entry !== undefined) entry.event = null;
+    }
+    this.#cache.release(this.#cached);
+    this.#cached = 0;
   }
 
   /** Seq of the newest message that was ever appended; firstSeq - 1 before the first. */
@@ -145,7 +112,7 @@ export class RoomLog {
     this.expire(now);
     for (let i = this.#entries.length - 1; i >= this.#head; i--) {
       const entry = this.#entries[i];
-      if (entry !== undefined && entry.json !== null) return entry.seq;
+      if (entry?.live === true) return entry.seq;
     }
     return 0;
   }
@@ -154,52 +121,55 @@ export class RoomLog {
   remembered(nonce: string, ciphertext: string): { id: string; seq: number; same: boolean } | null {
     const first = this.#nonces.get(nonce);
     if (first === undefined) return null;
-    const held = first.digest === '' ? this.#at(first.seq)?.json : undefined;
-    const same = held ? ciphertextOf(held) === ciphertext : first.digest === digestOf(ciphertext);
+    const frame = first.digest === '' ? (this.#at(first.seq)?.frame ?? null) : null;
+    const same =
+      frame === null
+        ? first.digest === digestOf(ciphertext)
+        : ciphertextOf(frame).equals(Buffer.from(ciphertext));
     return { id: first.id, seq: first.seq, same };
   }
 
-  append(draft: Draft, now: number): { id: string; seq: number } {
+  /** @param client who posted it, and pays for what it holds. */
+  append(draft: Draft, client: Client, now: number): { id: string; seq: number } {
     const seq = this.#nextSeq++;
     const id = `m_${randomBytes(9).toString('base64url')}`;
-    const { sender, signature, signedOnly, ciphertext, nonce, ttlMs, replyTo, ext } = draft;
-    const json = Buffer.from(
-      `{"seq":${seq},"id":"${id}","sender":${JSON.stringify(sender)},"sender_verified":${signature !== undefined},` +
-        `"ciphertext":"${ciphertext}","nonce":"${nonce}","ts":${now}` +
-        (ttlMs === 0 ? '' : `,"ttl_ms":${ttlMs}`) +
-        (replyTo === undefined ? '' : `,"reply_to":"${replyTo}"`) +
-        (ext === undefined ? '' : `,"ext":"${ext}"`) +
-        (signature === undefined ? '}' : signatureFields(signature, signedOnly)),
-    );
+    const frame = frameOf(draft, seq, id, now);
+    const { nonce, signedOnly, ttlMs } = draft;
     const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;
-    const handle = signature?.handle;
-    this.#entries.push({ seq, id, sender, handle, ts: now, expiresAt, nonce, json, sse: null, ws: null });
+    const entry = new Entry(this, { seq, id, ts: now, expiresAt }, draft, frame);
+    this.#entries.push(entry);
     if (signedOnly) this.locked = true;
     this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
     this.#nonces.set(nonce, { seq, id, at: now, digest: '' });
     this.#budget.bytes += NONCE_BYTES;
-    this.#hold(json.length + ENTRY_BYTES);
+    this.#bytes += frame.length + ENTRY_BYTES;
+    entry.account = this.#budget.charge(client, entry, frame.length + ENTRY_BYTES);
     this.#live++;
     this.#trim(now);
     return { id, seq };
   }
 
-  #drop(entry: Entry): void {
-    if (entry.json === null) return;
+  #drop(entry: Entry | undefined): void {
+    if (entry === undefined || entry.frame === null) return;
     const first = this.#nonces.get(entry.nonce);
-    if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.json));
-    this.#hold(-(entry.json.length + ENTRY_BYTES + (entry.sse?.length ?? 0) + (entry.ws?.length ?? 0)));
+    if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.frame));
+    const bytes = entry.frame.length + ENTRY_BYTES;
+    entry.frame = null;
     this.#live--;
-    entry.json = entry.sse = entry.ws = null;
+    this.#bytes -= bytes;
+    this.#budget.refund(entry.account, bytes);
+    if (entry.event === null) return;
+    this.#cached -= entry.event.length;
+    this.#cache.release(entry.event.length);
+    entry.event = null;
   }
 
-  /** Evict the oldest messages until about `bytes` are given back. @returns how many were evicted. @see READ-10 */
-  shed(bytes: number): number {
-    const target = this.#bytes - bytes;
+  /** Evict a message and all that are older. @returns how many were evicted. @see READ-10 */
+  evictThrough(seq: number): number {
     let evicted = 0;
-    for (; this.#bytes > target && this.#head < this.#entries.length; this.#head++) {
+    for (; this.#head < this.#entries.length; this.#head++) {
       const entry = this.#entries[this.#head];
-      if (entry === undefined) break;
+      if (entry === undefined || entry.seq > seq) break;
       this.#drop(entry);
       evicted++;
     }
@@ -230,7 +200,7 @@ export class RoomLog {
     let next = Infinity;
     for (let i = this.#head; i < this.#entries.length; i++) {
       const entry = this.#entries[i];
-      if (entry === undefined || entry.json === null) continue;
+      if (entry === undefined || !entry.live) continue;
       if (entry.expiresAt <= now) this.#drop(entry);
       else next = Math.min(next, entry.expiresAt);
     }
@@ -246,7 +216,7 @@ export class RoomLog {
     for (const [nonce, first] of this.#nonces) {
       if (first.at > oldest) break;
       const entry = first.seq < buffered ? undefined : this.#at(first.seq);
-      if (entry === undefined || entry.json === null) {
+      if (entry === undefined || !entry.live) {
         this.#nonces.delete(nonce);
         this.#budget.bytes -= NONCE_BYTES;
       } else if (entry.expiresAt === Infinity) break;
@@ -268,7 +238,7 @@ export class RoomLog {
   hasAbove(after: number, now: number): boolean {
     this.expire(now);
     for (let i = this.#placeAfter(after); i < this.#entries.length; i++)
-      if (this.#entries[i]?.json) return true;
+      if (this.#entries[i]?.live === true) return true;
     return false;
   }
 
@@ -276,25 +246,17 @@ export class RoomLog {
   page(after: number, most: number, now: number): Page {
     this.#trim(now);
     this.expire(now);
-    const slices: Buffer[] = [];
+    const entries: Entry[] = [];
     let nextAfter = after;
-    let count = 0;
     let i = this.#placeAfter(after);
-    for (; i < this.#entries.length && count < most; i++) {
+    for (; i < this.#entries.length && entries.length < most; i++) {
       const entry = this.#entries[i];
       if (entry === undefined) break;
       nextAfter = entry.seq;
-      if (entry.json === null) continue;
-      if (count++ > 0) slices.push(COMMA);
-      slices.push(entry.json);
+      if (entry.live) entries.push(entry);
     }
     const hasMore = i < this.#entries.length && this.hasAbove(nextAfter, now);
-    return {
-      messages: slices.length === 0 ? EMPTY : Buffer.concat(slices),
-      count,
-      nextAfter: hasMore ? nextAfter : Math.max(after, this.lastAssigned),
-      hasMore,
-    };
+    return { entries, nextAfter: hasMore ? nextAfter : Math.max(after, this.lastAssigned), hasMore };
   }
 
   /** The oldest deliverable message above `after` that satisfies `admits`. @see CLAIM-6 */
@@ -303,15 +265,16 @@ export class RoomLog {
     this.expire(now);
     for (let i = this.#placeAfter(after); i < this.#entries.length; i++) {
       const entry = this.#entries[i];
-      if (entry !== undefined && entry.json !== null && admits(entry)) return entry;
+      if (entry?.live === true && admits(entry)) return entry;
     }
     return undefined;
   }
 
-  /** The JSON of a message that can be delivered still; null when it has expired or was evicted. @see CLAIM-26 */
-  jsonOf(seq: number, now: number): Buffer | null {
+  /** A message that can be delivered still; null when it has expired or was evicted. @see CLAIM-26 */
+  deliverable(seq: number, now: number): Entry | null {
     this.expire(now);
-    return seq < this.oldestSeq ? null : (this.#at(seq)?.json ?? null);
+    const entry = seq < this.oldestSeq ? undefined : this.#at(seq);
+    return entry?.live === true ? entry : null;
   }
 
   /** What was evicted above `after`; null for `after` 0. @see READ-10 */
@@ -333,8 +296,8 @@ export class RoomLog {
       const entry = this.#entries[i];
       if (entry === undefined) break;
       upTo = entry.seq;
-      if (entry.json === null) continue;
-      const slice = this.#slice(format, entry, entry.json);
+      if (entry.frame === null) continue;
+      const slice = format === 'ws' ? entry.frame : this.#event(format, entry, entry.frame);
       slices.push(slice);
       size += slice.length;
     }
@@ -342,49 +305,16 @@ export class RoomLog {
     return { data: slices.length === 1 && only !== undefined ? only : Buffer.concat(slices), upTo };
   }
 
-  #slice(format: Format, entry: Entry, json: Buffer): Buffer {
-    const made = entry[format];
-    if (made !== null) return made;
-    const slice =
-      format === 'ws'
-        ? textFrame(Buffer.concat([TYPE, json.subarray(1)]))
-        : Buffer.concat([Buffer.from(`id: ${this.epoch}:${entry.seq}\ndata: `), TYPE, json.subarray(1), END]);
-    this.#hold(slice.length);
-    entry[format] = slice;
-    return slice;
+  #event(format: Format, entry: Entry, frame: Buffer): Buffer {
+    if (entry.event === null) {
+      entry.event = eventChunk([payloadOf(frame)], `${this.epoch}:${entry.seq}`);
+      this.#cached += entry.event.length;
+      this.#cache.hold(this, entry.event.length);
+    }
+    return format === 'sse' ? entry.event : unchunked(entry.event);
   }
 }
 
-/** The end of a signed message's JSON. The texts have been checked: none needs escaping. @see SIGN-5 */
-function signatureFields({ handle, ts, nonce, sig, sig2 }: MessageSignature, signedOnly: boolean): string {
-  return (
-    `,"sender_handle":"${handle}","sender_ts":${ts},"sender_nonce":"${nonce}","sender_sig":"${sig}"` +
-    (sig2 === undefined ? '' : `,"sender_sig2":"${sig2}"`) +
-    (signedOnly ? ',"signed_only":true}' : '}')
-  );
-}
-
-function ciphertextOf(json: Buffer): string {
-  const message = JSON.parse(json.toString()) as { ciphertext: string };
-  return message.ciphertext;
-}
-
-function digestOf(ciphertext: string): string {
+function digestOf(ciphertext: string | Buffer): string {
   return createHash('sha256').update(ciphertext).digest('base64');
-}
-
-/** An unmasked WebSocket text frame (RFC 6455 §5.2). */
-export function textFrame(payload: Buffer): Buffer {
-  const { length } = payload;
-  const header = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10);
-  header[0] = 0x81;
-  if (length < 126) header[1] = length;
-  else if (length < 65_536) {
-    header[1] = 126;
-    header.writeUInt16BE(length, 2);
-  } else {
-    header[1] = 127;
-    header.writeBigUInt64BE(BigInt(length), 2);
-  }
-  return Buffer.concat([header, payload]);
 }

@@ -11,10 +11,12 @@ export function metricsOf(relay: Relay): Registry {
   const { hub, engine, limits, counts } = relay;
   const rooms = () => [...hub.rooms.values()];
   const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
-  const streams = (format: string) =>
-    rooms()
-      .flatMap((room) => [...room.subscribers])
-      .filter((sub) => sub.format === format).length;
+  const streams = () => {
+    const open = { sse: 0, ws: 0 };
+    for (const { subscribers } of hub.rooms.values())
+      for (const { format } of subscribers) open[format === 'ws' ? 'ws' : 'sse']++;
+    return open;
+  };
   type Rows = Readonly<Record<string, number>>;
 
   /** One figure; or one for each value of a label. */
@@ -40,7 +42,9 @@ export function metricsOf(relay: Relay): Registry {
   }
   add(Gauge, 'rooms', 'Rooms that exist', () => hub.rooms.size);
   add(Gauge, 'waiters', 'Parked requests', () => sum(rooms().map((room) => room.parked)));
-  add(Gauge, 'streams', 'Open streams', () => ({ sse: streams('sse'), ws: streams('ws') }), 'transport');
+  add(Gauge, 'streams', 'Open streams', streams, 'transport');
+  add(Gauge, 'connections', 'Open connections', () => relay.connections.size);
+  add(Gauge, 'encoded_bytes', 'Held of them encoded as events', () => engine.cache.bytes);
   add(Gauge, 'buffered_bytes', 'Held for the messages of all rooms', () => engine.budget.bytes);
   add(Gauge, 'buffered_bytes_limit', 'relay_bytes', () => limits.relay_bytes);
   add(Counter, 'posts_total', 'Posts over HTTP and WebSocket', () => counts.posts, 'outcome');

@@ -1,3 +1,4 @@
+import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, type ProblemSlug } from '@bot2bot/schemas';
 
 /** A request that fails as the protocol says. */
@@ -36,24 +37,47 @@ export class RequestProblem extends Error {
   }
 }
 
-/** On every answer under `/api/` and on discovery. @see CORE-9 */
-export const CORS_HEADERS = {
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** On every answer of the process. @see CORE-9 */
+const CORS_HEADERS = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Expose-Headers': 'Retry-After',
 } as const;
 
-/** On every answer of a room. @see CORE-10 */
-export const ROOM_HEADERS = { ...CORS_HEADERS, 'Cache-Control': 'no-store' } as const;
+/** On every answer but files, which may be kept. @see CORE-10 */
+export const NO_STORE_HEADERS = { ...CORS_HEADERS, 'Cache-Control': 'no-store' } as const;
 
-/** A whole HTTP/1.1 answer, for sockets that no framework holds. */
-export function rawAnswer(problem: RequestProblem): string {
+/** Of streams, which nothing on the way may hold back. */
+export const STREAM_HEADERS = {
+  ...CORS_HEADERS,
+  'Cache-Control': 'no-store, no-transform',
+  'X-Accel-Buffering': 'no',
+} as const;
+
+/** Of parked requests, whose bodies come later: by a path free of the framework, with the same headers as all others. */
+export const PARKED_HEADERS = { ...STREAM_HEADERS, 'Content-Type': JSON_TYPE };
+
+/** An answer by a path free of the framework. */
+export function answerProblem(response: ServerResponse, problem: RequestProblem): void {
+  const { body, headers } = whole(problem);
+  response.writeHead(problem.status, headers).end(body);
+}
+
+function whole(problem: RequestProblem) {
   const body = JSON.stringify(problem.body);
   const headers = {
-    ...ROOM_HEADERS,
+    ...NO_STORE_HEADERS,
     ...problem.headers,
     'Content-Length': Buffer.byteLength(body),
     Connection: 'close',
   };
+  return { body, headers };
+}
+
+/** A whole HTTP/1.1 answer, for sockets that no framework holds. */
+export function rawAnswer(problem: RequestProblem): string {
+  const { body, headers } = whole(problem);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  return `HTTP/1.1 ${problem.status} ${problem.message}\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
+  return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
 }

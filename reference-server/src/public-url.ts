@@ -26,7 +26,7 @@ function first(header: string | string[] | undefined): string | undefined {
 
 /**
  * Tells the origin at which a client reached the relay, where no `--public-url` says it.
- * @param proxies whose `X-Forwarded-Host` and `X-Forwarded-Proto` are believed, as for `clientKeys`.
+ * @param proxies whose `X-Forwarded-Host` and `X-Forwarded-Proto` are believed, as for `addressesBehind`.
  * @returns from a request to `http://host:port`; null when what the request names is no host.
  */
 export function originReader(proxies: readonly string[]): (request: IncomingMessage) => string | null {

@@ -1,56 +1,74 @@
-import type { IncomingMessage } from 'node:http';
-import { isIPv6 } from 'node:net';
-import proxyAddress from '@fastify/proxy-addr';
-import type { Limits } from '@bot2bot/schemas';
+import { allowance, type Client } from './address.ts';
 import type { Clock } from './clock.ts';
+import type { RelayLimits } from './config.ts';
 import { RequestProblem } from './problem.ts';
 
-/** Token buckets by key. A full bucket is forgotten, so that memory is bounded by the keys in use. */
+/** Profiles of the directory that the searches of one address may look at: at once, and in a second. */
+const SEARCH_BURST = 200_000;
+const SEARCH_RATE = 50_000;
+const RETRY_SECONDS = 5;
+
+/** Token buckets by client. A full bucket is forgotten, so that memory is bounded by the clients of the last seconds. */
 class Buckets {
   readonly #rate: number;
   readonly #burst: number;
-  readonly #held = new Map<string, { tokens: number; at: number }>();
+  readonly #held = new Map<string, { tokens: number; at: number; full: number }>();
 
   constructor(rate: number, burst: number) {
     this.#rate = rate;
     this.#burst = burst;
   }
 
-  /** Tokens in the bucket now, at most the burst. */
-  level(key: string, now: number): number {
+  /** Tokens of one prefix now. */
+  #tokens(key: string, level: number, now: number): number {
+    const full = allowance(this.#burst, level);
     const bucket = this.#held.get(key);
-    if (bucket === undefined) return this.#burst;
-    return Math.min(this.#burst, bucket.tokens + ((now - bucket.at) / 1000) * this.#rate);
+    if (bucket === undefined) return full;
+    return Math.min(full, bucket.tokens + ((now - bucket.at) / 1000) * allowance(this.#rate, level));
   }
 
-  take(key: string, now: number): void {
-    const tokens = this.level(key, now) - 1;
-    const bucket = this.#held.get(key);
-    if (bucket === undefined) this.#held.set(key, { tokens, at: now });
-    else {
-      bucket.tokens = tokens;
-      bucket.at = now;
+  /** Whole seconds until every prefix of the client has a token again; 0 when each has one. */
+  secondsLeft(room: string, client: Client, now: number): number {
+    let most = 0;
+    for (const [level, prefix] of client.entries()) {
+      const tokens = this.#tokens(room + prefix, level, now);
+      if (tokens >= 1) continue;
+      most = Math.max(most, 1, Math.ceil((1 - tokens) / allowance(this.#rate, level)));
+    }
+    return most;
+  }
+
+  /** Take tokens, into debt if need be: what was done is paid for. */
+  take(room: string, client: Client, count: number, now: number): void {
+    for (const [level, prefix] of client.entries()) {
+      const key = room + prefix;
+      const tokens = this.#tokens(key, level, now) - count;
+      const bucket = this.#held.get(key);
+      if (bucket === undefined) this.#held.set(key, { tokens, at: now, full: allowance(this.#burst, level) });
+      else {
+        bucket.tokens = tokens;
+        bucket.at = now;
+      }
     }
   }
 
-  /** Whole seconds until the bucket has a token again. */
-  secondsLeft(key: string, now: number): number {
-    return Math.max(1, Math.ceil((1 - this.level(key, now)) / this.#rate));
-  }
-
   forgetFull(now: number): void {
-    for (const key of this.#held.keys()) if (this.level(key, now) >= this.#burst) this.#held.delete(key);
+    for (const [key, { tokens, at, full }] of this.#held) {
+      const rate = (this.#rate * full) / this.#burst;
+      if (tokens + ((now - at) / 1000) * rate >= full) this.#held.delete(key);
+    }
   }
 }
 
-/** Admission of writes. @see MSG-19 MSG-20 */
+/** Admission of what costs the relay something, by client. @see MSG-19 MSG-20 */
 export class RateLimit {
   readonly #clock: Clock;
   readonly #rooms: Buckets;
   readonly #addresses: Buckets;
   readonly #registrations: Buckets;
+  readonly #searches = new Buckets(SEARCH_RATE, SEARCH_BURST);
 
-  constructor(limits: Limits, clock: Clock) {
+  constructor(limits: RelayLimits, clock: Clock) {
     this.#clock = clock;
     this.#rooms = new Buckets(limits.room_rate, limits.room_burst);
     this.#addresses = new Buckets(limits.address_rate, limits.address_burst);
@@ -61,89 +79,87 @@ export class RateLimit {
   /**
    * Admit a write.
    * @param room null for one that no room takes: it draws from the address's bucket alone.
-   * @throws {RequestProblem} rate-limited, when one of the buckets is empty; then neither loses a token.
+   * @throws {RequestProblem} rate-limited, when one of the buckets is empty; then none loses a token.
    */
-  admit(room: string | null, address: string): void {
-    if (room === null) this.#draw([this.#addresses, address]);
-    else this.#draw([this.#rooms, `${room} ${address}`], [this.#addresses, address]);
+  admit(room: string | null, client: Client): void {
+    const now = this.#clock.mono();
+    const place = `${room} `;
+    const left = Math.max(
+      room === null ? 0 : this.#rooms.secondsLeft(place, client, now),
+      this.#addresses.secondsLeft('', client, now),
+    );
+    if (left > 0) throw new RequestProblem('rate-limited', { retryAfter: left });
+    if (room !== null) this.#rooms.take(place, client, 1, now);
+    this.#addresses.take('', client, 1, now);
   }
 
   /** Admit a handle that is new. @throws {RequestProblem} rate-limited. */
-  admitRegistration(address: string): void {
-    this.#draw([this.#registrations, address]);
+  admitRegistration(client: Client): void {
+    this.#admitOne(this.#registrations, client);
+    this.#registrations.take('', client, 1, this.#clock.mono());
   }
 
-  #draw(...wanted: readonly (readonly [Buckets, string])[]): void {
-    const now = this.#clock.mono();
-    const left = wanted.map(([buckets, key]) =>
-      buckets.level(key, now) < 1 ? buckets.secondsLeft(key, now) : 0,
-    );
-    const retryAfter = Math.max(...left);
-    if (retryAfter > 0) throw new RequestProblem('rate-limited', { retryAfter });
-    for (const [buckets, key] of wanted) buckets.take(key, now);
+  /**
+   * Admit a search of the directory.
+   * @returns charges it with the profiles that it looked at, which is known afterwards.
+   * @throws {RequestProblem} rate-limited, while the address owes for earlier ones.
+   */
+  admitSearch(client: Client): (looked: number) => void {
+    this.#admitOne(this.#searches, client);
+    return (looked) => this.#searches.take('', client, looked, this.#clock.mono());
+  }
+
+  #admitOne(buckets: Buckets, client: Client): void {
+    const left = buckets.secondsLeft('', client, this.#clock.mono());
+    if (left > 0) throw new RequestProblem('rate-limited', { retryAfter: left });
   }
 
   sweep(): void {
     const now = this.#clock.mono();
-    this.#rooms.forgetFull(now);
-    this.#addresses.forgetFull(now);
-    this.#registrations.forgetFull(now);
+    for (const buckets of [this.#rooms, this.#addresses, this.#registrations, this.#searches])
+      buckets.forgetFull(now);
   }
 }
 
-/** Counts what an address holds open: streams, parked requests. */
+/** Counts what each client holds of something of which it may hold so much. */
 export class Cap {
   readonly #most: number;
   readonly #held = new Map<string, number>();
 
+  /** @param most for one address; for wider prefixes see {@link allowance}. */
   constructor(most: number) {
     this.#most = most;
   }
 
   /**
-   * @returns a function that gives the place back; further calls do nothing.
-   * @throws {RequestProblem} rate-limited, when the address holds as many as it may.
+   * @param amount how much it takes, in whatever the cap counts.
+   * @param scope what the cap holds for by itself, such as a room.
+   * @returns gives it back; further calls do nothing.
+   * @throws {RequestProblem} rate-limited, when the client would hold more than it may.
    */
-  take(address: string): () => void {
-    const held = this.#held.get(address) ?? 0;
-    if (held >= this.#most) throw new RequestProblem('rate-limited', { retryAfter: 5 });
-    this.#held.set(address, held + 1);
+  take(client: Client, amount = 1, scope = ''): () => void {
+    for (const [level, prefix] of client.entries())
+      if ((this.#held.get(scope + prefix) ?? 0) + amount > allowance(this.#most, level))
+        throw new RequestProblem('rate-limited', { retryAfter: RETRY_SECONDS });
+    this.#add(client, amount, scope);
     let mine = true;
     return () => {
-      if (!mine) return;
+      if (mine) this.#add(client, -amount, scope);
       mine = false;
-      const left = (this.#held.get(address) ?? 1) - 1;
-      if (left === 0) this.#held.delete(address);
-      else this.#held.set(address, left);
     };
+  }
+
+  #add(client: Client, amount: number, scope: string): void {
+    for (const prefix of client) {
+      const key = scope + prefix;
+      const held = (this.#held.get(key) ?? 0) + amount;
+      if (held === 0) this.#held.delete(key);
+      else this.#held.set(key, held);
+    }
   }
 }
 
-/**
- * Tells clients apart: by IPv4 address, or by the /64 of an IPv6 address.
- * @param proxies whose `X-Forwarded-For` is believed: addresses, networks (`10.0.0.0/8`) or `loopback`, `linklocal`,
- * `uniquelocal`. From everyone else the header is ignored.
- * @throws {TypeError} for what is none of these.
- */
-export function clientKeys(proxies: readonly string[]): (request: IncomingMessage) => string {
-  if (proxies.length === 0) return (request) => addressKey(request.socket.remoteAddress);
-  const trusted = proxyAddress.compile([...proxies]);
-  return (request) => addressKey(proxyAddress(request, trusted));
-}
-
-/** @param remote as the system writes it. */
-export function addressKey(remote: string | undefined): string {
-  if (remote === undefined) return 'unknown';
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remote);
-  if (mapped?.[1] !== undefined) return mapped[1];
-  if (!isIPv6(remote)) return remote;
-  const [head = '', tail] = (remote.split('%')[0] ?? '').split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
-  const groups = [...left, ...Array<string>(Math.max(0, zeros)).fill('0'), ...right];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
+/** A cap that leaves room for others: what one client may hold of a table of this size. */
+export function shareOf(size: number, { address_share: parts }: RelayLimits): Cap {
+  return new Cap(Math.max(1, Math.ceil(size / parts)));
 }

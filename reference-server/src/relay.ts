@@ -1,19 +1,23 @@
 import type { IncomingMessage } from 'node:http';
-import { RoomId, type Limits } from '@bot2bot/schemas';
+import { RoomId } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import { Auth } from './auth.ts';
+import type { FastifyReply } from 'fastify';
 import type { Clock } from './clock.ts';
-import type { Config } from './config.ts';
+import type { Config, RelayLimits } from './config.ts';
 import type { Appended, Engine } from './engine/engine.ts';
 import { MemoryEngine } from './engine/memory.ts';
 import { Dms } from './dms.ts';
 import { Directory } from './directory.ts';
 import { Claims } from './claims.ts';
+import { Connections } from './connections.ts';
 import { Hub } from './hub.ts';
 import { Identities } from './identities.ts';
-import type { Draft, Page } from './log.ts';
-import { RequestProblem } from './problem.ts';
-import { Cap, clientKeys, RateLimit } from './rate-limit.ts';
+import type { Draft } from './message.ts';
+import { answerOf } from './page.ts';
+import { PARKED_HEADERS, RequestProblem } from './problem.ts';
+import { addressesBehind, type Addresses, type Client } from './address.ts';
+import { Cap, RateLimit, shareOf } from './rate-limit.ts';
 import { Replays } from './replay.ts';
 import type { Room } from './room.ts';
 import type { Stores } from './store.ts';
@@ -24,13 +28,6 @@ const roomId = Compile(RoomId);
 /** A post that was accepted, now or before. */
 type Posted = Exclude<Appended, { kind: 'nonce-reused' }>;
 
-/** Where a request wants to continue. */
-export interface Position {
-  readonly after: number;
-  /** It named an epoch that is not the room's. @see READ-12 */
-  readonly reset: boolean;
-}
-
 /** What every route shares: the rooms, the limits, the time. */
 export class Relay {
   readonly config: Config;
@@ -40,6 +37,12 @@ export class Relay {
   readonly rate: RateLimit;
   readonly streams: Cap;
   readonly waiters: Cap;
+  /** Parked requests of a client in one room, which is their scope. */
+  readonly roomWaiters: Cap;
+  /** Names that a client keeps in the presence of one room, which is their scope. */
+  readonly roomListeners: Cap;
+  /** Bytes of requests and of answers that are under way. */
+  readonly underWay: Cap;
   readonly bodies: ReturnType<typeof bodyChecks>;
   readonly identities: Identities;
   readonly auth: Auth;
@@ -52,8 +55,8 @@ export class Relay {
     posts: { accepted: 0, duplicate: 0, refused: 0 },
     answers: { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 },
   };
-  /** Who sent a request, for limits and caps. */
-  readonly clientOf: (request: IncomingMessage) => string;
+  readonly addresses: Addresses;
+  readonly connections: Connections;
 
   constructor(config: Config, clock: Clock, stores: Stores) {
     const { limits, timings } = config;
@@ -65,12 +68,15 @@ export class Relay {
       timings,
       clock,
       engine: this.engine,
-      page: (room, after, reset) => pageBody(room, { after, reset }, limits.page_messages, clock.wall()),
+      page: (room, position) => answerOf(room, position, limits.page_messages, clock.wall()),
       offer: (room, claimant, last) => this.claims.offer(room, claimant, last),
     });
     this.rate = new RateLimit(limits, clock);
     this.streams = new Cap(limits.address_streams);
     this.waiters = new Cap(limits.address_waiters);
+    this.roomWaiters = shareOf(limits.room_waiters, limits);
+    this.roomListeners = shareOf(limits.room_listeners, limits);
+    this.underWay = new Cap(limits.answer_bytes);
     this.bodies = bodyChecks(limits, timings);
     const { identities, profiles, held } = stores;
     this.identities = new Identities({ limits, clock, store: identities, held: held.identities });
@@ -79,12 +85,24 @@ export class Relay {
     this.dms = new Dms(limits, timings, clock);
     this.directory = new Directory({ limits, timings, clock, store: profiles, held: held.profiles });
     this.startedAt = clock.wall();
-    this.clientOf = clientKeys(config.trustedProxies);
+    this.addresses = addressesBehind(config.trustedProxies);
+    const { addresses } = this;
+    this.connections = new Connections({ limits, timings, clock, addresses });
   }
 
-  get limits(): Limits {
+  /** Who sent a request, for limits and caps. */
+  clientOf(request: IncomingMessage): Client {
+    return this.addresses.clientOf(request);
+  }
+
+  get limits(): RelayLimits {
     return this.config.limits;
   }
+
+  readonly countAnswer = (status: number): void => {
+    const kind = `${Math.floor(status / 100)}xx`;
+    if (kind in this.counts.answers) this.counts.answers[kind as keyof typeof this.counts.answers]++;
+  };
 
   /** @throws {RequestProblem} bad-room-id. @see ROOM-1 */
   checkRoomId(id: string): string {
@@ -97,12 +115,12 @@ export class Relay {
    * @param read the body, called once the client's rate has admitted the post.
    * @throws {RequestProblem} for what the rate, the schema or the room's nonces refuse.
    */
-  async post(id: string, client: string, read: () => Record<string, unknown>): Promise<Posted> {
+  async post(id: string, client: Client, read: () => Record<string, unknown>): Promise<Posted> {
     try {
       this.rate.admit(id, client);
       const draft = this.bodies.draftOf(read());
       this.auth.verifyMessage(id, draft);
-      const posted = await this.#append(id, draft);
+      const posted = await this.#append(id, client, draft);
       this.counts.posts[posted.kind]++;
       return posted;
     } catch (error) {
@@ -111,13 +129,14 @@ export class Relay {
     }
   }
 
-  async #append(id: string, draft: Draft): Promise<Posted> {
+  async #append(id: string, client: Client, draft: Draft): Promise<Posted> {
     const isNew = !this.hub.rooms.has(id);
-    const room = this.hub.enter(id);
+    const room = this.hub.enter(id, client);
     const { log } = room;
     const wasLocked = log.locked;
     try {
-      const appended = await this.engine.append(log, draft, () => this.auth.admitMessage(draft, log.locked));
+      const admit = () => this.auth.admitMessage(draft, log.locked);
+      const appended = await this.engine.append(log, draft, client, admit);
       if (appended.kind === 'nonce-reused') throw new RequestProblem('nonce-reused');
       if (appended.kind === 'accepted') {
         if (log.locked && !wasLocked) room.news.push(JSON.stringify({ type: 'locked' }));
@@ -132,35 +151,37 @@ export class Relay {
     }
   }
 
+  /**
+   * Send the head of an answer whose body comes later. The request keeps its places among the parked ones until all of
+   * the answer is on its way, so that answers that nobody reads are bounded like requests that nobody answers.
+   * @param room null for one that no room has.
+   * @throws {RequestProblem} rate-limited.
+   */
+  parkIn(room: Room | null, client: Client, reply: FastifyReply): void {
+    if (room !== null && room.parked >= this.limits.room_waiters)
+      throw new RequestProblem('rate-limited', { retryAfter: 5 });
+    const release = this.waiters.take(client);
+    let releaseRoom: (() => void) | undefined;
+    try {
+      if (room !== null) releaseRoom = this.roomWaiters.take(client, 1, `${room.id} `);
+    } catch (error) {
+      release();
+      throw error;
+    }
+    reply.hijack();
+    reply.raw.on('close', () => {
+      release();
+      releaseRoom?.();
+    });
+    reply.raw.writeHead(200, PARKED_HEADERS);
+  }
+
   sweep(): void {
     this.hub.sweep();
+    this.connections.sweep();
     this.rate.sweep();
     this.auth.replays.sweep();
     this.dms.sweep();
     this.directory.sweep();
   }
-}
-
-/** @see READ-12 */
-export function positionOf(room: Room | undefined, after: number, epoch: string | null): Position {
-  const reset = epoch !== null && epoch !== room?.log.epoch;
-  return { after: reset ? 0 : after, reset };
-}
-
-/** The JSON of a read; `more` goes in front of its last brace. @see READ-9 READ-10 */
-export function pageBody(room: Room, position: Position, most: number, now: number, counted = false): Buffer {
-  const { log } = room;
-  const page: Page = log.page(position.after, most, now);
-  const gap = log.gap(position.after);
-  const rest = JSON.stringify({
-    last_seq: log.lastSeq(now),
-    epoch: log.epoch,
-    oldest_seq: log.oldestSeq,
-    next_after: page.nextAfter,
-    has_more: page.hasMore,
-    ...(gap === null ? {} : { gap }),
-    ...(position.reset ? { reset: true } : {}),
-    ...(counted ? { count: page.count, exists: true } : {}),
-  });
-  return Buffer.concat([Buffer.from('{"messages":['), page.messages, Buffer.from(`],${rest.slice(1)}`)]);
 }

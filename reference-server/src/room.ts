@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import type { ServerResponse } from 'node:http';
 import type { Wanted } from './leases.ts';
-import type { Format, Gap, RoomLog } from './log.ts';
+import type { Format } from './encoding.ts';
+import type { Gap, RoomLog } from './log.ts';
+import type { Position } from './page.ts';
 
 /** An open stream. Owns its socket; what it has been sent is a cursor into the room's log. */
 export interface Subscriber {
@@ -16,6 +18,10 @@ export interface Subscriber {
   blocked: boolean;
   /** When it was last seen to hold that much. */
   blockedAt: number;
+  /** When its client was last heard, if only by the answer to a ping. */
+  heardAt: number;
+  /** When it was last sent a ping. */
+  pingedAt: number;
   /** A presence frame is owed to it from while it was blocked. */
   owesPresence: boolean;
   name: string | undefined;
@@ -31,27 +37,41 @@ export interface Subscriber {
   readonly end: (code: number) => void;
 }
 
-/** A parked `wait`. */
-export interface Waiter {
-  readonly after: number;
-  readonly reset: boolean;
+/** A request that is parked until something comes for it, or its time is over. */
+export interface Parked {
   readonly deadline: number;
+  /** Its status has been sent. */
   readonly response: ServerResponse;
-  readonly release: () => void;
+  /** When anything was last written, so that no proxy takes it for dead. */
+  writtenAt: number;
+}
+
+/** What a parked request is sent while it waits: whitespace in front of its JSON. */
+const SPACE = Buffer.from('\n');
+
+/** Write to a parked request now and then, since proxies give up what is silent for a minute. */
+export function keepWarm(parked: Parked, mono: number, everyMs: number): void {
+  if (mono - parked.writtenAt < everyMs) return;
+  parked.writtenAt = mono;
+  parked.response.write(SPACE);
+}
+
+/** A parked `wait`. */
+export interface Waiter extends Parked {
+  readonly position: Position;
 }
 
 /** A parked `claim`. */
-export interface Claimant {
+export interface Claimant extends Parked {
   readonly wanted: Wanted;
   readonly reset: boolean;
-  readonly deadline: number;
-  readonly response: ServerResponse;
-  readonly release: () => void;
 }
 
 export interface Heartbeat {
   readonly boxPub: string | undefined;
   readonly at: number;
+  /** Gives its place in the room's table back. */
+  readonly release: () => void;
 }
 
 export class Room {
@@ -68,9 +88,14 @@ export class Room {
   news: string[] = [];
   presenceDirty = false;
   presenceAt = -Infinity;
+  /** How long the next presence frame has to wait after it, in ms. */
+  presenceWait = 0;
+  /** Gives its place among the rooms back. */
+  readonly release: () => void;
   activeAt: number;
 
-  constructor(id: string, log: RoomLog, now: number) {
+  constructor(id: string, log: RoomLog, now: number, release: () => void) {
+    this.release = release;
     this.id = id;
     this.log = log;
     this.createdAt = now;
@@ -117,9 +142,10 @@ export class Room {
   /** Take out the heartbeats that are over. @returns whether there were any. @see STREAM-21 */
   expireHeartbeats(now: number, listeningMs: number): boolean {
     let any = false;
-    for (const [name, { at }] of this.heartbeats) {
+    for (const [name, { at, release }] of this.heartbeats) {
       if (now - at < listeningMs) continue;
       this.heartbeats.delete(name);
+      release();
       any = true;
     }
     return any;

@@ -1,8 +1,11 @@
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
 import { TIMINGS, type ProblemSlug } from '@bot2bot/schemas';
+import { readBody } from './body.ts';
 import { systemClock, type Clock } from './clock.ts';
+import { Incoming } from './connections.ts';
 import { DEFAULT_CONFIG, type Config } from './config.ts';
-import { CORS_HEADERS, rawAnswer, RequestProblem, ROOM_HEADERS } from './problem.ts';
+import { answerProblem, NO_STORE_HEADERS, RequestProblem } from './problem.ts';
 import { metricsOf, serveMetrics } from './metrics.ts';
 import { Relay } from './relay.ts';
 import { agentRoutes } from './routes/agents.ts';
@@ -13,18 +16,24 @@ import { metaRoutes } from './routes/meta.ts';
 import { readRoutes } from './routes/reads.ts';
 import { streamRoutes } from './routes/stream.ts';
 import { openStores, StoreError } from './store.ts';
+import { methodsAt, originForm } from './target.ts';
 
 const SWEEP_MS = 250;
+/** A connection without a request is closed after this. */
+const KEEP_ALIVE_MS = 72_000;
 /** What the HTTP parser gives up on. */
 const PARSER_PROBLEMS: Readonly<Record<string, ProblemSlug>> = {
   HPE_HEADER_OVERFLOW: 'header-too-large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'too-large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
 };
 const PREFLIGHT = {
-  'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE, OPTIONS',
-  'Access-Control-Allow-Headers': 'Content-Type, Authorization, Last-Event-ID',
+  'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
+  'Access-Control-Allow-Headers': 'Content-Type, Authorization, Last-Event-ID, Cache-Control',
   'Access-Control-Max-Age': '86400',
 };
+/** Answers that are shorter are not counted among what is under way to a client. */
+const SMALL_BYTES = 4 << 10;
 
 /** A relay that listens. */
 export interface RunningRelay {
@@ -40,23 +49,17 @@ export interface RunningRelay {
 function problemOf(error: FastifyError | Error): RequestProblem {
   if (error instanceof RequestProblem) return error;
   if (error instanceof StoreError) return new RequestProblem('unavailable', { retryAfter: 30 });
-  const code = 'code' in error ? error.code : '';
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new RequestProblem('too-large');
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new RequestProblem('unsupported-media-type');
   const status = 'statusCode' in error ? error.statusCode : undefined;
   return new RequestProblem(status !== undefined && status < 500 ? 'bad-request' : 'internal');
 }
 
 function build(relay: Relay): FastifyInstance {
-  const { config } = relay;
+  const { config, connections } = relay;
   const app = Fastify({
-    bodyLimit: config.limits.body_bytes,
-    exposeHeadRoutes: false,
+    exposeHeadRoutes: true,
     forceCloseConnections: true,
-    keepAliveTimeout: 72_000,
-    requestTimeout: config.timings.request_ms,
-    http: { headersTimeout: config.timings.header_ms, connectionsCheckingInterval: SWEEP_MS },
-    routerOptions: { maxParamLength: 16_384 },
+    rewriteUrl: ({ url = '/' }) => originForm(url),
+    routerOptions: { maxParamLength: 16_384, ignoreTrailingSlash: true },
     logger: {
       level: config.logLevel,
       stream: process.stderr,
@@ -64,37 +67,39 @@ function build(relay: Relay): FastifyInstance {
       serializers: { req: ({ method }) => ({ method }), res: ({ statusCode }) => ({ statusCode }) },
     },
     frameworkErrors: (error, _request, reply) => {
-      const problem = problemOf(error);
       reply.hijack();
-      reply.raw
-        .writeHead(problem.status, { ...ROOM_HEADERS, ...problem.headers })
-        .end(JSON.stringify(problem.body));
+      answerProblem(reply.raw, problemOf(error));
     },
-    clientErrorHandler: (error, socket) => {
-      if (!socket.writable) return;
-      socket.end(rawAnswer(new RequestProblem(PARSER_PROBLEMS[error.code] ?? 'bad-request')));
-    },
+    clientErrorHandler: (error, socket) =>
+      connections.refuse(socket, new RequestProblem(PARSER_PROBLEMS[error.code] ?? 'bad-request')),
+    serverFactory: (handler) => serverOf(relay, handler),
   });
 
-  app.server.maxConnections = config.limits.connections;
-  app.addHook('onResponse', (_request, reply, done) => {
-    const kind = `${Math.floor(reply.statusCode / 100)}xx`;
-    if (kind in relay.counts.answers) relay.counts.answers[kind as keyof typeof relay.counts.answers]++;
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(NO_STORE_HEADERS);
+    // Bodies are JSON, whatever they are called.
+    if (request.raw.headers['content-type'] !== undefined)
+      request.raw.headers['content-type'] = 'application/json';
     done();
   });
-  app.addHook('onRequest', (request, reply, done) => {
-    if (request.url.startsWith('/api/')) {
-      reply.headers(/^\/api\/(?:rooms|dm)\//.test(request.url) ? ROOM_HEADERS : CORS_HEADERS);
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const bytes = typeof payload === 'string' || payload instanceof Buffer ? payload.length : 0;
+    try {
+      if (bytes > SMALL_BYTES) reply.raw.on('close', relay.underWay.take(relay.clientOf(request.raw), bytes));
+      done(null, payload);
+    } catch (error) {
+      const problem = problemOf(error instanceof Error ? error : new Error('unknown'));
+      reply.code(problem.status).headers(problem.headers);
+      done(null, JSON.stringify(problem.body));
     }
-    done();
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) =>
-    done(null, body),
-  );
-  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
-    if (request.headers['content-type'] === undefined) done(null, body);
-    else done(new RequestProblem('unsupported-media-type'));
+  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => {
+    const client = relay.clientOf(request.raw);
+    const { raw } = request;
+    return readBody(payload, config.limits.body_bytes, (bytes) => {
+      if (bytes > SMALL_BYTES) raw.on('close', relay.underWay.take(client, bytes));
+    });
   });
   app.setErrorHandler((error: FastifyError | Error, _request, reply) => {
     const problem = problemOf(error);
@@ -102,11 +107,13 @@ function build(relay: Relay): FastifyInstance {
       app.log.error({ name: error.name, stack: error.stack, cause: error.cause }, 'a request failed');
     return reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body));
   });
-  app.setNotFoundHandler((_request, reply) => {
-    const problem = new RequestProblem('not-found');
+  app.setNotFoundHandler((request, reply) => {
+    if (request.method === 'OPTIONS') return reply.code(204).headers(PREFLIGHT).send();
+    const methods = methodsAt(request.url);
+    const problem = new RequestProblem(methods.length === 0 ? 'not-found' : 'method-not-allowed');
+    if (methods.length > 0) reply.header('Allow', methods.join(', '));
     return reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body));
   });
-  app.options('/api/*', (_request, reply) => reply.code(204).headers(PREFLIGHT).send());
 
   messageRoutes(app, relay);
   readRoutes(app, relay);
@@ -116,6 +123,35 @@ function build(relay: Relay): FastifyInstance {
   dmRoutes(app, relay);
   metaRoutes(app, relay);
   return app;
+}
+
+/** A server by which the relay knows each connection, and each request before anything else looks at it. */
+function serverOf(
+  { connections, config, countAnswer }: Relay,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  const { timings, limits } = config;
+  const server = createServer({
+    headersTimeout: timings.header_ms,
+    requestTimeout: timings.request_ms,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: SWEEP_MS,
+    keepAlive: true,
+    keepAliveInitialDelay: timings.keepalive_ms,
+    requireHostHeader: false,
+    IncomingMessage: Incoming,
+  });
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (!connections.begin(request, response)) return;
+    response.on('finish', () => countAnswer(response.statusCode));
+    handle(request, response);
+  });
+  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) =>
+    answerProblem(response, new RequestProblem('expectation-failed')),
+  );
+  server.on('connection', (socket) => connections.admit(socket));
+  server.maxConnections = limits.connections;
+  return server;
 }
 
 /**
@@ -145,6 +181,7 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
       relay.dms.drain();
       await relay.hub.drain();
       await app.close();
+      relay.connections.destroyAll();
       await stores.close();
     },
   };

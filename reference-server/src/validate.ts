@@ -1,11 +1,14 @@
+import { isUtf8 } from 'node:buffer';
 import {
   AckBody,
+  BIO_CHARS,
+  BoxPub,
   ClaimBody,
   ClaimRef,
-  COMPONENTS,
   DmBody,
   Handle,
   ListeningBody,
+  NAME_CHARS,
   PostBody,
   PublishBody,
   RegisterBody,
@@ -14,24 +17,24 @@ import {
   type Limits,
   type Timings,
 } from '@bot2bot/schemas';
-import { Type, type Static, type TSchema } from 'typebox';
+import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { Draft, MessageSignature } from './log.ts';
+import { checker, isRecord } from './fields.ts';
+import { handleIn } from './identities.ts';
+import type { Draft, MessageSignature } from './message.ts';
 import { RequestProblem } from './problem.ts';
 
-/** Label of a sender that gave none. */
-const ANONYMOUS = 'anon';
+/** Labels of senders that gave none, as deployed relays call them: one that posts, and one on a WebSocket. @see MSG-2 */
+const POSTER = 'agent';
+const SOCKET_SENDER = 'user';
 
-function checker<T extends TSchema>(schema: T) {
-  const compiled = Compile(COMPONENTS as Record<string, TSchema>, schema);
-  /** @throws {RequestProblem} naming the field, never repeating its value. */
-  return (value: unknown): Static<T> => {
-    if (compiled.Check(value)) return value as Static<T>;
-    const [error] = compiled.Errors(value);
-    const where = error === undefined || error.instancePath === '' ? 'the body' : error.instancePath.slice(1);
-    throw new RequestProblem('bad-request', { detail: `${where} ${error?.message ?? 'is not valid'}` });
-  };
-}
+const BOM = '\uFEFF';
+/** A longer text is no handle, with its `@` or without. */
+const HANDLE_CHARS = 33;
+/** Fields that only a signed message has. */
+const SIGNATURE_FIELDS = ['sender_ts', 'sender_nonce', 'sender_sig', 'sender_sig2'] as const;
+
+const isBoxPub = Compile(BoxPub);
 
 const signatureFields = Compile(
   Type.Object({
@@ -43,9 +46,16 @@ const signatureFields = Compile(
   }),
 );
 
-/** The signature of a message that has one. @throws {RequestProblem} signature-invalid, for half of one. @see SIGN-2 */
-function signatureOf(body: Record<string, unknown>): MessageSignature | undefined {
+type Body = Readonly<Record<string, unknown>>;
+
+/**
+ * The signature of a message that has one; a handle alone is no signature, as in the deployed system.
+ * @throws {RequestProblem} signature-invalid, for half of one.
+ * @see SIGN-2
+ */
+function signatureOf(body: Body): MessageSignature | undefined {
   if (body['sender_handle'] === undefined) return undefined;
+  if (SIGNATURE_FIELDS.every((field) => body[field] === undefined)) return undefined;
   if (!signatureFields.Check(body)) throw new RequestProblem('signature-invalid');
   return {
     handle: body.sender_handle,
@@ -59,24 +69,60 @@ function signatureOf(body: Record<string, unknown>): MessageSignature | undefine
 /** A signature that is no base64 is one that does not verify, and no fault of the body. @see ID-5 DM-4 DIR-4 */
 const anySignature = Type.String();
 
-/** Parse a body. @throws {RequestProblem} bad-json. @see CORE-7 */
-export function parseObject(text: string): Record<string, unknown> {
+/**
+ * Parse a body: JSON as UTF-8, with a byte order mark before it or none.
+ * @param body its bytes, or its text where another layer has made sure that it is UTF-8.
+ * @throws {RequestProblem} bad-json, also for a body that is empty or absent.
+ * @see CORE-7
+ */
+export function parseObject(body: Buffer | string | undefined): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    if (body === undefined || (typeof body !== 'string' && !isUtf8(body))) throw new TypeError('not UTF-8');
+    const text = body.toString();
+    value = JSON.parse(text.startsWith(BOM) ? text.slice(BOM.length) : text);
   } catch {
     throw new RequestProblem('bad-json');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new RequestProblem('bad-json');
-  return value as Record<string, unknown>;
+  if (!isRecord(value)) throw new RequestProblem('bad-json');
+  return value;
 }
 
-/** Checks of bodies, under the limits of this relay. */
+/** What deployed clients send of a field, and what it is here. What is not of its kind is left for its check. */
+const handle = (given: unknown) =>
+  typeof given === 'string' && given.length <= HANDLE_CHARS ? handleIn(given) : given;
+const nonEmpty = (given: unknown) => (given === '' ? undefined : given);
+const decimal = (given: unknown) =>
+  typeof given === 'string' && /^[0-9]{1,16}$/.test(given) ? Number(given) : given;
+/** Cut to so many characters, each of one or two UTF-16 units. */
+const cut = (chars: number) => (given: unknown) =>
+  typeof given === 'string'
+    ? Array.from(given.slice(0, 2 * chars))
+        .slice(0, chars)
+        .join('')
+    : given;
+/** What deployed relays ignore unless it is of its kind. */
+const boxPub = (given: unknown) => (isBoxPub.Check(given) ? given : undefined);
+const meta = (given: unknown) => (isRecord(given) ? given : undefined);
+const bio = (given: unknown) => (typeof given === 'string' ? cut(BIO_CHARS)(given) : undefined);
+
+/** The labels that a claim excludes: the strings of a list, so many of them. @see CLAIM-13 */
+const labels = (most: number) => (given: unknown) => {
+  const found: string[] = [];
+  if (!Array.isArray(given)) return found;
+  for (const label of given) {
+    if (found.length === most) break;
+    if (typeof label === 'string') found.push(label);
+  }
+  return found;
+};
+
+/** Checks of bodies, under the limits of this relay. `null` for a field is as good as its absence. */
 export function bodyChecks(limits: Limits, timings: Timings) {
-  // The TTL has a problem of its own; what the limits set is checked against the limits.
+  // TTL and signature have problems of their own; what the limits set is checked against the limits.
   const { nonce, reply_to, ext, signed_only, ciphertext } = PostBody.properties;
   const ciphertextHere = { ...ciphertext, maxLength: limits.ciphertext_chars };
+  const unchecked = Type.Optional(Type.Unknown());
   const check = checker(
     Type.Object({
       nonce,
@@ -85,7 +131,11 @@ export function bodyChecks(limits: Limits, timings: Timings) {
       signed_only,
       ciphertext: ciphertextHere,
       sender: Type.Optional(Type.String({ maxLength: limits.sender_chars })),
+      ttl_ms: unchecked,
+      sender_handle: unchecked,
+      ...Object.fromEntries(SIGNATURE_FIELDS.map((field) => [field, unchecked])),
     }),
+    { sender: nonEmpty, sender_handle: handle },
   );
 
   /** @throws {RequestProblem} too-large. @see MSG-4 */
@@ -98,17 +148,17 @@ export function bodyChecks(limits: Limits, timings: Timings) {
   }
 
   /** @see MSG-4 MSG-5 MSG-6 MSG-7 MSG-8 MSG-18 */
-  function draftOf(body: Record<string, unknown>): Draft {
-    const { ciphertext: text, ttl_ms: ttl = 0 } = body;
-    checkLength(text);
+  function draftOf(body: Body): Draft {
+    checkLength(body['ciphertext']);
     const valid = check(body);
+    const { ttl_ms: ttl = 0 } = valid;
     const inRange = typeof ttl === 'number' && ttl >= timings.ttl_min_ms && ttl <= timings.ttl_max_ms;
     if (ttl !== 0 && !(inRange && Number.isInteger(ttl))) throw new RequestProblem('bad-ttl');
-    const signature = signatureOf(body);
+    const signature = signatureOf(valid);
     const signedOnly = valid.signed_only === true;
     if (signedOnly && signature === undefined) throw new RequestProblem('signature-required');
     return {
-      sender: signature === undefined ? (valid.sender ?? ANONYMOUS) : `@${signature.handle}`,
+      sender: signature === undefined ? (valid.sender ?? POSTER) : `@${signature.handle}`,
       signature,
       signedOnly,
       ciphertext: valid.ciphertext,
@@ -125,21 +175,34 @@ export function bodyChecks(limits: Limits, timings: Timings) {
       ciphertext: ciphertextHere,
       from_sig: Type.Optional(anySignature),
     }),
+    { from_handle: handle },
   );
 
   return {
     draftOf,
-    listeningOf: checker(ListeningBody),
-    claimOf: checker(ClaimBody),
-    ackOf: checker(AckBody),
-    claimRefOf: checker(ClaimRef),
-    registrationOf: checker(Type.Object({ ...RegisterBody.properties, register_sig: anySignature })),
-    dmOf: (body: Record<string, unknown>) => {
+    listeningOf: checker(ListeningBody, { name: cut(NAME_CHARS), box_pub: boxPub }),
+    claimOf: checker(ClaimBody, { handle, exclude_senders: labels(limits.exclude_senders) }),
+    ackOf: checker(AckBody, { handle, seq: decimal }),
+    claimRefOf: checker(ClaimRef, { handle }),
+    registrationOf: checker(Type.Object({ ...RegisterBody.properties, register_sig: anySignature }), {
+      handle,
+      meta,
+      bio,
+    }),
+    dmOf: (body: Body) => {
       checkLength(body['ciphertext']);
-      return dmOf(body);
+      const { from_handle, ...rest } = dmOf(body);
+      // A handle alone is no signature: the message is anybody's.
+      const named = rest.from_ts !== undefined || rest.from_sig !== undefined;
+      return named && from_handle !== undefined ? { ...rest, from_handle } : rest;
     },
-    publicationOf: checker(Type.Object({ ...PublishBody.properties, profile_sig: anySignature })),
+    publicationOf: checker(Type.Object({ ...PublishBody.properties, profile_sig: anySignature }), { handle }),
   };
+}
+
+/** The body of a frame, to which a sender is added where it names none. @see STREAM-14 */
+export function fromSocket(body: Record<string, unknown>): Record<string, unknown> {
+  return Object.assign(body, { sender: nonEmpty(body['sender']) ?? SOCKET_SENDER });
 }
 
 /** Whether a frame that was refused carried a nonce worth repeating. @see STREAM-17 */

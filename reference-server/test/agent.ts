@@ -46,7 +46,7 @@ export async function call(
   }
 }
 
-function registration({ handle, boxPub, signPub, sign: signed }: TestAgent): Record<string, unknown> {
+export function registration({ handle, boxPub, signPub, sign: signed }: TestAgent): Record<string, unknown> {
   const ts = Date.now();
   return {
     handle,
@@ -88,7 +88,7 @@ export function sealed(chars = 40): { ciphertext: string; nonce: string } {
 export function signedMessage(
   agent: TestAgent,
   room: string,
-  more: { ttl_ms?: number; signed_only?: boolean } = {},
+  more: { ttl_ms?: number; signed_only?: boolean; reply_to?: string; ext?: string } = {},
 ): Record<string, unknown> {
   const { ciphertext, nonce } = sealed();
   const [ts, senderNonce, hash] = [Date.now(), token(), sha256(ciphertext)];
@@ -102,9 +102,9 @@ export function signedMessage(
     hash,
     nonce,
     more.ttl_ms ?? 0,
-    '-',
+    more.reply_to ?? '-',
     more.signed_only === true ? 1 : 0,
-    sha256(''),
+    sha256(more.ext ?? ''),
   ];
   return {
     ciphertext,

@@ -37,6 +37,7 @@ function send(
   body?: string,
   type = 'application/json',
   authorization = '',
+  from = '127.0.0.1',
 ): Promise<number> {
   return new Promise((resolve) => {
     const { port } = new URL(url);
@@ -44,9 +45,12 @@ function send(
       ...(body === undefined ? {} : { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) }),
       ...(authorization === '' ? {} : { Authorization: authorization }),
     };
-    const outgoing = request({ host: '127.0.0.1', port, method, path, headers, agent }, (incoming) => {
-      incoming.resume().on('end', () => resolve(incoming.statusCode ?? 0));
-    });
+    const outgoing = request(
+      { host: '127.0.0.1', port, method, path, headers, agent, localAddress: from },
+      (incoming) => {
+        incoming.resume().on('end', () => resolve(incoming.statusCode ?? 0));
+      },
+    );
     outgoing.on('error', () => resolve(0));
     outgoing.end(body);
   });
@@ -436,7 +440,7 @@ describe('hostile readers and writers', () => {
   });
 
   it(
-    "64 rooms flooded to their budget do not evict another room's messages",
+    "64 rooms flooded to their budget do not evict another address's messages",
     { timeout: 120_000 },
     async () => {
       const relayBytes = 64 << 20;
@@ -448,7 +452,8 @@ describe('hostile readers and writers', () => {
         String(4 << 20),
       );
       const quiet = pathOf('postMessage', 'quiet');
-      for (let i = 0; i < 100; i++) await send(relay.url, 'POST', quiet, JSON.stringify(sealed(1_024)));
+      for (let i = 0; i < 100; i++)
+        await send(relay.url, 'POST', quiet, JSON.stringify(sealed(1_024)), undefined, '', '127.0.0.2');
       const flood = async (id: string) => {
         for (let i = 0; i < 40; i++)
           expect(
@@ -491,6 +496,16 @@ describe('hostile readers and writers', () => {
     expect(await six(proxied, (i) => `2001:db8:1:2::${i}`)).toBeGreaterThan(0);
     expect(await six(proxied, (i) => `2001:db8:9:${i}::1`)).toBe(0);
     expect(await six(direct, (i) => `203.0.113.${i}`)).toBeGreaterThan(0);
+    // A port makes no other client, and what is no address tells nobody apart.
+    expect(await six(proxied, (i) => `203.0.113.78:${4_000 + i}`)).toBeGreaterThan(0);
+    expect(await six(proxied, (i) => `[2001:db8:7::1]:${4_000 + i}`)).toBeGreaterThan(0);
+    expect(await six(proxied, (i) => `nobody-${i}`)).toBeGreaterThan(0);
+    // A site has no more than four addresses have, however many it has.
+    expect(await six(proxied, (i) => `2001:db8:${0xa + i}::1`)).toBe(0);
+    let refused = 0;
+    for (let i = 0; i < 20; i++)
+      if ((await post(proxied, `2001:db8:33:${(i * 0x100).toString(16)}::1`)) === 429) refused++;
+    expect(refused).toBeGreaterThan(0);
   });
 });
 

@@ -1,10 +1,14 @@
-import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
+import { DEFAULT_TIMINGS } from '@bot2bot/schemas';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Client } from '../src/address.ts';
+import { DEFAULT_CONFIG } from '../src/config.ts';
 import { MemoryEngine } from '../src/engine/memory.ts';
 import type { Grant, Wanted } from '../src/leases.ts';
-import type { Draft, RoomLog } from '../src/log.ts';
+import type { RoomLog } from '../src/log.ts';
+import type { Draft } from '../src/message.ts';
 
+const CLIENT: Client = ['192.0.2.1'];
 const LEASE_MS = 1_000;
 const START = 1_700_000_000_000;
 const HANDLES = ['ada', 'bob'] as const;
@@ -58,7 +62,7 @@ class Scene {
 
   constructor(bufferMessages = 1_000) {
     const clock = { wall: () => this.now, mono: () => this.now };
-    const limits = { ...DEFAULT_LIMITS, buffer_messages: bufferMessages };
+    const limits = { ...DEFAULT_CONFIG.limits, buffer_messages: bufferMessages };
     this.engine = new MemoryEngine(limits, { ...DEFAULT_TIMINGS, ttl_min_ms: 1 }, clock);
     this.log = this.engine.open();
   }
@@ -76,7 +80,7 @@ class Scene {
       replyTo: undefined,
       ext: undefined,
     };
-    const appended = this.engine.append(this.log, draft, () => undefined);
+    const appended = this.engine.append(this.log, draft, CLIENT, () => undefined);
     if (appended.kind !== 'accepted') throw new Error(appended.kind);
     const expiresAt = ttlMs === 0 ? Infinity : this.now + ttlMs;
     this.posted.push({ seq: appended.seq, sender, expiresAt });
@@ -86,6 +90,7 @@ class Scene {
   claim(handle: string, more: Partial<Wanted> = {}): Grant | null {
     const wanted = {
       handle,
+      client: CLIENT,
       leaseMs: LEASE_MS,
       exclude: new Set<string>(),
       self: 'label',
@@ -204,6 +209,7 @@ describe('leases', () => {
     const scene = new Scene();
     const wanted: Wanted = {
       handle: 'ada',
+      client: CLIENT,
       leaseMs: LEASE_MS,
       exclude: new Set(['dan']),
       self: 'label',

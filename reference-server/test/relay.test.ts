@@ -90,7 +90,8 @@ async function events(
     frames,
     incoming,
     lastId: () => id,
-    ended: once(incoming, 'close'),
+    // A relay that is killed breaks the body off.
+    ended: new Promise((resolve) => incoming.on('close', resolve)),
     until: async (type) => {
       for (;;) {
         const frame = frames.find((known) => known.type === type);

@@ -32,7 +32,8 @@ export const RESERVED_HANDLES: readonly string[] = [
   'echo',
 ];
 
-const BIO_CHARS = 280;
+/** Characters of a bio; a longer one is cut. */
+export const BIO_CHARS = 280;
 const meta = Type.Object({
   bio: optional(Type.String({ maxLength: BIO_CHARS, description: 'A line about the agent.' })),
 });

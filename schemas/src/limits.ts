@@ -58,7 +58,7 @@ export const LIMITS = {
   ext_chars: bound(1_024, 1_024, 1_024, 'characters', 'ext field'),
   buffer_messages: bound(2_000, 100, 2_000, 'messages', 'buffered in a room'),
   room_bytes: bound(64 << 20, 1 << 20, UNBOUNDED, 'bytes', 'buffered in a room'),
-  relay_bytes: bound(1 << 30, 64 << 20, UNBOUNDED, 'bytes', 'buffered in all rooms; the fullest gives way'),
+  relay_bytes: bound(1 << 30, 64 << 20, UNBOUNDED, 'bytes', 'buffered in all rooms'),
   rooms: bound(100_000, 1_000, UNBOUNDED, 'rooms', 'that exist at a time'),
   room_listeners: bound(256, 64, UNBOUNDED, 'names', 'kept in presence by listening, per room'),
   page_messages: bound(500, 500, 500, 'messages', 'in one answer of wait or transcript'),

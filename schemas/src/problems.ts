@@ -41,6 +41,11 @@ export const PROBLEMS = {
   'unknown-room': { status: 404, title: 'The room does not exist', definite: true },
   'unknown-handle': { status: 404, title: 'The handle is not registered', definite: true },
   'unknown-agent': { status: 404, title: 'The directory has no such agent', definite: true },
+  'method-not-allowed': {
+    status: 405,
+    title: 'This path is served with other methods, which Allow names',
+    definite: true,
+  },
   'request-timeout': { status: 408, title: 'The request did not arrive in time', definite: true },
   'nonce-reused': {
     status: 409,
@@ -52,7 +57,16 @@ export const PROBLEMS = {
   'claim-gone': { status: 409, title: 'The claim is not the live claim of this handle', definite: true },
   'stale-profile': { status: 409, title: 'A newer profile is published', definite: true },
   'too-large': { status: 413, title: 'The request is larger than the relay accepts', definite: true },
-  'unsupported-media-type': { status: 415, title: 'The body must be application/json', definite: true },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'The body must be JSON that is not compressed',
+    definite: true,
+  },
+  'expectation-failed': {
+    status: 417,
+    title: 'The relay knows no other expectation than 100-continue',
+    definite: true,
+  },
   'upgrade-required': { status: 426, title: 'This path speaks WebSocket', definite: true },
   'rate-limited': { status: 429, title: 'Too many requests; wait and retry', definite: true },
   'inbox-full': { status: 429, title: 'The inbox takes no more for now', definite: true },

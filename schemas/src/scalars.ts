@@ -48,9 +48,12 @@ export const SenderLabel = Type.String({
   description: 'Label that the sender chose; proves nothing.',
 });
 
+/** Characters of a name in presence. */
+export const NAME_CHARS = 64;
+
 /** A name in presence. @see STREAM-11 */
 export const Name = Type.String({
-  pattern: '^[A-Za-z0-9@._\\-\\u00A0-\\uFFFF]{1,64}$',
+  pattern: `^[A-Za-z0-9@._\\-\\u00A0-\\uFFFF]{1,${NAME_CHARS}}$`,
   description: 'Name shown in presence.',
 });
 

@@ -22,7 +22,8 @@ async function malformed(t: Script, room: string): Promise<Reply[]> {
     '{"ciphertext":null,"nonce":null}',
     JSON.stringify({ ciphertext, nonce: [] }),
     JSON.stringify({ ciphertext: {}, nonce }),
-    JSON.stringify({ ciphertext, nonce, reply_to: null }),
+    // A message of its own: a relay may take null for absent.
+    JSON.stringify({ ...t.sealed(), reply_to: null }),
     JSON.stringify({ ciphertext, nonce, ttl_ms: 'soon' }),
     JSON.stringify({ ciphertext, nonce, sender: 7 }),
     `{"ciphertext":"${ciphertext}","nonce":"${nonce}","ttl_ms":1e999}`,

@@ -94,11 +94,14 @@ export const IDENTITY_CHECKS: readonly Check[] = [
     title: 'a registration that is malformed is answered 400',
     lane: 'quick',
     run: async (t) => {
-      const handles = ['x', 'X-Y', '-ab', 'a b', 'a'.repeat(33), 'zoë', 'a.b', ''];
+      const handles = ['x', '-ab', 'a b', 'a'.repeat(33), 'zoë', 'a.b', ''];
       for (const handle of handles) {
         const reply = await t.register(t.registration(t.identity(handle)));
         t.require('ID-2', reply.status === 400, `400 to the handle '${handle}'`, reply);
       }
+      // A relay may take upper case for lower; the signature is then that of another text.
+      const upper = await t.register(t.registration(t.identity('X-Y')));
+      t.require('ID-2', [400, 401].includes(upper.status), "400 or 401 to the handle 'X-Y'", upper);
       const identity = t.identity();
       const whole = identity.signPub;
       const keys = [

@@ -1,5 +1,9 @@
 import type { Acked, Grant, Wanted } from '../leases.ts';
-import type { Budget, Draft, RoomLog } from '../log.ts';
+import type { Client } from '../address.ts';
+import type { Budget } from '../budget.ts';
+import type { EncodingCache } from '../encoding.ts';
+import type { RoomLog } from '../log.ts';
+import type { Draft, Entry } from '../message.ts';
 
 /** What became of a post. */
 export type Appended =
@@ -11,16 +15,19 @@ export type Appended =
  * hub feeds every transport.
  */
 export interface Engine {
-  /** What all logs that it opened hold. */
-  readonly budget: Budget;
+  /** What all logs that it opened hold, by who posted it. */
+  readonly budget: Budget<Entry>;
+  /** What of it is held encoded besides. */
+  readonly cache: EncodingCache;
   /** Begin a lifetime of a room. @see READ-11 MSG-13 */
   open(): RoomLog;
   /**
    * Give the draft its place, or recognise its nonce.
+   * @param client who posted it, and pays for what it holds.
    * @param admit called before a draft that is new gets its place; throws to refuse it.
    * @see MSG-12 MSG-14 MSG-15 SIGN-4
    */
-  append(log: RoomLog, draft: Draft, admit: () => void): Appended | Promise<Appended>;
+  append(log: RoomLog, draft: Draft, client: Client, admit: () => void): Appended | Promise<Appended>;
   /** Grant the next message to a handle; null when there is none for it. @see CLAIM-6 */
   claim(log: RoomLog, wanted: Wanted): Grant | null | Promise<Grant | null>;
   /** @see CLAIM-15 CLAIM-16 CLAIM-5 */
@@ -36,8 +43,8 @@ export interface Engine {
   release(log: RoomLog, handle: string, claimId: string): boolean | Promise<boolean>;
   /** Last seq that the handle has acked, 0 before the first. @see CLAIM-12 */
   cursor(log: RoomLog, handle: string): number | Promise<number>;
-  /** Whether another handle can have a cursor in this room. */
-  hasPlace(log: RoomLog, handle: string): boolean;
+  /** Whether this handle has or can have a cursor in this room. @throws {RequestProblem} rate-limited, unavailable. */
+  admit(log: RoomLog, handle: string, client: Client): void | Promise<void>;
   /** Whether any claim of the room is live. @see CLAIM-28 */
   leased(log: RoomLog): boolean;
 }

@@ -1,7 +1,12 @@
-import type { Limits, Timings } from '@bot2bot/schemas';
+import type { Timings } from '@bot2bot/schemas';
 import type { Clock } from '../clock.ts';
 import { Leases, type Acked, type Grant, type Wanted } from '../leases.ts';
-import { Budget, RoomLog, type Draft } from '../log.ts';
+import type { Client } from '../address.ts';
+import { Budget } from '../budget.ts';
+import type { RelayLimits } from '../config.ts';
+import { EncodingCache } from '../encoding.ts';
+import { RoomLog } from '../log.ts';
+import type { Draft, Entry } from '../message.ts';
 import type { Appended, Engine } from './engine.ts';
 
 /** Seqs begin here per millisecond of Unix time, above what older lifetimes can have reached. @see MSG-13 */
@@ -9,30 +14,32 @@ const SEQS_PER_MS = 1_000;
 
 /** The whole state in this process's memory. */
 export class MemoryEngine implements Engine {
-  readonly #limits: Limits;
+  readonly #limits: RelayLimits;
   readonly #timings: Timings;
   readonly #clock: Clock;
-  readonly budget = new Budget();
+  readonly budget = new Budget<Entry>();
+  readonly cache: EncodingCache;
   readonly #leases = new WeakMap<RoomLog, Leases>();
   #highest = 0;
 
-  constructor(limits: Limits, timings: Timings, clock: Clock) {
+  constructor(limits: RelayLimits, timings: Timings, clock: Clock) {
     this.#limits = limits;
     this.#timings = timings;
     this.#clock = clock;
+    this.cache = new EncodingCache(limits.cache_bytes);
   }
 
   open(): RoomLog {
     const first = Math.max(SEQS_PER_MS * this.#clock.wall(), this.#highest + 1);
-    return new RoomLog(first, this.#limits, this.#timings, this.budget);
+    return new RoomLog(first, this.#limits, this.#timings, this);
   }
 
-  append(log: RoomLog, draft: Draft, admit: () => void): Appended {
+  append(log: RoomLog, draft: Draft, client: Client, admit: () => void): Appended {
     const before = log.remembered(draft.nonce, draft.ciphertext);
     if (before !== null)
       return before.same ? { kind: 'duplicate', id: before.id, seq: before.seq } : { kind: 'nonce-reused' };
     admit();
-    const accepted = log.append(draft, this.#clock.wall());
+    const accepted = log.append(draft, client, this.#clock.wall());
     this.#highest = Math.max(this.#highest, accepted.seq);
     return { kind: 'accepted', ...accepted };
   }
@@ -63,8 +70,8 @@ export class MemoryEngine implements Engine {
     return this.#leases.get(log)?.cursor(handle) ?? 0;
   }
 
-  hasPlace(log: RoomLog, handle: string): boolean {
-    return this.#leasesOf(log).hasPlace(handle);
+  admit(log: RoomLog, handle: string, client: Client): void {
+    this.#leasesOf(log).admit(handle, client);
   }
 
   leased(log: RoomLog): boolean {

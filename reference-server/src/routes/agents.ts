@@ -10,10 +10,11 @@ import {
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { bytesOf, isSoundKey, keyObject, sha256, verifies } from '../ed25519.ts';
 import { handleIn } from '../identities.ts';
-import { CORS_HEADERS, RequestProblem } from '../problem.ts';
+import { RequestProblem } from '../problem.ts';
 import type { Relay } from '../relay.ts';
 import { parseObject } from '../validate.ts';
-import { fastifyPath, queryOf, type HandleRequest } from './paths.ts';
+import { queryOf } from '../target.ts';
+import { fastifyPath, type HandleRequest } from './paths.ts';
 
 /** Identities and the directory. */
 export function agentRoutes(app: FastifyInstance, relay: Relay): void {
@@ -21,7 +22,7 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   const keysOf = (handle: string) => identities.get(handle);
 
   /** @see ID-1 ID-3 ID-4 ID-5 ID-7 */
-  app.post<{ Body: string }>(fastifyPath(ROUTES.registerIdentity.path), async (request, reply) => {
+  app.post<{ Body: Buffer }>(fastifyPath(ROUTES.registerIdentity.path), async (request, reply) => {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
     const body = bodies.registrationOf(parseObject(request.body));
@@ -63,7 +64,7 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   function signedBy(request: FastifyRequest<HandleRequest>): string {
     rate.admit(null, relay.clientOf(request.raw));
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1 });
+    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1 });
     return handle;
   }
 
@@ -92,11 +93,11 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
 
   app.get(fastifyPath(ROUTES.listAgents.path), (request, reply) => {
     rate.admit(null, relay.clientOf(request.raw));
-    return reply.headers(CORS_HEADERS).send(directory.search(queryOf(request.url), keysOf));
+    return reply.send(directory.search(queryOf(request.url), keysOf));
   });
 
   app.get(fastifyPath(ROUTES.discoverDirectory.path), (_request, reply) =>
-    reply.headers(CORS_HEADERS).send({
+    reply.send({
       protocol: PROTOCOL,
       search: pathOf('searchAgents'),
       agent: ROUTES.getAgent.path,

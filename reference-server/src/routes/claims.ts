@@ -1,15 +1,17 @@
 import { queryNumber, ROUTES } from '@bot2bot/schemas';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Wanted } from '../leases.ts';
-import { RequestProblem } from '../problem.ts';
-import { positionOf, type Relay } from '../relay.ts';
+import { JSON_TYPE, RequestProblem } from '../problem.ts';
+import { positionOf } from '../page.ts';
+import type { Relay } from '../relay.ts';
 import { parseObject } from '../validate.ts';
-import { fastifyPath, JSON_TYPE, PARKED_HEADERS, queryOf, waitMs, type RoomRequest } from './paths.ts';
+import { queryOf } from '../target.ts';
+import { fastifyPath, waitMs, type RoomRequest } from './paths.ts';
 
 /** `claim`, `ack`, `renew` and `release`. None of them makes a room (CLAIM-11). */
 export function claimRoutes(app: FastifyInstance, relay: Relay): void {
   const { hub, engine, claims, clock, config, bodies } = relay;
-  const { limits, timings } = config;
+  const { timings } = config;
 
   /** The room's id and the body of a request that the body's handle signed. */
   function signed<T extends { handle: string }>(
@@ -45,6 +47,7 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
     const query = queryOf(request.url);
     const wanted: Wanted = {
       handle: body.handle,
+      client: relay.clientOf(request.raw),
       leaseMs: leaseOf(query),
       exclude: new Set(body.exclude_senders),
       self: body.exclude_self ?? 'label',
@@ -61,15 +64,12 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
         exists: false,
         ...(reset ? { reset } : {}),
       });
-    if (!engine.hasPlace(room.log, body.handle)) throw new RequestProblem('unavailable', { retryAfter: 30 });
+    await engine.admit(room.log, body.handle, wanted.client);
     const answer = await claims.now(room, wanted, reset);
     if (answer !== null) return reply.type(JSON_TYPE).send(answer);
-    if (room.parked >= limits.room_waiters) throw new RequestProblem('rate-limited', { retryAfter: 5 });
-    const release = relay.waiters.take(relay.clientOf(request.raw));
-    reply.hijack();
-    reply.raw.writeHead(200, PARKED_HEADERS);
+    relay.parkIn(room, wanted.client, reply);
     const deadline = clock.mono() + waitMs(query, timings);
-    claims.park(room, wanted, { reset, deadline, response: reply.raw, release });
+    claims.park(room, wanted, { reset, deadline, response: reply.raw });
     return reply;
   });
 

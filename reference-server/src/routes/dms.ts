@@ -5,7 +5,8 @@ import { handleIn } from '../identities.ts';
 import { RequestProblem } from '../problem.ts';
 import type { Relay } from '../relay.ts';
 import { parseObject } from '../validate.ts';
-import { fastifyPath, PARKED_HEADERS, queryOf, waitMs, type HandleRequest } from './paths.ts';
+import { queryOf } from '../target.ts';
+import { fastifyPath, waitMs, type HandleRequest } from './paths.ts';
 
 interface InboxEntryRequest extends HandleRequest {
   readonly Params: { readonly handle: string; readonly id: string };
@@ -49,7 +50,7 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
   function ownerOf(request: FastifyRequest<HandleRequest>): string {
     rate.admit(null, relay.clientOf(request.raw));
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1 });
+    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1 });
     return handle;
   }
 
@@ -59,11 +60,9 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
     const after = queryNumber(query.get('after'), { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
     const page = dms.page(handle, after);
     if (page.messages.length > 0) return reply.send(page);
-    const release = relay.waiters.take(relay.clientOf(request.raw));
-    reply.hijack();
-    reply.raw.writeHead(200, PARKED_HEADERS);
+    relay.parkIn(null, relay.clientOf(request.raw), reply);
     const deadline = clock.mono() + waitMs(query, config.timings);
-    dms.park(handle, { after, deadline, response: reply.raw, release });
+    dms.park(handle, { after, deadline, response: reply.raw, writtenAt: clock.mono() });
     return reply;
   });
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
+import { Readable } from 'node:stream';
 import { ROUTES } from '@bot2bot/schemas';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
@@ -36,13 +37,27 @@ const start = `SwaggerUIBundle({
 });
 `;
 
-/** A file of the build; absent where there was none. Read once: an answer that nobody reads holds no copy. */
+/** Bytes of a file that are sent at a time, so that it is seen how far its reader has come. */
+const PIECE_BYTES = 64 << 10;
+
+/** A file of the build; absent where there was none. */
 export function built(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
   } catch {
     return undefined;
   }
+}
+
+/** Answer with bytes that are held once for everyone: an answer that nobody reads holds no copy. */
+export function sendHeld(reply: FastifyReply, ...held: readonly Buffer[]): FastifyReply {
+  const pieces = held.flatMap((bytes) =>
+    Array.from({ length: Math.ceil(bytes.length / PIECE_BYTES) }, (_, i) =>
+      bytes.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES),
+    ),
+  );
+  const length = held.reduce((sum, bytes) => sum + bytes.length, 0);
+  return reply.header('Content-Length', length).send(Readable.from(pieces));
 }
 
 /**
@@ -52,7 +67,7 @@ export function built(path: string): Buffer | undefined {
 export function docsRoutes(app: FastifyInstance): Record<string, Buffer> {
   const { path } = ROUTES.docs;
   const answer = (reply: FastifyReply, type: string, body: Buffer) =>
-    reply.type(`${type}; charset=utf-8`).header('Content-Security-Policy', POLICY).send(body);
+    sendHeld(reply.type(`${type}; charset=utf-8`).header('Content-Security-Policy', POLICY), body);
   const serve = (name: string, type: string, body: Buffer) =>
     app.get(`${path}/${name}`, (_request, reply) => answer(reply, type, body));
 
@@ -63,7 +78,6 @@ export function docsRoutes(app: FastifyInstance): Record<string, Buffer> {
     return answer(reply, 'text/html', at.endsWith('/') ? slashed : bare);
   };
   app.get(path, show);
-  if (!app.hasRoute({ method: 'GET', url: `${path}/` })) app.get(`${path}/`, show);
 
   serve(START, 'text/javascript', Buffer.from(start));
   const files: Record<string, Buffer> = {};

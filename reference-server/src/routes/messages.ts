@@ -18,12 +18,15 @@ export function messageRoutes(app: FastifyInstance, relay: Relay): void {
 
   app.post<RoomRequest>(fastifyPath(ROUTES.announceListening.path), (request, reply) => {
     const id = relay.checkRoomId(request.params.room);
-    rate.admit(id, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    rate.admit(id, client);
     const { name, box_pub: boxPub } = bodies.listeningOf(parseObject(request.body));
     const room = hub.find(id);
-    if (room.heartbeats.size >= config.limits.room_listeners && !room.heartbeats.has(name))
+    const before = room.heartbeats.get(name);
+    if (before === undefined && room.heartbeats.size >= config.limits.room_listeners)
       throw new RequestProblem('rate-limited', { retryAfter: 5 });
-    room.heartbeats.set(name, { boxPub, at: clock.mono() });
+    const release = before?.release ?? relay.roomListeners.take(client, 1, `${id} `);
+    room.heartbeats.set(name, { boxPub, at: clock.mono(), release });
     hub.touch(room);
     hub.markPresence(room);
     return reply.send({ ok: true });

@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, sep } from 'node:path';
-import { Readable } from 'node:stream';
 import { openapiDocument, PROFILES, PROTOCOL, ROUTES, SPEC_VERSION } from '@bot2bot/schemas';
 import type { FastifyInstance } from 'fastify';
-import { CORS_HEADERS, RequestProblem } from '../problem.ts';
+import { RequestProblem } from '../problem.ts';
 import { originReader } from '../public-url.ts';
 import type { Relay } from '../relay.ts';
-import { built, docsRoutes } from './docs.ts';
+import { built, docsRoutes, sendHeld } from './docs.ts';
 import { fastifyPath } from './paths.ts';
 
 export const NAME = 'bot2bot-relay';
@@ -81,16 +80,10 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
   app.get(fastifyPath(ROUTES.openapi.path), (request, reply) => {
     const origin = config.publicUrls.length === 0 ? originOf(request.raw) : null;
     const pieces = openapi(origin === null ? config.publicUrls : [origin]);
-    return reply
-      .type('application/json')
-      .header(
-        'Content-Length',
-        pieces.reduce((sum, { length }) => sum + length, 0),
-      )
-      .send(Readable.from(pieces));
+    return sendHeld(reply.type('application/json'), ...pieces);
   });
   app.get(fastifyPath(ROUTES.discovery.path), (_request, reply) =>
-    reply.headers(CORS_HEADERS).send({
+    reply.send({
       protocol: PROTOCOL,
       spec_version: SPEC_VERSION,
       level: 'hardened',
@@ -102,9 +95,7 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
   );
   app.get(SDK_PATH, (_request, reply) => {
     if (sdk === undefined) throw new RequestProblem('not-found');
-    return reply
-      .headers({ ...CORS_HEADERS, 'X-Content-Type-Options': 'nosniff' })
-      .type('text/javascript; charset=utf-8')
-      .send(sdk);
+    reply.header('X-Content-Type-Options', 'nosniff').type('text/javascript; charset=utf-8');
+    return sendHeld(reply, sdk);
   });
 }

@@ -1,9 +1,11 @@
 import { queryNumber, ROUTES, TRANSCRIPT_LIMIT } from '@bot2bot/schemas';
-import type { FastifyInstance } from 'fastify';
-import { RequestProblem } from '../problem.ts';
-import { pageBody, positionOf, type Relay } from '../relay.ts';
-import type { Room, Waiter } from '../room.ts';
-import { fastifyPath, JSON_TYPE, PARKED_HEADERS, queryOf, waitMs, type RoomRequest } from './paths.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { answerOf, BLOCK_BYTES, positionOf, sendAnswer, type ReadAnswer } from '../page.ts';
+import { JSON_TYPE, NO_STORE_HEADERS } from '../problem.ts';
+import type { Relay } from '../relay.ts';
+import type { Waiter } from '../room.ts';
+import { queryOf } from '../target.ts';
+import { fastifyPath, waitMs, type RoomRequest } from './paths.ts';
 
 /** @see ROOM-3 READ-12 */
 function noRoom(reset: boolean) {
@@ -26,27 +28,40 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
     const query = queryOf(request.url);
     const { room, position } = locate(request.params.room, query);
     if (room === undefined) return reply.send(noRoom(position.reset));
-    if (room.log.hasAbove(position.after, clock.wall())) {
-      return reply.type(JSON_TYPE).send(pageBody(room, position, limits.page_messages, clock.wall()));
+    if (room.log.hasAbove(position.after, clock.wall()))
+      return answer(request, reply, answerOf(room, position, limits.page_messages, clock.wall()));
+    const client = relay.clientOf(request.raw);
+    relay.parkIn(room, client, reply);
+    const response = reply.raw;
+    if (request.method === 'HEAD') {
+      response.end();
+      return reply;
     }
-    if (room.parked >= limits.room_waiters) throw new RequestProblem('rate-limited', { retryAfter: 5 });
-    const release = relay.waiters.take(relay.clientOf(request.raw));
-    reply.hijack();
-    park(room, position, waitMs(query, timings), reply.raw, release);
+    const now = clock.mono();
+    const waiter: Waiter = {
+      position,
+      deadline: now + waitMs(query, timings),
+      response,
+      writtenAt: now,
+    };
+    hub.park(room, waiter);
     return reply;
   });
 
-  function park(
-    room: Room,
-    position: { after: number; reset: boolean },
-    ms: number,
-    response: Waiter['response'],
-    release: () => void,
-  ): void {
-    response.writeHead(200, PARKED_HEADERS);
-    const waiter: Waiter = { ...position, deadline: clock.mono() + ms, response, release };
-    response.on('close', () => hub.unpark(room, waiter));
-    hub.park(room, waiter);
+  /** @throws {RequestProblem} rate-limited, when too much is under way to the client already. */
+  function answer(request: FastifyRequest, reply: FastifyReply, read: ReadAnswer): FastifyReply {
+    const release = relay.underWay.take(relay.clientOf(request.raw), Math.min(read.bytes, BLOCK_BYTES));
+    reply.hijack();
+    const response = reply.raw;
+    response.on('close', release);
+    response.writeHead(200, {
+      ...NO_STORE_HEADERS,
+      'Content-Type': JSON_TYPE,
+      'Content-Length': read.bytes,
+    });
+    if (request.method === 'HEAD') response.end();
+    else sendAnswer(response, read);
+    return reply;
   }
 
   app.get<RoomRequest>(fastifyPath(ROUTES.readTranscript.path), (request, reply) => {
@@ -58,7 +73,7 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
       max: limits.page_messages,
       fallback: TRANSCRIPT_LIMIT,
     });
-    return reply.type(JSON_TYPE).send(pageBody(room, position, limit, clock.wall(), true));
+    return answer(request, reply, answerOf(room, position, limit, clock.wall(), true));
   });
 
   app.get<RoomRequest>(fastifyPath(ROUTES.probeRoom.path), (request, reply) => {

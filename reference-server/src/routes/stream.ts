@@ -1,37 +1,43 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BoxPub, Name, queryNumber, ROUTES } from '@bot2bot/schemas';
 import type { FastifyInstance } from 'fastify';
 import { Compile } from 'typebox/compile';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { rawAnswer, RequestProblem, ROOM_HEADERS } from '../problem.ts';
-import { positionOf, type Relay } from '../relay.ts';
-import type { Subscriber } from '../room.ts';
-import { echoableNonce, parseObject } from '../validate.ts';
-import { fastifyPath, queryOf, type RoomRequest } from './paths.ts';
+import type { Client } from '../address.ts';
+import { LAST_CHUNK } from '../encoding.ts';
+import { positionOf } from '../page.ts';
+import { NO_STORE_HEADERS, RequestProblem, STREAM_HEADERS } from '../problem.ts';
+import type { Relay } from '../relay.ts';
+import type { Room, Subscriber } from '../room.ts';
+import { queryOf, streamAt } from '../target.ts';
+import { echoableNonce, fromSocket, parseObject } from '../validate.ts';
+import { fastifyPath, type RoomRequest } from './paths.ts';
 
 const isName = Compile(Name);
 const isBoxPub = Compile(BoxPub);
 
-const SSE_HEAD = Buffer.from(
-  [
-    'HTTP/1.1 200 OK',
-    'Content-Type: text/event-stream; charset=utf-8',
-    ...Object.entries(ROOM_HEADERS).map(([name, value]) => `${name}: ${value}`),
-    'X-Accel-Buffering: no',
-    'Connection: close',
-    '\r\n',
-  ].join('\r\n'),
-);
+function streamHead(more: Readonly<Record<string, string>>): Buffer {
+  const headers = { 'Content-Type': 'text/event-stream; charset=utf-8', ...STREAM_HEADERS, ...more };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return Buffer.from(`HTTP/1.1 200 OK\r\n${lines.join('\r\n')}\r\n\r\n`);
+}
+
+/** Of event streams; what HTTP/1.0 does not know as chunks ends with its connection. */
+const HEADS = {
+  sse: streamHead({ 'Transfer-Encoding': 'chunked', Connection: 'close' }),
+  'sse-plain': streamHead({ Connection: 'close' }),
+} as const;
+/** Parts that a message may come in (RFC 6455 §5.4). Each is held by itself until the last has come. */
+const MOST_FRAGMENTS = 64;
 
 /** `<epoch>:<seq>`; anything else is not ours. @see STREAM-8 */
 const EVENT_ID = /^([A-Za-z0-9_-]{8,32}):(\d{1,16})$/;
-const ROOM_OF_SOCKET = new RegExp(`^${ROUTES.openSocket.path.replace('{room}', '([^/]*)')}$`);
 
 /** What of a query makes a subscriber. */
 interface Place {
-  readonly id: string;
+  readonly room: Room;
   readonly query: URLSearchParams;
   readonly lastEventId?: string | undefined;
 }
@@ -43,6 +49,8 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     noServer: true,
     perMessageDeflate: false,
     maxPayload: config.limits.frame_bytes,
+    maxFragments: MOST_FRAGMENTS,
+    maxBufferedChunks: config.limits.frame_bytes >> 6,
     clientTracking: false,
   });
 
@@ -53,7 +61,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     socket: Socket,
     act: Pick<Subscriber, 'end' | 'hold'>,
   ): Subscriber {
-    const room = hub.enter(place.id);
+    const { room } = place;
     const resumed = EVENT_ID.exec(place.lastEventId ?? '');
     const after = resumed === null ? place.query.get('after') : resumed[2];
     const epoch = resumed === null ? place.query.get('epoch') : (resumed[1] ?? null);
@@ -79,32 +87,25 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       name: name !== null && isName.Check(name) ? name : undefined,
       boxPub: boxPub !== null && isBoxPub.Check(boxPub) ? boxPub : undefined,
       seenAt: now,
+      heardAt: now,
+      pingedAt: now,
       writtenAt: now,
       own: [],
       ...act,
     };
   }
 
+  /** What comes here did not take its connection over: it waits behind other answers, or asks for the head alone. */
   app.get<RoomRequest>(fastifyPath(ROUTES.streamEvents.path), (request, reply) => {
-    const id = relay.checkRoomId(request.params.room);
-    const release = relay.streams.take(relay.clientOf(request.raw));
-    reply.hijack();
-    const { socket } = request.raw;
-    socket.setNoDelay(true);
-    const lastEventId = request.headers['last-event-id'];
-    const place = {
-      id,
-      query: queryOf(request.url),
-      lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
-    };
-    const sub = subscriber(place, 'sse', socket, { end: () => socket.end(), hold: () => undefined });
-    socket.on('close', () => {
-      release();
-      hub.leave(sub);
-    });
-    socket.write(SSE_HEAD);
-    hub.join(sub);
-    return reply;
+    relay.checkRoomId(request.params.room);
+    if (request.method === 'HEAD') {
+      reply.hijack();
+      reply.raw.writeHead(200, { ...STREAM_HEADERS, 'Content-Type': 'text/event-stream; charset=utf-8' });
+      reply.raw.end();
+      return reply;
+    }
+    reply.header('Connection', 'close');
+    throw new RequestProblem('bad-request', { detail: 'a stream takes a connection of its own' });
   });
 
   app.get<RoomRequest>(fastifyPath(ROUTES.openSocket.path), (request) => {
@@ -112,31 +113,54 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     throw new RequestProblem('upgrade-required');
   });
 
-  app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  app.server.on('upgrade', (request: IncomingMessage, _duplex: Duplex, head: Buffer) => {
+    const { socket } = request;
     socket.on('error', () => socket.destroy());
-    let release: (() => void) | undefined;
     try {
       const url = request.url ?? '/';
-      const match = ROOM_OF_SOCKET.exec(url.split('?', 1)[0] ?? '');
-      if (match?.[1] === undefined) throw new RequestProblem('not-found');
-      const id = relay.checkRoomId(match[1]);
-      if (request.headers.upgrade?.toLowerCase() !== 'websocket')
-        throw new RequestProblem('upgrade-required');
+      const stream = streamAt(url);
+      if (stream === null) throw new RequestProblem('not-found');
+      const id = relay.checkRoomId(stream.room);
       const client = relay.clientOf(request);
-      release = relay.streams.take(client);
-      const taken = release;
-      socket.on('close', taken);
-      sockets.handleUpgrade(request, socket, head, (ws) =>
-        accept(ws, request.socket, client, { id, query: queryOf(url) }),
-      );
+      socket.on('close', relay.streams.take(client));
+      const isNew = !hub.rooms.has(id);
+      const room = hub.enter(id, client);
+      const place = { room, query: queryOf(url) };
+      if (stream.operation === 'streamEvents') openEvents(request, place);
+      else sockets.handleUpgrade(request, socket, head, (ws) => accept(ws, socket, client, place));
+      // A handshake that failed leaves no room behind.
+      if (isNew) hub.leaveEmpty(room);
     } catch (error) {
-      release?.();
-      const problem = error instanceof RequestProblem ? error : new RequestProblem('internal');
-      socket.end(rawAnswer(problem));
+      relay.connections.refuse(
+        socket,
+        error instanceof RequestProblem ? error : new RequestProblem('internal'),
+      );
+      socket.resume();
     }
   });
+  sockets.on('headers', (headers) => {
+    for (const [name, value] of Object.entries(NO_STORE_HEADERS)) headers.push(`${name}: ${value}`);
+  });
+  sockets.on('wsClientError', (_error, socket) => {
+    if (socket instanceof Socket) relay.connections.refuse(socket, new RequestProblem('bad-request'));
+  });
 
-  function accept(ws: WebSocket, socket: Socket, client: string, place: Place): void {
+  function openEvents(request: IncomingMessage, place: Omit<Place, 'lastEventId'>): void {
+    const { socket, headers, httpVersion } = request;
+    const format = httpVersion === '1.0' ? 'sse-plain' : 'sse';
+    socket.setNoDelay(true);
+    const lastEventId = headers['last-event-id'];
+    const resumed = typeof lastEventId === 'string' ? { ...place, lastEventId } : place;
+    const end = () => (format === 'sse' ? socket.end(LAST_CHUNK) : socket.end());
+    const sub = subscriber(resumed, format, socket, { end, hold: () => undefined });
+    socket.on('close', () => hub.leave(sub));
+    // Nothing that the client still says is listened to; when it has said all, it is gone.
+    socket.on('end', () => socket.end()).resume();
+    socket.write(HEADS[format]);
+    hub.join(sub);
+  }
+
+  function accept(ws: WebSocket, socket: Socket, client: Client, place: Place): void {
     socket.setNoDelay(true);
     const sub = subscriber(place, 'ws', socket, {
       end: (code) => ws.close(code),
@@ -144,15 +168,17 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     });
     ws.on('error', () => undefined);
     ws.on('close', () => hub.leave(sub));
+    ws.on('pong', () => (sub.heardAt = clock.mono()));
+    ws.on('ping', () => (sub.heardAt = clock.mono()));
     ws.on('message', (data, isBinary) => {
-      sub.seenAt = clock.mono();
+      sub.seenAt = sub.heardAt = clock.mono();
       void receive(sub, client, isBinary ? '' : Buffer.from(data as Buffer).toString());
     });
     hub.join(sub);
   }
 
   /** One text frame of a client. @see STREAM-14 STREAM-18 */
-  async function receive(sub: Subscriber, client: string, text: string): Promise<void> {
+  async function receive(sub: Subscriber, client: Client, text: string): Promise<void> {
     const { id } = sub.room;
     let body: Record<string, unknown> | undefined;
     try {
@@ -163,7 +189,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
         hello(sub, given);
       }
       if (Object.hasOwn(given, 'type')) return;
-      const { kind, ...place } = await relay.post(id, client, () => given);
+      const { kind, ...place } = await relay.post(id, client, () => fromSocket(given));
       hub.tell(sub, {
         type: 'sent',
         nonce: given['nonce'],

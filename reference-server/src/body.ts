@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http';
+import { RequestProblem } from './problem.ts';
+
+/**
+ * Bytes of a body that are read beyond what is allowed, so that its sender can read the answer: one that is answered and
+ * closed while it sends gets a broken connection, and behind a proxy a 502.
+ */
+const DRAIN_BYTES = 4 << 20;
+
+/**
+ * Read a body.
+ * @param most bytes that it may have.
+ * @param account called with the bytes of each part that is held; throws when the client has too many under way.
+ * @throws {RequestProblem} unsupported-media-type, for one that is compressed; too-large; rate-limited.
+ * @see CORE-8
+ */
+export function readBody(
+  request: IncomingMessage,
+  most: number,
+  account: (bytes: number) => void,
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity';
+    let problem = encoding === 'identity' ? null : new RequestProblem('unsupported-media-type');
+    let parts: Buffer[] = [];
+    let size = 0;
+    const end = () => {
+      if (problem !== null) reject(problem);
+      else resolve(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts));
+    };
+    const take = (part: Buffer) => {
+      size += part.length;
+      if (size > most) problem ??= new RequestProblem('too-large');
+      try {
+        if (problem === null) account(part.length);
+      } catch (error) {
+        problem = error instanceof RequestProblem ? error : new RequestProblem('internal');
+      }
+      if (problem === null) parts.push(part);
+      else parts = [];
+      if (size <= most + DRAIN_BYTES) return;
+      request.off('data', take).pause();
+      end();
+    };
+    request.on('data', take).on('end', end);
+    request.on('error', () => reject(new RequestProblem('bad-request')));
+  });
+}

@@ -1,0 +1,129 @@
+import { IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Timings } from '@bot2bot/schemas';
+import { clientAt, type Addresses } from './address.ts';
+import type { Clock } from './clock.ts';
+import type { RelayLimits } from './config.ts';
+import { rawAnswer, RequestProblem } from './problem.ts';
+import { shareOf, type Cap } from './rate-limit.ts';
+import { streamAt } from './target.ts';
+
+/** A connection that has been answered for the last time has so long to be closed from the other side. */
+const LINGER_MS = 2_000;
+/** Requests that a connection may have sent ahead of their answers. */
+const PIPELINED = 32;
+
+/** What is known of a connection. */
+interface Connection {
+  readonly release: () => void;
+  /** Answers that it waits for, in order. */
+  readonly pending: Set<ServerResponse>;
+  /** Bytes that its client had taken when that was last seen to change, and when. */
+  taken: number;
+  takenAt: number;
+}
+
+const connections = new WeakMap<Socket, Connection>();
+
+/**
+ * A request that knows whether it takes its connection over: what opens a stream does, as an upgrade would, so that no
+ * parser or answer of HTTP is in the stream's way. An offer to upgrade to anything else is ignored.
+ */
+export class Incoming extends IncomingMessage {
+  #takesOver: boolean | undefined;
+
+  get upgrade(): boolean {
+    return (this.#takesOver ??= this.#isStream());
+  }
+
+  /** The parser's own opinion, which looks at the headers alone. */
+  set upgrade(_offered: boolean) {}
+
+  #isStream(): boolean {
+    if (this.method !== 'GET') return false;
+    const stream = streamAt(this.url ?? '');
+    if (stream === null || connections.get(this.socket)?.pending.size !== 0) return false;
+    return stream.operation === 'streamEvents' || this.headers.upgrade?.toLowerCase() === 'websocket';
+  }
+}
+
+/** Every connection to the relay: how many a client may have, and when one has to give its place back. */
+export class Connections {
+  readonly #timings: Timings;
+  readonly #clock: Clock;
+  readonly #addresses: Addresses;
+  readonly #shares: Cap;
+  readonly #open = new Set<Socket>();
+
+  constructor(given: { limits: RelayLimits; timings: Timings; clock: Clock; addresses: Addresses }) {
+    this.#timings = given.timings;
+    this.#clock = given.clock;
+    this.#addresses = given.addresses;
+    this.#shares = shareOf(given.limits.connections, given.limits);
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Take a new connection in, unless its client has its share. The connections of a proxy are many clients'. */
+  admit(socket: Socket): void {
+    let release = () => undefined as void;
+    try {
+      if (!this.#addresses.isProxy(socket)) release = this.#shares.take(clientAt(socket.remoteAddress));
+    } catch (error) {
+      if (error instanceof RequestProblem) socket.write(rawAnswer(error));
+      socket.destroySoon();
+      socket.on('error', () => socket.destroy());
+    }
+    const connection = { release, pending: new Set<ServerResponse>(), taken: 0, takenAt: this.#clock.mono() };
+    connections.set(socket, connection);
+    this.#open.add(socket);
+    socket.on('close', () => {
+      this.#open.delete(socket);
+      release();
+    });
+  }
+
+  /** Note a request, before it is looked at. @returns whether it is to be answered. */
+  begin(request: IncomingMessage, response: ServerResponse): boolean {
+    const { socket } = request;
+    const pending = connections.get(socket)?.pending;
+    if (pending === undefined || pending.size >= PIPELINED) {
+      socket.destroy();
+      return false;
+    }
+    pending.add(response);
+    response.on('close', () => pending.delete(response));
+    return true;
+  }
+
+  /** Answer for the last time; who does not close then is closed. */
+  refuse(socket: Socket, problem: RequestProblem): void {
+    const pending = [...(connections.get(socket)?.pending ?? [])];
+    const inOrder = pending.length === 0 || (pending.length === 1 && pending[0]?.headersSent === false);
+    if (socket.writable && inOrder) socket.end(rawAnswer(problem));
+    else socket.destroy();
+  }
+
+  /** Close what has been answered for the last time, and what takes none of what it was sent. */
+  sweep(): void {
+    const now = this.#clock.mono();
+    for (const socket of this.#open) {
+      const connection = connections.get(socket);
+      if (connection === undefined) continue;
+      const unsent = socket.writableLength;
+      const taken = socket.bytesWritten - unsent;
+      const idle = unsent === 0 && !socket.writableEnded;
+      if (idle || taken !== connection.taken) {
+        connection.taken = taken;
+        connection.takenAt = now;
+      } else if (now - connection.takenAt > (unsent === 0 ? LINGER_MS : this.#timings.stalled_ms))
+        socket.destroy();
+    }
+  }
+
+  destroyAll(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+}

@@ -1,0 +1,97 @@
+import type { ServerResponse } from 'node:http';
+import type { Entry } from './message.ts';
+import type { Room } from './room.ts';
+
+/** Bytes of a read that are put together at a time; the rest stays in the room's log until they are taken. */
+export const BLOCK_BYTES = 64 << 10;
+
+const HEAD = Buffer.from('{"messages":[');
+const FIRST = Buffer.from('{');
+const NEXT = Buffer.from(',{');
+
+/** Where a request wants to continue. */
+export interface Position {
+  readonly after: number;
+  /** It named an epoch that is not the room's. @see READ-12 */
+  readonly reset: boolean;
+}
+
+/** @see READ-12 */
+export function positionOf(room: Room | undefined, after: number, epoch: string | null): Position {
+  const reset = epoch !== null && epoch !== room?.log.epoch;
+  return { after: reset ? 0 : after, reset };
+}
+
+/** The JSON of a read: messages that stay in the log until they are sent, and what stands behind them. */
+export interface ReadAnswer {
+  readonly entries: readonly Entry[];
+  readonly tail: Buffer;
+  readonly bytes: number;
+}
+
+/** @see READ-9 READ-10 */
+export function answerOf(
+  room: Room,
+  position: Position,
+  most: number,
+  now: number,
+  counted = false,
+): ReadAnswer {
+  const { log } = room;
+  const { entries, nextAfter, hasMore } = log.page(position.after, most, now);
+  const gap = log.gap(position.after);
+  const rest = JSON.stringify({
+    last_seq: log.lastSeq(now),
+    epoch: log.epoch,
+    oldest_seq: log.oldestSeq,
+    next_after: nextAfter,
+    has_more: hasMore,
+    ...(gap === null ? {} : { gap }),
+    ...(position.reset ? { reset: true } : {}),
+    ...(counted ? { count: entries.length, exists: true } : {}),
+  });
+  const tail = Buffer.from(`],${rest.slice(1)}`);
+  let bytes = HEAD.length + tail.length;
+  for (const [i, { fields }] of entries.entries()) bytes += fields.length + (i === 0 ? FIRST : NEXT).length;
+  return { entries, tail, bytes };
+}
+
+/** The whole of a small answer. */
+export function wholeOf({ entries, tail }: ReadAnswer): Buffer {
+  return Buffer.concat([HEAD, ...entries.flatMap(({ fields }, i) => [i === 0 ? FIRST : NEXT, fields]), tail]);
+}
+
+/**
+ * Send an answer as its reader takes it: however many are asked for and not read, each holds one block. Nothing is put
+ * together for a response that waits behind others on its connection. When a message goes before it was sent, the
+ * connection is broken, and the reader asks again.
+ */
+export function sendAnswer(response: ServerResponse, answer: ReadAnswer): void {
+  if (answer.bytes <= BLOCK_BYTES) {
+    response.end(wholeOf(answer));
+    return;
+  }
+  const { entries, tail } = answer;
+  let next = 0;
+  const go = () => {
+    while (next < entries.length) {
+      const parts: Buffer[] = next === 0 ? [HEAD] : [];
+      for (let size = 0; next < entries.length && size < BLOCK_BYTES; next++) {
+        const entry = entries[next];
+        if (entry?.live !== true) {
+          response.destroy();
+          return;
+        }
+        const { fields } = entry;
+        parts.push(next === 0 ? FIRST : NEXT, fields);
+        size += fields.length;
+      }
+      if (response.write(Buffer.concat(parts)) || next === entries.length) continue;
+      response.once('drain', go);
+      return;
+    }
+    response.end(tail);
+  };
+  if (response.socket === null) response.once('socket', go);
+  else go();
+}
