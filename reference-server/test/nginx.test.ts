@@ -170,9 +170,7 @@ describe.each(['nginx.conf', 'nginx-prefix.conf'] as const)('behind %s', (exampl
   });
 });
 
-// For the lead: these wait for `drain a bounded rest before closing` and for whitespace before the JSON of a parked
-// answer. Take the `.skip` away once both are merged.
-describe.skip('behind nginx.conf, what the relay itself must do', () => {
+describe('behind nginx.conf, what the relay itself must do', () => {
   it('a body that is too large is answered 413, every time', async () => {
     const site = await behind('nginx.conf', ['--address-burst', '1000']);
     try {

@@ -28,11 +28,12 @@ function evaluate(expression: string): unknown {
   return runInNewContext(`(${expression})`, { ...schemas, RegExp });
 }
 
-/** @throws {Error} for one that is made of something else than constants: nobody can tell what it costs. */
-function inFile(file: string): Found[] {
-  const text = readFileSync(file, 'utf8');
-  const where = relative(root, file);
-  const { program, errors } = parseSync(file, text);
+/**
+ * Every regular expression in a source.
+ * @throws for one that is made of something else than constants: nobody can tell what it costs.
+ */
+export function inSource(where: string, text: string): Found[] {
+  const { program, errors } = parseSync(where, text);
   if (errors.length > 0) throw new Error(`${where} cannot be parsed`);
   const found: Found[] = [];
   for (const node of walk(program)) {
@@ -55,7 +56,8 @@ export function inSources(): Found[] {
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .sort()
-      .flatMap((name) => inFile(join(folder, name))),
+      .map((name) => join(folder, name))
+      .flatMap((file) => inSource(relative(root, file), readFileSync(file, 'utf8'))),
   );
 }
 
