@@ -124,13 +124,13 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     id: 'CLAIM-11/claim-makes',
     file: 'routes/claims.ts',
     from: 'const room = hub.rooms.get(id);\n    const { reset }',
-    to: 'const room = hub.enter(id);\n    const { reset }',
+    to: "const room = hub.enter(id, ['x']);\n    const { reset }",
   },
   {
     id: 'CLAIM-11/ack-makes',
     file: 'routes/claims.ts',
     from: 'const room = hub.rooms.get(id);\n    if (room === undefined) return reply.send({ ok: true, advanced',
-    to: 'const room = hub.enter(id);\n    if (room === undefined) return reply.send({ ok: true, advanced',
+    to: "const room = hub.enter(id, ['x']);\n    if (room === undefined) return reply.send({ ok: true, advanced",
   },
   {
     id: 'CLAIM-12/shared',

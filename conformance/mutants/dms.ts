@@ -60,7 +60,7 @@ export const DM_MUTANTS: readonly Mutant[] = [
   {
     id: 'DM-2/no-wake',
     file: 'dms.ts',
-    from: 'for (const reader of inbox.readers) if (reader.after < seq) this.#answer(to, inbox, reader);',
+    from: 'for (const reader of inbox.readers) if (reader.after < seq) this.#answer(inbox, reader);',
     to: '',
   },
   {
@@ -103,19 +103,19 @@ export const DM_MUTANTS: readonly Mutant[] = [
   {
     id: 'DM-4/replayed',
     file: 'routes/dms.ts',
-    from: 'if (key !== null) auth.replays.use(',
-    to: 'if (key === null) auth.replays.use(String(Math.random()) + ',
+    from: 'if (use !== null) auth.replays.use({ ...use, client });',
+    to: 'if (use !== null) auth.replays.use({ ...use, key: String(Math.random()), client });',
   },
   {
     id: 'DM-4/delivered',
     file: 'routes/dms.ts',
     from: "throw new RequestProblem('signature-invalid');\n    return",
-    to: "{\n      dms.post(to, body, () => undefined);\n      throw new RequestProblem('signature-invalid');\n    }\n    return",
+    to: "{\n      dms.post(to, body, ['unknown'], () => undefined);\n      throw new RequestProblem('signature-invalid');\n    }\n    return",
   },
   {
     id: 'DM-5/kept',
     file: 'dms.ts',
-    from: 'this.#drop(handle, inbox, at, 1);',
+    from: 'this.#drop(inbox, at);',
     to: '',
   },
   {
@@ -133,7 +133,7 @@ export const DM_MUTANTS: readonly Mutant[] = [
   {
     id: 'DM-6/open',
     file: 'routes/dms.ts',
-    from: "auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1 });",
+    from: 'auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });',
     to: '',
   },
   {
@@ -152,25 +152,25 @@ export const DM_MUTANTS: readonly Mutant[] = [
     id: 'DM-7/pushed-out',
     file: 'dms.ts',
     from: "throw new RequestProblem('inbox-full', { retryAfter: 60 });",
-    to: 'this.#drop(to, inbox, 0, 1);',
+    to: 'this.#drop(inbox, 0);',
   },
   {
     id: 'DM-7/unsigned-fill-it',
     file: 'dms.ts',
-    from: '|| (!signed && unsigned >= mostUnsigned)',
-    to: '',
+    from: 'from === null ? mostUnsigned : most / SENDER_PART',
+    to: 'from === null ? most : most / SENDER_PART',
   },
   {
     id: 'DM-7/unsigned-shut-it',
     file: 'dms.ts',
-    from: '(!signed && unsigned >= mostUnsigned)',
-    to: 'unsigned >= mostUnsigned',
+    from: 'ofSender.length >= mostOfSender ||',
+    to: 'messages.length >= mostUnsigned ||',
   },
   {
     id: 'DM-7/257',
     file: 'dms.ts',
-    from: 'inbox.messages.length >= most ',
-    to: 'inbox.messages.length > most ',
+    from: 'messages.length >= most ||',
+    to: 'messages.length > most ||',
   },
   {
     id: 'DM-8/short-nonce',

@@ -23,8 +23,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'ID-3/anyone',
     file: 'identities.ts',
-    from: "if (!bytesOf(owner.sign_pub).equals(bytesOf(sign_pub))) throw new RequestProblem('handle-taken');",
-    to: '',
+    from: 'owner !== undefined && !bytesOf(owner.sign_pub).equals(bytesOf(sign_pub))',
+    to: 'owner !== undefined && sign_pub === ""',
   },
   {
     id: 'ID-3/reserved',
@@ -98,13 +98,13 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'REQ-1/nonces-of-all',
     file: 'auth.ts',
-    from: 'this.replays.use(`r ${handle} ${n}`, ts);',
-    to: 'this.replays.use(`r ${n}`, ts);',
+    from: 'this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });',
+    to: 'this.replays.use({ key: `r ${n}`, ts, handle, client });',
   },
   {
     id: 'REQ-2/open-directory',
     file: 'routes/agents.ts',
-    from: "auth.verifyRequest({ raw: request.raw, body: request.body ?? '', handle, least: 1 });",
+    from: 'auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });',
     to: '',
   },
   {
@@ -116,8 +116,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'REQ-2/any-signature',
     file: 'auth.ts',
-    from: 'if (!verifies(text, sig, this.#identities.key(identity)))',
-    to: 'if (!verifies(text, sig, this.#identities.key(identity)) && sig.length < 80)',
+    from: 'if (!this.#prefixes.some((prefix) => verifies(textOf(prefix + sent), sig, key)))',
+    to: 'if (!verifies(textOf(sent), sig, key) && sig.length < 80)',
   },
   {
     id: 'REQ-3/any-time',
@@ -125,18 +125,23 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     from: 'given.form < least || !this.replays.isTimely(given.ts)',
     to: 'given.form < least',
   },
-  { id: 'REQ-4/replayed', file: 'auth.ts', from: 'this.replays.use(`r ${handle} ${n}`, ts);', to: '' },
+  {
+    id: 'REQ-4/replayed',
+    file: 'auth.ts',
+    from: 'this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });',
+    to: '',
+  },
   {
     id: 'REQ-4/with-its-time',
     file: 'auth.ts',
-    from: 'this.replays.use(`r ${handle} ${n}`, ts);',
-    to: 'this.replays.use(`r ${handle} ${n} ${ts}`, ts);',
+    from: 'this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });',
+    to: 'this.replays.use({ key: `r ${handle} ${n} ${ts}`, ts, handle, client });',
   },
   {
     id: 'REQ-4/by-method',
     file: 'auth.ts',
-    from: 'this.replays.use(`r ${handle} ${n}`, ts);',
-    to: 'this.replays.use(`r ${handle} ${method} ${n}`, ts);',
+    from: 'this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });',
+    to: 'this.replays.use({ key: `r ${handle} ${method} ${n}`, ts, handle, client });',
   },
   {
     id: 'REQ-5/401',
@@ -147,14 +152,14 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'REQ-6/first-form-only',
     file: 'auth.ts',
-    from: 'form === 1 ? requestText(',
-    to: 'form > 0 ? requestText(',
+    from: 'form === 1\n',
+    to: 'form > 0\n',
   },
   {
     id: 'REQ-6/either',
     file: 'auth.ts',
-    from: 'if (!verifies(text, sig, this.#identities.key(identity)))',
-    to: 'if (!verifies(text, sig, this.#identities.key(identity)) && !verifies(requestText(method, target, ts, n), sig, this.#identities.key(identity)))',
+    from: 'if (!this.#prefixes.some((prefix) => verifies(textOf(prefix + sent), sig, key)))',
+    to: 'if (!verifies(textOf(sent), sig, key) && !verifies(requestText(method, sent, ts, n), sig, key))',
   },
   {
     id: 'SIGN-1/label',
@@ -177,8 +182,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'SIGN-1/nonces-of-all',
     file: 'auth.ts',
-    from: 'this.replays.use(`m ${signature.handle} ${signature.nonce}`, signature.ts);',
-    to: 'this.replays.use(`m ${signature.nonce}`, signature.ts);',
+    from: 'this.replays.use({ key: `m ${handle} ${nonce}`, ts, handle, client });',
+    to: 'this.replays.use({ key: `m ${nonce}`, ts, handle, client });',
   },
   {
     id: 'SIGN-2/any-signature',
@@ -201,14 +206,14 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'SIGN-3/again',
     file: 'auth.ts',
-    from: 'this.replays.use(`m ${signature.handle} ${signature.nonce}`, signature.ts);',
+    from: 'this.replays.use({ key: `m ${handle} ${nonce}`, ts, handle, client });',
     to: 'void 0;',
   },
   {
     id: 'SIGN-4/replay-first',
     file: 'relay.ts',
     from: 'this.auth.verifyMessage(id, draft);',
-    to: 'this.auth.verifyMessage(id, draft);\n      if (draft.signature !== undefined) this.auth.replays.use(`v ${draft.signature.nonce}`, draft.signature.ts);',
+    to: 'this.auth.verifyMessage(id, draft);\n      if (draft.signature !== undefined) this.auth.replays.use({ key: `v ${draft.signature.nonce}`, ts: draft.signature.ts, handle: draft.signature.handle, client });',
   },
   {
     id: 'SIGN-5/left-behind',

@@ -18,7 +18,7 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     id: 'ROOM-2/reads-make-rooms',
     file: 'routes/reads.ts',
     from: 'const room = hub.rooms.get(relay.checkRoomId(id));',
-    to: 'const room = hub.enter(relay.checkRoomId(id));',
+    to: "const room = hub.enter(relay.checkRoomId(id), ['x']);",
   },
   {
     id: 'ROOM-3/parks',

@@ -609,7 +609,7 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   "DIR-12": [
     "DIR-12/no-file",
     "DIR-12/no-query",
-    "DIR-12/no-number",
+    "DIR-12/no-agents",
     "DIR-12/no-matches"
   ]
 };

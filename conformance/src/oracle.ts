@@ -43,6 +43,7 @@ const RULE_OF: Readonly<Record<string, string>> = {
   PublishAnswer: 'DIR-1',
   AgentAnswer: 'DIR-2',
   AgentsAnswer: 'DIR-6',
+  AgentsFile: 'DIR-12',
   HeartbeatAnswer: 'DIR-10',
   DirectoryAnswer: 'DIR-12',
 };
@@ -52,7 +53,6 @@ const RULE_OF_OPERATION: Readonly<Partial<Record<OperationId, string>>> = {
   deleteDm: 'DM-5',
   deleteProfile: 'DIR-9',
   matchAgents: 'DIR-11',
-  listAgents: 'DIR-12',
 };
 
 /** The rule of a field that only level hardened requires; of a claim's answer it is CLAIM-19. */

@@ -51,8 +51,8 @@ const BENIGN: Readonly<Record<string, readonly Patch[]>> = {
   'that takes heartbeats without a profile': [
     {
       file: 'directory.ts',
-      from: "if (this.#shown(handle) === undefined) throw new RequestProblem('unknown-agent');\n    const now",
-      to: 'const now',
+      from: "if (entry === undefined) throw new RequestProblem('unknown-agent');\n    const now",
+      to: 'if (entry === undefined) return { ok: true, last_seen_at: this.#clock.wall() };\n    const now',
     },
   ],
   'that is slow, and counts inboxes from one by threes': [
@@ -69,8 +69,8 @@ const BENIGN: Readonly<Record<string, readonly Patch[]>> = {
     { file: 'dms.ts', from: 'Math.max(SEQS_PER_MS * ts, inbox.lastSeq + 1)', to: 'inbox.lastSeq + 3' },
     {
       file: 'dms.ts',
-      from: 'if (inbox.messages.length === 0 && inbox.readers.size === 0 && !ahead)',
-      to: 'if (ahead && inbox.lastSeq === 0)',
+      from: 'if (ahead) this.#idle.add(inbox);',
+      to: 'if (inbox.lastSeq > 0) this.#idle.add(inbox);',
     },
   ],
   'at compat that says nothing of itself': [

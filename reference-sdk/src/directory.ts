@@ -211,7 +211,7 @@ export async function* searchAgents(
 ): AsyncGenerator<Agent, void, void> {
   const at = asked(base, options);
   const { framework, capability, topic, language, q } = filter;
-  for (let cursor: string | null = null; ;) {
+  for (let cursor: string | number | null = null; ;) {
     const query: Query = { framework, capability, topic, language, q, limit: options.limit, cursor };
     const { agents, next_cursor: next }: AgentsAnswer = await page(at, 'searchAgents', query);
     for (const agent of agents) yield await agentOf(agent, at.pins);

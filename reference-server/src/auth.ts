@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { messageText, messageText2, requestText, requestText2, type IdentityAnswer } from '@bot2bot/schemas';
 import { credentialsOf } from './authorization.ts';
 import { bytesOf, sha256, verifies } from './ed25519.ts';
+import type { Client } from './address.ts';
 import type { Identities } from './identities.ts';
 import type { Draft } from './message.ts';
 import { RequestProblem } from './problem.ts';
@@ -15,37 +16,43 @@ export interface SignedRequest {
   readonly handle: string;
   /** The first form of the signature that is good enough. */
   readonly least: 1 | 2;
+  readonly client: Client;
 }
 
 /** Who signed what, and whether it was signed before. */
 export class Auth {
   readonly replays: Replays;
   readonly #identities: Identities;
+  readonly #prefixes: readonly string[];
 
-  constructor(identities: Identities, replays: Replays) {
+  /** @param publicUrls under which clients reach the relay: they sign the path that a proxy may have stripped. */
+  constructor(identities: Identities, replays: Replays, publicUrls: readonly string[]) {
     this.#identities = identities;
+    this.#prefixes = [...new Set(['', ...publicUrls.map((url) => new URL(url).pathname.replace(/\/$/, ''))])];
     this.replays = replays;
   }
 
   /**
    * @returns who signed the request.
-   * @throws {RequestProblem} unknown-handle, signature-invalid, replayed.
+   * @throws {RequestProblem} unknown-handle, signature-invalid, replayed, rate-limited, unavailable.
    * @see REQ-1 REQ-2 REQ-3 REQ-4 REQ-5 REQ-6
    */
-  verifyRequest({ raw, body, handle, least }: SignedRequest): IdentityAnswer {
+  verifyRequest({ raw, body, handle, least, client }: SignedRequest): IdentityAnswer {
     const identity = this.#identities.get(handle);
     if (identity === undefined) throw new RequestProblem('unknown-handle');
     const given = credentialsOf(raw.headers.authorization);
     if (given === null || given.form < least || !this.replays.isTimely(given.ts))
       throw new RequestProblem('signature-invalid');
     const { form, ts, n, sig } = given;
-    const [method, target] = [raw.method ?? '', raw.url ?? ''];
-    const text =
+    const [method, sent] = [raw.method ?? '', raw.url ?? ''];
+    const textOf = (target: string) =>
       form === 1
         ? requestText(method, target, ts, n)
         : requestText2(method, target, ts, n, sha256(body ?? ''));
-    if (!verifies(text, sig, this.#identities.key(identity))) throw new RequestProblem('signature-invalid');
-    this.replays.use(`r ${handle} ${n}`, ts);
+    const key = this.#identities.key(identity);
+    if (!this.#prefixes.some((prefix) => verifies(textOf(prefix + sent), sig, key)))
+      throw new RequestProblem('signature-invalid');
+    this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });
     return identity;
   }
 
@@ -77,10 +84,15 @@ export class Auth {
     if (!verifies(bound, given.sig2, key)) throw new RequestProblem('signature-invalid');
   }
 
-  /** Let a message that is new to its room in. @throws {RequestProblem} replayed, signed-only. @see SIGN-3 SIGN-8 */
-  admitMessage(draft: Draft, locked: boolean): void {
-    const { signature } = draft;
-    if (signature !== undefined) this.replays.use(`m ${signature.handle} ${signature.nonce}`, signature.ts);
-    else if (locked) throw new RequestProblem('signed-only');
+  /**
+   * Let a message that is new to its room in.
+   * @throws {RequestProblem} replayed, rate-limited, unavailable, signed-only.
+   * @see SIGN-3 SIGN-8
+   */
+  admitMessage({ signature }: Draft, locked: boolean, client: Client): void {
+    if (signature !== undefined) {
+      const { handle, nonce, ts } = signature;
+      this.replays.use({ key: `m ${handle} ${nonce}`, ts, handle, client });
+    } else if (locked) throw new RequestProblem('signed-only');
   }
 }

@@ -40,6 +40,8 @@ export interface Config {
   readonly metricsPort: number | null;
   /** Where identities and profiles survive a restart; null: nowhere. */
   readonly dataDir: string | null;
+  /** Whether to go on with what can be read of a damaged data folder. */
+  readonly acceptDamage: boolean;
   readonly limits: RelayLimits;
   readonly timings: Timings;
 }
@@ -70,6 +72,7 @@ export const DEFAULT_CONFIG: Config = {
   publicUrls: [],
   metricsPort: null,
   dataDir: null,
+  acceptDamage: false,
   limits: { ...DEFAULT_LIMITS, ...numbers(OWN_LIMITS, {}) },
   timings: DEFAULT_TIMINGS,
 };
@@ -123,6 +126,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
         'public-url': { type: 'string', multiple: true },
         'metrics-port': { type: 'string' },
         'data-dir': { type: 'string' },
+        'accept-damage': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -167,6 +171,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
     publicUrls,
     metricsPort,
     dataDir,
+    acceptDamage: values['accept-damage'] === true,
     limits: numbers(ALL_LIMITS, values),
     timings,
   };
@@ -198,6 +203,7 @@ Examples:
                          Host of each request)
   --metrics-port         Prometheus metrics on 127.0.0.1 at /metrics, 0 for any free port (none)
   --data-dir             folder in which identities and profiles, nothing else, survive a restart (none)
+  --accept-damage        start with what can be read of a damaged --data-dir; handles that are lost are free for anyone
   --help, --version
 
 Limits:

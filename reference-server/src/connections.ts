@@ -16,8 +16,8 @@ const PIPELINED = 32;
 /** What is known of a connection. */
 interface Connection {
   readonly release: () => void;
-  /** Answers that it waits for, in order. */
-  readonly pending: Set<ServerResponse>;
+  /** Answers that it waits for, in order, and for all but the first what begins to answer. */
+  readonly pending: Map<ServerResponse, () => void>;
   /** Bytes that its client had taken when that was last seen to change, and when. */
   taken: number;
   takenAt: number;
@@ -26,14 +26,20 @@ interface Connection {
 const connections = new WeakMap<Socket, Connection>();
 
 /**
- * A request that knows whether it takes its connection over: what opens a stream does, as an upgrade would, so that no
- * parser or answer of HTTP is in the stream's way. An offer to upgrade to anything else is ignored.
+ * A request that knows whether its connection ends to be one of HTTP with it. What opens a stream takes the connection
+ * over, as an upgrade would, so that no parser or answer of HTTP is in the stream's way; and who has sent too much ahead
+ * is not even read on. An offer to upgrade to anything else is ignored.
  */
 export class Incoming extends IncomingMessage {
-  #takesOver: boolean | undefined;
+  #isLast: boolean | undefined;
 
   get upgrade(): boolean {
-    return (this.#takesOver ??= this.#isStream());
+    return (this.#isLast ??= this.isAhead || this.#isStream());
+  }
+
+  /** More requests than it may have sent wait on its connection. */
+  get isAhead(): boolean {
+    return (connections.get(this.socket)?.pending.size ?? 0) >= PIPELINED;
   }
 
   /** The parser's own opinion, which looks at the headers alone. */
@@ -76,7 +82,12 @@ export class Connections {
       socket.destroySoon();
       socket.on('error', () => socket.destroy());
     }
-    const connection = { release, pending: new Set<ServerResponse>(), taken: 0, takenAt: this.#clock.mono() };
+    const connection = {
+      release,
+      pending: new Map<ServerResponse, () => void>(),
+      taken: 0,
+      takenAt: this.#clock.mono(),
+    };
     connections.set(socket, connection);
     this.#open.add(socket);
     socket.on('close', () => {
@@ -85,22 +96,26 @@ export class Connections {
     });
   }
 
-  /** Note a request, before it is looked at. @returns whether it is to be answered. */
-  begin(request: IncomingMessage, response: ServerResponse): boolean {
-    const { socket } = request;
+  /**
+   * Note a request.
+   * @param answer begins to answer it: now, or when those before it on its connection are answered, so that a connection
+   * has no more than one at work, however much it sends at once.
+   */
+  begin({ socket }: IncomingMessage, response: ServerResponse, answer: () => void): void {
     const pending = connections.get(socket)?.pending;
-    if (pending === undefined || pending.size >= PIPELINED) {
-      socket.destroy();
-      return false;
-    }
-    pending.add(response);
-    response.on('close', () => pending.delete(response));
-    return true;
+    if (pending === undefined) return;
+    pending.set(response, answer);
+    response.on('close', () => {
+      pending.delete(response);
+      const [next] = pending.values();
+      next?.();
+    });
+    if (pending.size === 1) answer();
   }
 
   /** Answer for the last time; who does not close then is closed. */
   refuse(socket: Socket, problem: RequestProblem): void {
-    const pending = [...(connections.get(socket)?.pending ?? [])];
+    const pending = [...(connections.get(socket)?.pending.keys() ?? [])];
     const inOrder = pending.length === 0 || (pending.length === 1 && pending[0]?.headersSent === false);
     if (socket.writable && inOrder) socket.end(rawAnswer(problem));
     else socket.destroy();

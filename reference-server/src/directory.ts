@@ -3,45 +3,60 @@ import {
   queryNumber,
   type Agent,
   type AgentsAnswer,
+  type HeartbeatAnswer,
   type IdentityAnswer,
-  type Limits,
   type Timings,
 } from '@bot2bot/schemas';
+import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
+import type { RelayLimits } from './config.ts';
 import { RequestProblem } from './problem.ts';
+import { checkProfile } from './profile.ts';
+import { shareOf, type Cap } from './rate-limit.ts';
 import type { Published, Store } from './store.ts';
+import { firstAbove, TagIndex } from './tag-index.ts';
+import { Tombstones } from './tombstones.ts';
 
-/** What the canonical form of a profile must not contain. @see DIR-3 */
-const FORBIDDEN = [
-  '#k=',
-  '/room/',
-  'private_key',
-  'privatekey',
-  'secret_key',
-  'secretkey',
-  'sign_sk',
-  'box_sk',
-  'ciphertext',
-  'sender_eph_pub',
-];
-const HOMEPAGE_SCHEMES: readonly string[] = ['http:', 'https:'];
+/** Profiles that one sweep looks at. */
+const SWEPT = 1_000;
 
 type KeysOf = (handle: string) => IdentityAnswer | undefined;
+/** Told of the profiles that a search has looked at. */
+type Charge = (looked: number) => void;
 
-/** Published profiles, by handle in the order of handles. */
+/** A profile that is published. */
+interface Entry {
+  published: Published;
+  /** Its place in every list; kept when it is published anew. */
+  readonly number: number;
+  /** Handle, display name and summary, in lower case. */
+  texts: readonly string[];
+  framework: string;
+  seen: number | null;
+  /** Tags in common with the profile for which matches are sought. */
+  score: number;
+  /** Gives its place in the share of its address back. */
+  readonly release: () => void;
+}
+
+/** Published profiles, in the order in which their handles came. */
 export class Directory {
-  readonly #limits: Limits;
+  readonly #limits: RelayLimits;
   readonly #timings: Timings;
   readonly #clock: Clock;
   readonly #store: Store<Published>;
-  readonly #held: Map<string, Published>;
-  readonly #seen = new Map<string, number>();
-  /** Handles in order; null when it has to be made anew. */
-  #order: string[] | null = null;
+  readonly #held = new Map<string, Entry>();
+  readonly #order: Entry[] = [];
+  readonly #tags = new TagIndex<Entry>();
+  readonly #shares: Cap;
+  readonly #tombstones: Tombstones;
+  #lastNumber = 0;
+  /** Number of the profile that was swept last. */
+  #swept = 0;
 
   /** @param held what the store already has. */
   constructor(given: {
-    limits: Limits;
+    limits: RelayLimits;
     timings: Timings;
     clock: Clock;
     store: Store<Published>;
@@ -51,87 +66,127 @@ export class Directory {
     this.#timings = given.timings;
     this.#clock = given.clock;
     this.#store = given.store;
-    this.#held = given.held;
+    this.#shares = shareOf(given.limits.profiles, given.limits);
+    this.#tombstones = new Tombstones(given.timings.profile_tolerance_ms, given.clock);
+    const all = [...given.held.values()].sort((a, b) => (a.number ?? Infinity) - (b.number ?? Infinity));
+    for (const published of all) this.#insert(published, () => undefined);
   }
 
   /** @throws {RequestProblem} bad-profile, clock-skew. @see DIR-3 */
   check(profile: Published['profile'], canonical: string): void {
-    const { profile_tolerance_ms: tolerance, profile_min_ms: least, profile_max_ms: most } = this.#timings;
-    const refuse = (detail: string) => new RequestProblem('bad-profile', { detail });
-    const { homepage_url: url } = profile;
-    if (url !== '' && !HOMEPAGE_SCHEMES.includes(new URL(url).protocol))
-      throw refuse('homepage_url is neither http nor https');
-    if (Buffer.byteLength(canonical) > this.#limits.profile_bytes)
-      throw refuse(`the profile is longer than ${this.#limits.profile_bytes} bytes`);
-    const lower = canonical.toLowerCase();
-    if (FORBIDDEN.some((word) => lower.includes(word)))
-      throw refuse('the profile contains what looks like a room URL or a secret');
-    const now = this.#clock.wall();
-    if (Math.abs(now - profile.updated_at) > tolerance) throw new RequestProblem('clock-skew');
-    const ahead = profile.expires_at - now;
-    if (ahead > most || ahead < least) throw refuse(`expires_at is not ${least} to ${most} ms ahead`);
+    checkProfile(profile, canonical, {
+      limits: this.#limits,
+      timings: this.#timings,
+      now: this.#clock.wall(),
+    });
   }
 
-  /** Publish a profile, whose signature has been verified. @throws {RequestProblem} stale-profile, unavailable. @see DIR-5 */
-  async publish(published: Published): Promise<void> {
-    const { handle, updated_at } = published.profile;
+  /**
+   * Publish a profile, whose signature has been verified.
+   * @throws {RequestProblem} stale-profile; rate-limited, when the client has its share; unavailable.
+   * @see DIR-5
+   */
+  async publish({ profile, sig }: Published, client: Client): Promise<void> {
+    const { handle, updated_at } = profile;
     const before = this.#held.get(handle);
-    if (before !== undefined && updated_at < before.profile.updated_at)
-      throw new RequestProblem('stale-profile');
-    if (before === undefined && this.#held.size >= this.#limits.profiles)
-      throw new RequestProblem('unavailable', { retryAfter: 60 });
-    this.#held.set(handle, published);
-    if (before === undefined) this.#order = null;
-    this.#seen.set(handle, this.#clock.wall());
+    const was = before?.published;
+    const isStale =
+      was === undefined ? this.#tombstones.covers(handle, updated_at) : updated_at < was.profile.updated_at;
+    if (isStale) throw new RequestProblem('stale-profile');
+    const entry = before ?? this.#insert({ profile, sig }, this.#place(handle, client));
+    if (before !== undefined) this.#refile(entry, { profile, sig, number: entry.number });
+    entry.seen = this.#clock.wall();
+    const { published } = entry;
     try {
       await this.#store.put(handle, published);
     } catch (error) {
-      if (before === undefined) this.#forget(handle);
-      else this.#held.set(handle, before);
+      if (this.#held.get(handle) === entry && entry.published === published) {
+        if (was === undefined) this.#forget(entry)();
+        else this.#refile(entry, was);
+      }
       throw error;
     }
   }
 
+  /** A place for a new profile: that of the tombstone of its handle, or one of the client's share. */
+  #place(handle: string, client: Client): () => void {
+    const left = this.#tombstones.take(handle);
+    if (left !== undefined) return left;
+    if (this.#held.size + this.#tombstones.size >= this.#limits.profiles)
+      throw new RequestProblem('unavailable', { retryAfter: 60 });
+    return this.#shares.take(client);
+  }
+
+  #insert(published: Published, release: () => void): Entry {
+    const number = Math.max(published.number ?? 0, this.#lastNumber + 1);
+    this.#lastNumber = number;
+    const entry: Entry = { published, number, texts: [], framework: '', seen: null, score: 0, release };
+    this.#order.push(entry);
+    this.#held.set(published.profile.handle, entry);
+    this.#file(entry, { ...published, number });
+    return entry;
+  }
+
+  /** Put another profile into an entry. */
+  #refile(entry: Entry, published: Published): void {
+    this.#tags.remove(entry.published.profile, entry);
+    this.#file(entry, published);
+  }
+
+  #file(entry: Entry, published: Published): void {
+    const { profile } = published;
+    entry.published = published;
+    entry.texts = [profile.handle, profile.display_name, profile.summary].map((text) => text.toLowerCase());
+    entry.framework = profile.framework.toLowerCase();
+    this.#tags.add(profile, entry);
+  }
+
+  /** @returns gives back the place of what is forgotten. */
+  #forget(entry: Entry): () => void {
+    this.#held.delete(entry.published.profile.handle);
+    this.#order.splice(firstAbove(this.#order, entry.number - 1), 1);
+    this.#tags.remove(entry.published.profile, entry);
+    return entry.release;
+  }
+
   /** @returns whether there was one. @see DIR-9 */
   async remove(handle: string): Promise<boolean> {
-    const was = this.#shown(handle) !== undefined;
-    if (!this.#forget(handle)) return false;
+    const entry = this.#held.get(handle);
+    if (entry === undefined) return false;
+    const wasShown = this.#shown(handle) !== undefined;
+    this.#tombstones.put(handle, entry.published.profile.updated_at, this.#forget(entry));
     await this.#store.delete(handle);
-    return was;
+    return wasShown;
   }
 
-  #forget(handle: string): boolean {
-    this.#seen.delete(handle);
-    if (!this.#held.delete(handle)) return false;
-    this.#order = null;
-    return true;
-  }
-
-  /** @returns the time that is now its last. @throws {RequestProblem} unknown-agent. @see DIR-10 */
-  heartbeat(handle: string): number {
-    if (this.#shown(handle) === undefined) throw new RequestProblem('unknown-agent');
+  /** @throws {RequestProblem} unknown-agent. @see DIR-10 */
+  heartbeat(handle: string): HeartbeatAnswer {
+    const entry = this.#shown(handle);
+    if (entry === undefined) throw new RequestProblem('unknown-agent');
     const now = this.#clock.wall();
-    this.#seen.set(handle, now);
-    return now;
+    entry.seen = now;
+    return { ok: true, handle, last_seen_at: now, expires_at: entry.published.profile.expires_at };
   }
 
   /** @see DIR-8 */
-  #shown(handle: string): Published | undefined {
-    const published = this.#held.get(handle);
-    return published !== undefined && published.profile.expires_at > this.#clock.wall()
-      ? published
-      : undefined;
+  #shown(handle: string): Entry | undefined {
+    const entry = this.#held.get(handle);
+    return entry !== undefined && this.#isShown(entry) ? entry : undefined;
+  }
+
+  #isShown({ published }: Entry): boolean {
+    return published.profile.expires_at > this.#clock.wall();
   }
 
   /** @throws {RequestProblem} unknown-agent. @see DIR-2 */
   agent(handle: string, keysOf: KeysOf): Agent {
-    const published = this.#shown(handle);
-    const agent = published === undefined ? undefined : this.#agent(published, keysOf);
+    const entry = this.#shown(handle);
+    const agent = entry === undefined ? undefined : this.#agent(entry, keysOf);
     if (agent === undefined) throw new RequestProblem('unknown-agent');
     return agent;
   }
 
-  #agent({ profile, sig }: Published, keysOf: KeysOf): Agent | undefined {
+  #agent({ published: { profile, sig }, seen }: Entry, keysOf: KeysOf): Agent | undefined {
     const keys = keysOf(profile.handle);
     if (keys === undefined) return undefined;
     const { box_pub, sign_pub } = keys;
@@ -140,97 +195,128 @@ export class Directory {
       box_pub,
       sign_pub,
       profile_sig: sig,
-      last_seen_at: this.#seen.get(profile.handle) ?? null,
+      last_seen_at: seen,
     };
   }
 
   /** @see DIR-6 DIR-7 */
-  search(query: URLSearchParams, keysOf: KeysOf): AgentsAnswer {
-    this.#order ??= [...this.#held.keys()].sort();
+  search(query: URLSearchParams, keysOf: KeysOf, charge: Charge): AgentsAnswer {
     const limit = queryNumber(query.get('limit'), {
       min: 1,
       max: this.#limits.agents_page,
       fallback: AGENTS_LIMIT,
     });
-    const after = query.get('cursor') ?? '';
+    const cursor = query.get('cursor') ?? '';
+    const after = /^\d{1,15}$/.test(cursor) ? Number(cursor) : 0;
+    const asked = filterOf(query);
+    const among = this.#candidates(asked);
     const agents: Agent[] = [];
-    for (let i = firstAbove(this.#order, after); i < this.#order.length; i++) {
-      const published = this.#shown(this.#order[i] ?? '');
-      if (published === undefined || !satisfies(published.profile, query)) continue;
-      if (agents.length === limit)
-        return { agents, count: limit, next_cursor: agents.at(-1)?.handle ?? null };
-      const agent = this.#agent(published, keysOf);
+    let last = 0;
+    const from = firstAbove(among, after);
+    for (let i = from; i < among.length; i++) {
+      const entry = among[i];
+      if (entry === undefined || !this.#isShown(entry) || !satisfies(entry, asked)) continue;
+      if (agents.length === limit) {
+        charge(i - from + 1);
+        return { agents, count: limit, next_cursor: last };
+      }
+      const agent = this.#agent(entry, keysOf);
       if (agent !== undefined) agents.push(agent);
+      last = entry.number;
     }
+    charge(among.length - from + 1);
     return { agents, count: agents.length, next_cursor: null };
   }
 
+  /** The shortest list that has all that are asked for. */
+  #candidates({ capability, topic, language }: Filter): readonly Entry[] {
+    let shortest: readonly Entry[] = this.#order;
+    for (const [field, tag] of [
+      ['capabilities', capability],
+      ['topics', topic],
+      ['languages', language],
+    ] as const) {
+      if (tag === '') continue;
+      const having = this.#tags.with(field, tag);
+      if (having.length < shortest.length) shortest = having;
+    }
+    return shortest;
+  }
+
   /** @throws {RequestProblem} unknown-agent. @see DIR-11 */
-  matches(handle: string, keysOf: KeysOf): AgentsAnswer {
-    const mine = this.#shown(handle)?.profile;
+  matches(handle: string, keysOf: KeysOf, charge: Charge): AgentsAnswer {
+    const mine = this.#shown(handle);
     if (mine === undefined) throw new RequestProblem('unknown-agent');
-    const agents = [...this.#held.keys()]
-      .flatMap((other) => {
-        const published = other === handle ? undefined : this.#shown(other);
-        const score = published === undefined ? 0 : common(mine, published.profile);
-        return published === undefined || score === 0 ? [] : [{ published, score }];
-      })
-      .sort((a, b) => b.score - a.score || (a.published.profile.handle < b.published.profile.handle ? -1 : 1))
-      .slice(0, this.#limits.agents_page)
-      .flatMap(({ published, score }) => {
-        const agent = this.#agent(published, keysOf);
-        return agent === undefined ? [] : [{ ...agent, score }];
-      });
+    const sharing: Entry[] = [];
+    for (const having of this.#tags.sharing(mine.published.profile))
+      for (const entry of having) if (entry.score++ === 0) sharing.push(entry);
+    charge(sharing.length);
+    const others = sharing.filter((other) => other !== mine && this.#isShown(other));
+    const agents = best(others, this.#limits.agents_page).flatMap((other) => {
+      const agent = this.#agent(other, keysOf);
+      return agent === undefined ? [] : [{ ...agent, score: other.score, match_score: other.score }];
+    });
+    for (const entry of sharing) entry.score = 0;
     return { agents, count: agents.length, next_cursor: null };
   }
 
   /** Number of profiles that are shown. */
   count(): number {
-    let shown = 0;
-    for (const handle of this.#held.keys()) if (this.#shown(handle) !== undefined) shown++;
-    return shown;
+    return this.#order.filter((entry) => this.#isShown(entry)).length;
   }
 
+  /** Forget what has expired; a part of all at a time. */
   sweep(): void {
-    const now = this.#clock.wall();
-    for (const [handle, { profile }] of this.#held) {
-      if (profile.expires_at > now) continue;
-      this.#forget(handle);
-      this.#store.delete(handle).catch(() => undefined);
+    this.#tombstones.sweep();
+    const from = firstAbove(this.#order, this.#swept);
+    const some = this.#order.slice(from, from + SWEPT);
+    this.#swept = some.length < SWEPT ? 0 : (some.at(-1)?.number ?? 0);
+    for (const entry of some) {
+      if (this.#isShown(entry)) continue;
+      this.#forget(entry)();
+      this.#store.delete(entry.published.profile.handle).catch(() => undefined);
     }
   }
 }
 
-/** Place of the first handle above `after` in a sorted list. */
-function firstAbove(sorted: readonly string[], after: string): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] ?? '') > after) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+/** Those with the highest scores, at most so many; of equals the first that were published. */
+function best(entries: readonly Entry[], most: number): Entry[] {
+  const byScore: Entry[][] = [];
+  for (const entry of entries) (byScore[entry.score] ??= []).push(entry);
+  const found: Entry[] = [];
+  for (let score = byScore.length - 1; score >= 0 && found.length < most; score--)
+    found.push(...(byScore[score] ?? []).sort((a, b) => a.number - b.number).slice(0, most - found.length));
+  return found;
+}
+
+interface Filter {
+  readonly framework: string;
+  readonly capability: string;
+  readonly topic: string;
+  readonly language: string;
+  readonly q: string;
+}
+
+function filterOf(query: URLSearchParams): Filter {
+  const asked = (name: string) => (query.get(name) ?? '').toLowerCase();
+  return {
+    framework: asked('framework'),
+    capability: asked('capability'),
+    topic: asked('topic'),
+    language: asked('language'),
+    q: asked('q'),
+  };
 }
 
 /** @see DIR-6 */
-function satisfies(profile: Published['profile'], query: URLSearchParams): boolean {
-  const asked = (name: string) => (query.get(name) ?? '').toLowerCase();
-  const among = (name: string, tags: readonly string[]) => asked(name) === '' || tags.includes(asked(name));
-  const framework = asked('framework');
-  const q = asked('q');
+function satisfies(entry: Entry, asked: Filter): boolean {
+  const { profile } = entry.published;
+  const among = (tag: string, tags: readonly string[]) => tag === '' || tags.includes(tag);
   return (
-    (framework === '' || profile.framework.toLowerCase() === framework) &&
-    among('capability', profile.capabilities) &&
-    among('topic', profile.topics) &&
-    among('language', profile.languages) &&
-    (q === '' ||
-      [profile.handle, profile.display_name, profile.summary].some((text) => text.toLowerCase().includes(q)))
+    (asked.framework === '' || entry.framework === asked.framework) &&
+    among(asked.capability, profile.capabilities) &&
+    among(asked.topic, profile.topics) &&
+    among(asked.language, profile.languages) &&
+    (asked.q === '' || entry.texts.some((text) => text.includes(asked.q)))
   );
-}
-
-/** Tags that two profiles share. */
-function common(a: Published['profile'], b: Published['profile']): number {
-  return (['capabilities', 'topics', 'languages'] as const)
-    .map((field) => new Set(a[field].filter((tag) => b[field].includes(tag))).size)
-    .reduce((sum, count) => sum + count, 0);
 }

@@ -1,13 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import type { DmBody, DmMessage, Limits, Timings } from '@bot2bot/schemas';
+import type { DmBody, DmMessage, Timings } from '@bot2bot/schemas';
+import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
+import type { RelayLimits } from './config.ts';
 import { RequestProblem } from './problem.ts';
+import { shareOf, type Cap } from './rate-limit.ts';
 import { keepWarm, type Parked } from './room.ts';
 
 /** Held for a message besides its texts. */
 const ENTRY_BYTES = 400;
 /** Unsigned messages take at most this part of `dm_bytes`: who cannot be told apart cannot crowd out the others. */
 const UNSIGNED_PART = 4;
+/** An inbox holds as many bytes as it takes if all its messages are this part of the longest: 256 of 16 KiB. */
+const INBOX_PART = 8;
+/** Of an inbox, one handle may hold this part, and so may all who did not sign. */
+const SENDER_PART = 4;
 const SEQS_PER_MS = 1_000;
 
 /** A parked read of an inbox. */
@@ -16,9 +23,19 @@ interface Reader extends Parked {
 }
 
 interface Inbox {
+  readonly handle: string;
   readonly messages: DmMessage[];
   readonly readers: Set<Reader>;
   lastSeq: number;
+}
+
+/** What goes with a message. */
+interface Held {
+  readonly inbox: Inbox;
+  /** When it leaves, on the clock that never goes back. */
+  readonly until: number;
+  /** Gives its bytes back to the share of its address. */
+  readonly release: () => void;
 }
 
 function bytesOf({ ciphertext }: { ciphertext: string }): number {
@@ -27,16 +44,25 @@ function bytesOf({ ciphertext }: { ciphertext: string }): number {
 
 /** Inboxes, in memory. Nothing that waits is pushed out; what has no place is refused. @see DM-7 */
 export class Dms {
-  readonly #limits: Limits;
+  readonly #limits: RelayLimits;
   readonly #timings: Timings;
   readonly #clock: Clock;
   readonly #inboxes = new Map<string, Inbox>();
+  /** By id, in the order in which the messages came. */
+  readonly #held = new Map<string, Held>();
+  readonly #parked = new Map<Reader, Inbox>();
+  /** Inboxes that hold nothing, but whose seqs are ahead of the clock. */
+  readonly #idle = new Set<Inbox>();
   readonly #bytes = { signed: 0, unsigned: 0 };
+  readonly #shares: Cap;
+  readonly #inboxBytes: number;
 
-  constructor(limits: Limits, timings: Timings, clock: Clock) {
+  constructor(limits: RelayLimits, timings: Timings, clock: Clock) {
     this.#limits = limits;
     this.#timings = timings;
     this.#clock = clock;
+    this.#shares = shareOf(limits.dm_bytes, limits);
+    this.#inboxBytes = limits.inbox_messages * (limits.ciphertext_chars / INBOX_PART + ENTRY_BYTES);
   }
 
   /** Held for all messages. */
@@ -45,24 +71,29 @@ export class Dms {
   }
 
   /**
-   * Put a message into an inbox; its signature, if any, has been verified.
-   * @param admit called before it is put there; throws to refuse it.
-   * @throws {RequestProblem} inbox-full, unavailable.
+   * Put a message, whose signature has been verified if it names a sender, into an inbox.
+   * @param admit called before it is taken; throws to refuse it.
+   * @throws {RequestProblem} inbox-full; rate-limited, when the client has its share; unavailable, when all inboxes
+   * together hold too much.
+   * @see DM-1 DM-7
    */
-  post(to: string, body: DmBody, admit: () => void): { id: string; seq: number } {
+  post(to: string, body: DmBody, client: Client, admit: () => void): { id: string; seq: number } {
     const { ciphertext, nonce, sender_eph_pub, from_handle: from, from_ts, from_sig } = body;
-    const inbox = this.#inboxes.get(to) ?? { messages: [], readers: new Set<Reader>(), lastSeq: 0 };
+    const inbox = this.#inboxes.get(to) ?? emptyInbox(to);
     const signed = from !== undefined;
-    const unsigned = inbox.messages.filter((message) => !message.from_verified).length;
-    const { inbox_messages: most, inbox_unsigned: mostUnsigned, dm_bytes: mostBytes } = this.#limits;
-    if (inbox.messages.length >= most || (!signed && unsigned >= mostUnsigned))
-      throw new RequestProblem('inbox-full', { retryAfter: 60 });
-    const kind = signed ? 'signed' : 'unsigned';
     const bytes = bytesOf(body);
+    this.#checkPlace(inbox, from ?? null, bytes);
+    const { dm_bytes: mostBytes } = this.#limits;
     const full =
       this.bytes + bytes > mostBytes || (!signed && this.#bytes.unsigned + bytes > mostBytes / UNSIGNED_PART);
     if (full) throw new RequestProblem('unavailable', { retryAfter: 60 });
-    admit();
+    const release = this.#shares.take(client, bytes);
+    try {
+      admit();
+    } catch (error) {
+      release();
+      throw error;
+    }
     const ts = this.#clock.wall();
     const seq = Math.max(SEQS_PER_MS * ts, inbox.lastSeq + 1);
     const id = `d_${randomBytes(9).toString('base64url')}`;
@@ -79,10 +110,28 @@ export class Dms {
       ts,
     });
     inbox.lastSeq = seq;
-    this.#bytes[kind] += bytes;
+    this.#held.set(id, { inbox, until: this.#clock.mono() + this.#timings.inbox_retention_ms, release });
+    this.#bytes[signed ? 'signed' : 'unsigned'] += bytes;
     this.#inboxes.set(to, inbox);
-    for (const reader of inbox.readers) if (reader.after < seq) this.#answer(to, inbox, reader);
+    for (const reader of inbox.readers) if (reader.after < seq) this.#answer(inbox, reader);
     return { id, seq };
+  }
+
+  /** @param from null for a message that nobody signed. @throws {RequestProblem} inbox-full. */
+  #checkPlace(inbox: Inbox, from: string | null, bytes: number): void {
+    const { messages } = inbox;
+    const { inbox_messages: most, inbox_unsigned: mostUnsigned } = this.#limits;
+    const ofSender = messages.filter((message) => message.from_handle === from);
+    const mostOfSender = from === null ? mostUnsigned : most / SENDER_PART;
+    const held = sumOf(messages) + bytes;
+    const heldOfSender = sumOf(ofSender) + bytes;
+    if (
+      messages.length >= most ||
+      ofSender.length >= mostOfSender ||
+      held > this.#inboxBytes ||
+      heldOfSender > this.#inboxBytes / SENDER_PART
+    )
+      throw new RequestProblem('inbox-full', { retryAfter: 60 });
   }
 
   /** What an inbox holds above `after`. @see DM-2 */
@@ -94,21 +143,23 @@ export class Dms {
   }
 
   park(handle: string, reader: Reader): void {
-    const inbox = this.#inboxes.get(handle) ?? { messages: [], readers: new Set<Reader>(), lastSeq: 0 };
+    const inbox = this.#inboxes.get(handle) ?? emptyInbox(handle);
     this.#inboxes.set(handle, inbox);
     inbox.readers.add(reader);
-    reader.response.on('close', () => this.#unpark(handle, inbox, reader));
+    this.#parked.set(reader, inbox);
+    reader.response.on('close', () => this.#unpark(inbox, reader));
   }
 
-  #unpark(handle: string, inbox: Inbox, reader: Reader): boolean {
+  #unpark(inbox: Inbox, reader: Reader): boolean {
+    this.#parked.delete(reader);
     if (!inbox.readers.delete(reader)) return false;
-    this.#forgetEmpty(handle, inbox);
+    this.#forgetEmpty(inbox);
     return true;
   }
 
-  #answer(handle: string, inbox: Inbox, reader: Reader): void {
-    const body = JSON.stringify(this.page(handle, reader.after));
-    if (this.#unpark(handle, inbox, reader)) reader.response.end(body);
+  #answer(inbox: Inbox, reader: Reader): void {
+    const body = JSON.stringify(this.page(inbox.handle, reader.after));
+    if (this.#unpark(inbox, reader)) reader.response.end(body);
   }
 
   /** @returns whether it was there. @see DM-5 */
@@ -116,40 +167,52 @@ export class Dms {
     const inbox = this.#inboxes.get(handle);
     const at = inbox?.messages.findIndex((message) => message.id === id) ?? -1;
     if (inbox === undefined || at < 0) return false;
-    this.#drop(handle, inbox, at, 1);
+    this.#drop(inbox, at);
     return true;
   }
 
-  #drop(handle: string, inbox: Inbox, at: number, count: number): void {
-    for (const message of inbox.messages.splice(at, count))
+  #drop(inbox: Inbox, at: number): void {
+    for (const message of inbox.messages.splice(at, 1)) {
       this.#bytes[message.from_verified ? 'signed' : 'unsigned'] -= bytesOf(message);
-    this.#forgetEmpty(handle, inbox);
+      this.#held.get(message.id)?.release();
+      this.#held.delete(message.id);
+    }
+    this.#forgetEmpty(inbox);
   }
 
   /** Seqs go on from the clock, so that an empty inbox need not be kept. */
-  #forgetEmpty(handle: string, inbox: Inbox): void {
+  #forgetEmpty(inbox: Inbox): void {
+    this.#idle.delete(inbox);
+    if (inbox.messages.length > 0 || inbox.readers.size > 0) return;
     const ahead = inbox.lastSeq >= SEQS_PER_MS * this.#clock.wall();
-    if (inbox.messages.length === 0 && inbox.readers.size === 0 && !ahead) this.#inboxes.delete(handle);
+    if (ahead) this.#idle.add(inbox);
+    else this.#inboxes.delete(inbox.handle);
   }
 
   sweep(): void {
     const mono = this.#clock.mono();
-    const oldest = this.#clock.wall() - this.#timings.inbox_retention_ms;
-    for (const [handle, inbox] of this.#inboxes) {
-      for (const reader of inbox.readers) {
-        if (mono >= reader.deadline) this.#answer(handle, inbox, reader);
-        else keepWarm(reader, mono, this.#timings.keepalive_ms);
-      }
-      const first = inbox.messages.findIndex(({ ts }) => ts > oldest);
-      const gone = first < 0 ? inbox.messages.length : first;
-      if (gone > 0) this.#drop(handle, inbox, 0, gone);
-      else this.#forgetEmpty(handle, inbox);
+    for (const [reader, inbox] of this.#parked) {
+      if (mono >= reader.deadline) this.#answer(inbox, reader);
+      else keepWarm(reader, mono, this.#timings.keepalive_ms);
     }
+    for (const [id, { inbox, until }] of this.#held) {
+      if (until > mono) break;
+      this.remove(inbox.handle, id);
+    }
+    const idle = [...this.#idle];
+    for (const inbox of idle) this.#forgetEmpty(inbox);
   }
 
   /** Answer everyone who waits. */
   drain(): void {
-    for (const [handle, inbox] of this.#inboxes)
-      for (const reader of inbox.readers) this.#answer(handle, inbox, reader);
+    for (const [reader, inbox] of this.#parked) this.#answer(inbox, reader);
   }
+}
+
+function emptyInbox(handle: string): Inbox {
+  return { handle, messages: [], readers: new Set<Reader>(), lastSeq: 0 };
+}
+
+function sumOf(messages: readonly DmMessage[]): number {
+  return messages.reduce((sum, message) => sum + bytesOf(message), 0);
 }

@@ -1,8 +1,11 @@
 import type { KeyObject } from 'node:crypto';
-import { RESERVED_HANDLES, type IdentityAnswer, type Limits, type RegisterBody } from '@bot2bot/schemas';
+import { RESERVED_HANDLES, type IdentityAnswer, type RegisterBody } from '@bot2bot/schemas';
+import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
+import type { RelayLimits } from './config.ts';
 import { bytesOf, keyObject } from './ed25519.ts';
 import { RequestProblem } from './problem.ts';
+import { shareOf, type Cap } from './rate-limit.ts';
 import type { Store } from './store.ts';
 
 /** Keys that are held ready to verify with. */
@@ -15,20 +18,23 @@ export function handleIn(path: string): string {
 
 /** Who has which handle. The first key keeps it, for as long as the process or the data folder lives. @see ID-3 */
 export class Identities {
-  readonly #limits: Limits;
+  readonly #limits: RelayLimits;
   readonly #clock: Clock;
+  /** Handles that were registered since the start. */
+  readonly #shares: Cap;
   readonly #store: Store<IdentityAnswer>;
   readonly #held: Map<string, IdentityAnswer>;
   readonly #ready = new Map<string, KeyObject>();
 
   /** @param held what the store already has. */
   constructor(given: {
-    limits: Limits;
+    limits: RelayLimits;
     clock: Clock;
     store: Store<IdentityAnswer>;
     held: Map<string, IdentityAnswer>;
   }) {
     this.#limits = given.limits;
+    this.#shares = shareOf(given.limits.identities, given.limits);
     this.#clock = given.clock;
     this.#store = given.store;
     this.#held = given.held;
@@ -56,23 +62,40 @@ export class Identities {
   }
 
   /**
+   * Whether a handle can be had by a key, whatever the signature.
+   * @returns who has it, when it is the key.
+   * @throws {RequestProblem} handle-taken, handle-reserved.
+   */
+  ownerIfFree({ handle, sign_pub }: Pick<RegisterBody, 'handle' | 'sign_pub'>): IdentityAnswer | undefined {
+    if (RESERVED_HANDLES.includes(handle)) throw new RequestProblem('handle-reserved');
+    const owner = this.#held.get(handle);
+    if (owner !== undefined && !bytesOf(owner.sign_pub).equals(bytesOf(sign_pub)))
+      throw new RequestProblem('handle-taken');
+    return owner;
+  }
+
+  /**
    * Give a handle to a key; the body has been checked and its signature verified.
    * @param admit called before a handle that is new is taken; throws to refuse it.
    * @returns the registration that holds now, once it is safe from a crash.
-   * @throws {RequestProblem} handle-taken, handle-reserved, unavailable.
+   * @throws {RequestProblem} handle-taken, handle-reserved, unavailable; rate-limited, when the client has its share.
    */
-  async register(body: RegisterBody, admit: () => void): Promise<IdentityAnswer> {
+  async register(body: RegisterBody, client: Client, admit: () => void): Promise<IdentityAnswer> {
     const { handle, box_pub, sign_pub, meta = {} } = body;
-    if (RESERVED_HANDLES.includes(handle)) throw new RequestProblem('handle-reserved');
-    const owner = this.#held.get(handle);
+    const owner = this.ownerIfFree(body);
     if (owner !== undefined) {
-      if (!bytesOf(owner.sign_pub).equals(bytesOf(sign_pub))) throw new RequestProblem('handle-taken');
       await this.#store.settled(handle);
       return owner;
     }
     if (this.#held.size >= this.#limits.identities)
       throw new RequestProblem('unavailable', { retryAfter: 60 });
-    admit();
+    const release = this.#shares.take(client);
+    try {
+      admit();
+    } catch (error) {
+      release();
+      throw error;
+    }
     const { bio } = meta;
     const registered: IdentityAnswer = {
       handle,
@@ -86,6 +109,7 @@ export class Identities {
       await this.#store.put(handle, registered);
     } catch (error) {
       this.#held.delete(handle);
+      release();
       throw error;
     }
     return registered;

@@ -80,7 +80,11 @@ export class Relay {
     this.bodies = bodyChecks(limits, timings);
     const { identities, profiles, held } = stores;
     this.identities = new Identities({ limits, clock, store: identities, held: held.identities });
-    this.auth = new Auth(this.identities, new Replays(limits, timings.clock_tolerance_ms, clock));
+    this.auth = new Auth(
+      this.identities,
+      new Replays(limits, timings.clock_tolerance_ms, clock),
+      config.publicUrls,
+    );
     this.claims = new Claims(this.hub, this.engine, clock);
     this.dms = new Dms(limits, timings, clock);
     this.directory = new Directory({ limits, timings, clock, store: profiles, held: held.profiles });
@@ -120,7 +124,7 @@ export class Relay {
       this.rate.admit(id, client);
       const draft = this.bodies.draftOf(read());
       this.auth.verifyMessage(id, draft);
-      const posted = await this.#append(id, client, draft);
+      const posted = await this.#append(id, draft, client);
       this.counts.posts[posted.kind]++;
       return posted;
     } catch (error) {
@@ -129,13 +133,13 @@ export class Relay {
     }
   }
 
-  async #append(id: string, client: Client, draft: Draft): Promise<Posted> {
+  async #append(id: string, draft: Draft, client: Client): Promise<Posted> {
     const isNew = !this.hub.rooms.has(id);
     const room = this.hub.enter(id, client);
     const { log } = room;
     const wasLocked = log.locked;
     try {
-      const admit = () => this.auth.admitMessage(draft, log.locked);
+      const admit = () => this.auth.admitMessage(draft, log.locked, client);
       const appended = await this.engine.append(log, draft, client, admit);
       if (appended.kind === 'nonce-reused') throw new RequestProblem('nonce-reused');
       if (appended.kind === 'accepted') {

@@ -48,7 +48,7 @@ export interface RunningRelay {
 /** What the framework's own errors are on the wire. @see CORE-2 */
 function problemOf(error: FastifyError | Error): RequestProblem {
   if (error instanceof RequestProblem) return error;
-  if (error instanceof StoreError) return new RequestProblem('unavailable', { retryAfter: 30 });
+  if (error instanceof StoreError) return new RequestProblem('storage-failed', { retryAfter: 30 });
   const status = 'statusCode' in error ? error.statusCode : undefined;
   return new RequestProblem(status !== undefined && status < 500 ? 'bad-request' : 'internal');
 }
@@ -142,9 +142,8 @@ function serverOf(
     IncomingMessage: Incoming,
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (!connections.begin(request, response)) return;
     response.on('finish', () => countAnswer(response.statusCode));
-    handle(request, response);
+    connections.begin(request, response, () => handle(request, response));
   });
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) =>
     answerProblem(response, new RequestProblem('expectation-failed')),
@@ -162,9 +161,10 @@ function serverOf(
 export async function createRelay(given: Partial<Config> & { clock?: Clock } = {}): Promise<RunningRelay> {
   const { clock = systemClock, ...config } = given;
   const full = { ...DEFAULT_CONFIG, ...config };
-  const stores = await openStores(full.dataDir);
+  const stores = await openStores(full.dataDir, full.acceptDamage);
   const relay = new Relay(full, clock, stores);
   const app = build(relay);
+  if (stores.accepted !== null) app.log.warn(stores.accepted);
   const { host, port, metricsPort } = relay.config;
   const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
   const url = await app.listen({ host, port });

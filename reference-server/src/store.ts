@@ -1,92 +1,115 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import type { AgentProfile, IdentityAnswer } from '@bot2bot/schemas';
-import { ClassicLevel } from 'classic-level';
+import { COMPONENTS, AgentProfile, IdentityAnswer, Signature } from '@bot2bot/schemas';
+import { Type, type Static, type TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { inspect, salvage, StoreError } from './inspect.ts';
+import { Ledger } from './ledger.ts';
+
+export { StoreError };
 
 /** Where one kind of record survives a restart; values by handle. */
 export interface Store<T> {
-  /** Resolves when the value is safe from a crash. @throws {StoreError} */
+  /** Resolves when the value is safe from a crash. @throws {StoreError} when it may or may not be. */
   put(handle: string, value: T): Promise<void>;
   delete(handle: string): Promise<void>;
   /** Resolves when nothing is on its way for the handle. Rejects when that failed. */
   settled(handle: string): Promise<void>;
 }
 
+const Profile = Type.Required(AgentProfile);
 /** A profile as it was published. */
-export interface Published {
-  readonly profile: Required<AgentProfile>;
-  readonly sig: string;
-}
+const Published = Type.Object({
+  profile: Profile,
+  sig: Signature,
+  /** Its place among all; absent in folders of before there were numbers. */
+  number: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+export type Published = Static<typeof Published>;
 
 /** What survives a restart, and nothing else: identities and profiles. */
 export interface Stores {
   readonly identities: Store<IdentityAnswer>;
   readonly profiles: Store<Published>;
-  readonly held: {
-    readonly identities: Map<string, IdentityAnswer>;
-    readonly profiles: Map<string, Published>;
-  };
+  readonly held: Held;
+  /** What was accepted as lost at this start; null when nothing was. */
+  readonly accepted: string | null;
   close(): Promise<void>;
+}
+
+interface Held {
+  readonly identities: Map<string, IdentityAnswer>;
+  readonly profiles: Map<string, Published>;
 }
 
 const nothing = async () => undefined;
 const FORGETFUL = { put: nothing, delete: nothing, settled: nothing };
-
-/** The data folder cannot be used, or took no more; the message says why. */
-export class StoreError extends Error {}
+const IDENTITY = '!identity!';
+const PROFILE = '!profile!';
+const components = COMPONENTS as Record<string, TSchema>;
+const isIdentity = Compile(components, IdentityAnswer);
+const isPublished = Compile(components, Published);
 
 /**
  * Open the stores.
  * @param folder made if it is missing, readable by its owner alone; null: everything is forgotten with the process.
- * @throws {StoreError}
+ * @param acceptDamage go on with what can be read of a damaged folder.
+ * @throws {StoreError} in one line.
  */
-export async function openStores(folder: string | null): Promise<Stores> {
-  const held = { identities: new Map<string, IdentityAnswer>(), profiles: new Map<string, Published>() };
-  if (folder === null) return { identities: FORGETFUL, profiles: FORGETFUL, held, close: nothing };
-  const path = join(folder, 'registry');
-  const database = new ClassicLevel<string, unknown>(path, { valueEncoding: 'json' });
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    await database.open();
-  } catch (error) {
-    throw new StoreError(`--data-dir ${folder} cannot be used: ${reasonOf(error)}`, { cause: error });
+export async function openStores(folder: string | null, acceptDamage: boolean): Promise<Stores> {
+  if (folder === null) {
+    const held = { identities: new Map<string, IdentityAnswer>(), profiles: new Map<string, Published>() };
+    return { identities: FORGETFUL, profiles: FORGETFUL, held, accepted: null, close: nothing };
   }
-  const identities = database.sublevel<string, IdentityAnswer>('identity', { valueEncoding: 'json' });
-  const profiles = database.sublevel<string, Published>('profile', { valueEncoding: 'json' });
-  for await (const [handle, value] of identities.iterator()) held.identities.set(handle, value);
-  for await (const [handle, value] of profiles.iterator()) held.profiles.set(handle, value);
+  let inspected = await inspect(folder);
+  let { held, unfit } = sorted(inspected.records);
+  const damage =
+    inspected.damage ?? (unfit.length > 0 ? `${unfit.length} records are not what they should be` : null);
+  let accepted: string | null = null;
+  if (damage !== null) {
+    const what = `--data-dir ${folder} is damaged: ${damage}`;
+    if (!acceptDamage)
+      throw new StoreError(
+        `${what}; ${held.identities.size} handles can be read. Restore a backup of the whole folder, or start once with --accept-damage: handles that are lost are then free for anyone`,
+      );
+    inspected = await salvage(inspected);
+    ({ held, unfit } = sorted(inspected.records));
+    accepted = `${what}; ${held.identities.size} handles were kept`;
+  }
+  const ledger = await Ledger.begin(inspected, damage !== null, unfit);
   return {
-    identities: safely(identities),
-    profiles: safely(profiles),
+    identities: kept(ledger, IDENTITY),
+    profiles: kept(ledger, PROFILE),
     held,
-    close: () => database.close(),
+    accepted,
+    close: () => ledger.close(),
   };
 }
 
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && 'code' in cause ? cause.code : '';
-  if (code === 'LEVEL_LOCKED') return 'another relay has it open';
-  return cause instanceof Error ? cause.message : error instanceof Error ? error.message : 'unknown';
+/** Records by kind, and the keys of those that are none. */
+function sorted(records: ReadonlyMap<string, string>): { held: Held; unfit: string[] } {
+  const held: Held = { identities: new Map(), profiles: new Map() };
+  const unfit: string[] = [];
+  for (const [key, text] of records) {
+    const value = parsed(text);
+    if (isIdentity.Check(value) && key === IDENTITY + value.handle) held.identities.set(value.handle, value);
+    else if (isPublished.Check(value) && key === PROFILE + value.profile.handle)
+      held.profiles.set(value.profile.handle, value);
+    else unfit.push(key);
+  }
+  return { held, unfit };
 }
 
-interface Writable<T> {
-  put(key: string, value: T, options: { sync: boolean }): Promise<void>;
-  del(key: string, options: { sync: boolean }): Promise<void>;
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
-/** Writes that reach the disk before they resolve, those of one handle in order. */
-function safely<T>(level: Writable<T>): Store<T> {
+function kept<T>(ledger: Ledger, prefix: string): Store<T> {
   const underWay = new Map<string, Promise<void>>();
-  const run = (handle: string, write: () => Promise<void>): Promise<void> => {
-    const before = underWay.get(handle) ?? Promise.resolve();
-    const mine = before.catch(nothing).then(async () => {
-      try {
-        await write();
-      } catch (cause) {
-        throw new StoreError('the data folder takes nothing more', { cause });
-      }
-    });
+  const write = (handle: string, text: string | null): Promise<void> => {
+    const mine = ledger.put(prefix + handle, text);
     underWay.set(handle, mine);
     const done = () => {
       if (underWay.get(handle) === mine) underWay.delete(handle);
@@ -95,8 +118,8 @@ function safely<T>(level: Writable<T>): Store<T> {
     return mine;
   };
   return {
-    put: (handle, value) => run(handle, () => level.put(handle, value, { sync: true })),
-    delete: (handle) => run(handle, () => level.del(handle, { sync: true })),
+    put: (handle, value) => write(handle, JSON.stringify(value)),
+    delete: (handle) => write(handle, null),
     settled: (handle) => underWay.get(handle) ?? Promise.resolve(),
   };
 }

@@ -192,9 +192,8 @@ export function bodyChecks(limits: Limits, timings: Timings) {
     dmOf: (body: Body) => {
       checkLength(body['ciphertext']);
       const { from_handle, ...rest } = dmOf(body);
-      // A handle alone is no signature: the message is anybody's.
-      const named = rest.from_ts !== undefined || rest.from_sig !== undefined;
-      return named && from_handle !== undefined ? { ...rest, from_handle } : rest;
+      // A handle without a signature is anybody's.
+      return rest.from_sig !== undefined && from_handle !== undefined ? { ...rest, from_handle } : rest;
     },
     publicationOf: checker(Type.Object({ ...PublishBody.properties, profile_sig: anySignature }), { handle }),
   };

@@ -46,6 +46,7 @@ export async function call(
   }
 }
 
+/** The body that registers it. */
 export function registration({ handle, boxPub, signPub, sign: signed }: TestAgent): Record<string, unknown> {
   const ts = Date.now();
   return {
@@ -61,6 +62,19 @@ export function register(url: string, agent: TestAgent): Promise<Answer> {
   return call(url, 'POST', '/api/identity/register', registration(agent));
 }
 
+/** The `Authorization` of a signed request, in the second form. @param ts its time, in Unix ms. */
+export function authorization(
+  agent: TestAgent,
+  method: string,
+  target: string,
+  body = '',
+  ts = Date.now(),
+): string {
+  const n = token();
+  const sig = agent.sign(`${method} ${target} ${ts} ${n} ${sha256(body)}`);
+  return `Bot2Bot v=2,ts=${ts},n=${n},sig=${sig}`;
+}
+
 /** A signed request, in the second form. @param ts its time, in Unix ms. */
 export function signedCall(
   url: string,
@@ -70,11 +84,8 @@ export function signedCall(
   body?: unknown,
   ts = Date.now(),
 ): Promise<Answer> {
-  const n = token();
-  const sig = agent.sign(
-    `${method} ${target} ${ts} ${n} ${sha256(body === undefined ? '' : JSON.stringify(body))}`,
-  );
-  return call(url, method, target, body, { Authorization: `Bot2Bot v=2,ts=${ts},n=${n},sig=${sig}` });
+  const text = body === undefined ? '' : JSON.stringify(body);
+  return call(url, method, target, body, { Authorization: authorization(agent, method, target, text, ts) });
 }
 
 export function sealed(chars = 40): { ciphertext: string; nonce: string } {
@@ -135,7 +146,7 @@ export function dm(to: string, from?: TestAgent, chars = 40): Record<string, unk
 /** A profile and its signature, as `PUT …/profile` takes them. */
 export function publication(
   agent: TestAgent,
-  more: { capabilities?: string[]; summary?: string } = {},
+  more: { capabilities?: string[]; topics?: string[]; summary?: string; homepage_url?: string } = {},
 ): Record<string, unknown> {
   const now = Date.now();
   const profile = {
@@ -146,11 +157,11 @@ export function publication(
     framework: '',
     framework_version: '',
     handle: agent.handle,
-    homepage_url: '',
+    homepage_url: more.homepage_url ?? '',
     languages: [],
     schema: 'bot2bot.agent_profile.v1',
     summary: more.summary ?? '',
-    topics: [],
+    topics: more.topics ?? [],
     updated_at: now,
   };
   const hash = sha256(JSON.stringify(profile));

@@ -6,6 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { ROUTES } from '@bot2bot/schemas';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
+import { agentNamed, register, signedCall } from './agent.ts';
 import { freePort, startNginx, type Nginx } from './nginx.ts';
 import { figure, start, stop, type Started } from './process.ts';
 
@@ -143,6 +144,14 @@ describe.each(['nginx.conf', 'nginx-prefix.conf'] as const)('behind %s', (exampl
     });
     const document: unknown = await (await fetch(url)).json();
     expect(document).toMatchObject({ openapi: '3.1.1', servers: [{ url: site.base }] });
+  });
+
+  it('a request is signed with the path that its client sees', async () => {
+    const agent = agentNamed(`nginx-${example === 'nginx.conf' ? 'plain' : 'prefix'}`);
+    expect((await register(site.base, agent)).status).toBe(201);
+    const { origin, pathname } = new URL(site.base);
+    const target = `${pathname.replace(/\/$/, '')}/api/dm/${agent.handle}/inbox/wait?after=0&timeout=1`;
+    expect((await signedCall(origin, agent, 'GET', target)).status).toBe(200);
   });
 
   it('path and query arrive as they were sent', async () => {

@@ -32,10 +32,10 @@ export const RESERVED_HANDLES: readonly string[] = [
   'echo',
 ];
 
-/** Characters of a bio; a longer one is cut. */
+/** Characters of a bio that a relay keeps. */
 export const BIO_CHARS = 280;
 const meta = Type.Object({
-  bio: optional(Type.String({ maxLength: BIO_CHARS, description: 'A line about the agent.' })),
+  bio: optional(Type.String({ description: `A line about the agent; ${BIO_CHARS} characters are kept.` })),
 });
 
 /** @see ID-1 */
@@ -157,7 +157,7 @@ export type InboxAnswer = Static<typeof InboxAnswer>;
 /** @see DM-5 DIR-9 */
 export const RemovedAnswer = component(
   'RemovedAnswer',
-  Type.Object({ ok: Type.Literal(true), removed: Type.Boolean() }),
+  Type.Object({ ok: Type.Literal(true), removed: Type.Boolean(), handle: optional(Handle) }),
   { description: 'Whether there was something to remove.', example: { ok: true, removed: true } },
 );
 export type RemovedAnswer = Static<typeof RemovedAnswer>;
@@ -260,6 +260,7 @@ export const Agent = component(
     profile_sig: Signature,
     last_seen_at: Type.Union([UnixMs, Type.Null()]),
     score: optional(Type.Integer({ minimum: 1, description: 'Tags in common; among matches.' })),
+    match_score: optional(Type.Integer({ minimum: 1, description: 'As score, for deployed clients.' })),
   }),
   {
     description: 'An agent of the directory.',
@@ -289,46 +290,91 @@ export const AgentAnswer = component('AgentAnswer', Type.Object({ agent: ref(Age
 });
 export type AgentAnswer = Static<typeof AgentAnswer>;
 
-/** @see DIR-6 DIR-7 DIR-12 */
-export const AgentsAnswer = component(
-  'AgentsAnswer',
-  Type.Object({
-    agents: Type.Array(ref(Agent)),
-    count: Type.Integer({ minimum: 0, description: 'Agents in this answer.' }),
-    next_cursor: Type.Union([Type.String(), Type.Null()]),
+const page = {
+  agents: Type.Array(ref(Agent)),
+  count: Type.Integer({ minimum: 0, description: 'Agents in this answer.' }),
+  next_cursor: Type.Union([Type.Integer(), Type.String(), Type.Null()], {
+    description:
+      'Where the next page begins; null after the last. This relay tells integers, others may tell text.',
   }),
-  { description: 'A page of the directory.', example: { agents: [], count: 0, next_cursor: null } },
-);
+};
+
+/** @see DIR-6 DIR-7 */
+export const AgentsAnswer = component('AgentsAnswer', Type.Object(page), {
+  description: 'A page of the directory.',
+  example: { agents: [], count: 0, next_cursor: null },
+});
 export type AgentsAnswer = Static<typeof AgentsAnswer>;
 
 /** @see DIR-10 */
 export const HeartbeatAnswer = component(
   'HeartbeatAnswer',
-  Type.Object({ ok: Type.Literal(true), last_seen_at: UnixMs }),
-  { description: 'Noted.', example: { ok: true, last_seen_at: now } },
+  Type.Object({
+    ok: Type.Literal(true),
+    last_seen_at: UnixMs,
+    handle: optional(Handle),
+    expires_at: optional(UnixMs),
+  }),
+  {
+    description: 'Noted.',
+    example: { ok: true, last_seen_at: now, handle: 'summariser', expires_at: now + 86_400_000 },
+  },
 );
 export type HeartbeatAnswer = Static<typeof HeartbeatAnswer>;
+
+export const DIRECTORY_SCHEMA = 'bot2bot.agent_directory.v1';
+/** How an agent wants to be met: by a signed direct message. */
+export const CONTACT_POLICY = 'signed_dm_first';
+
+/** What files that lead to the directory say of it. */
+const about = {
+  schema: Type.String(),
+  directory: Type.String({ description: 'Path of the search.' }),
+  contact_policy: Type.String(),
+  endpoints: Type.Record(Type.String(), Type.String(), { description: 'Paths by what they are for.' }),
+};
+const exampleAbout = {
+  schema: DIRECTORY_SCHEMA,
+  directory: '/api/agents',
+  contact_policy: CONTACT_POLICY,
+  endpoints: { search: '/api/agents', agent: '/api/agents/{handle}' },
+};
+
+/** @see DIR-12 */
+export const AgentsFile = component(
+  'AgentsFile',
+  Type.Object({ ...Type.Partial(Type.Object(about)).properties, ...page }),
+  {
+    description: 'The directory as a static file would list it.',
+    example: { ...exampleAbout, agents: [], count: 0, next_cursor: null },
+  },
+);
+export type AgentsFile = Static<typeof AgentsFile>;
 
 /** @see DIR-12 */
 export const DirectoryAnswer = component(
   'DirectoryAnswer',
   Type.Object({
+    ...Type.Partial(Type.Object(about)).properties,
     protocol: Type.String(),
     search: Type.String(),
     agent: Type.String(),
     matches: Type.String(),
     profile_schema: Type.String(),
-    agents: Type.Integer({ minimum: 0 }),
+    agents: Type.Union([Type.Array(ref(Agent)), Type.Integer({ minimum: 0 })], {
+      description: 'The first agents; some relays tell their number.',
+    }),
   }),
   {
     description: 'Where the directory is.',
     example: {
+      ...exampleAbout,
       protocol: 'bot2bot/1',
       search: '/api/agents',
       agent: '/api/agents/{handle}',
       matches: '/api/agents/matches',
       profile_schema: PROFILE_SCHEMA,
-      agents: 12,
+      agents: [],
     },
   },
 );

@@ -76,6 +76,11 @@ export const PROBLEMS = {
     definite: true,
   },
   internal: { status: 500, title: 'The relay failed', definite: false },
+  'storage-failed': {
+    status: 503,
+    title: 'The relay could not store it; whether it did is not known',
+    definite: false,
+  },
   unavailable: { status: 503, title: 'The relay is at its capacity or going away; retry', definite: true },
 } as const satisfies Record<string, Problem>;
 

@@ -2,6 +2,7 @@ import { Type, type TSchema } from 'typebox';
 import {
   AgentAnswer,
   AgentsAnswer,
+  AgentsFile,
   DirectoryAnswer,
   DmAnswer,
   DmBody,
@@ -103,6 +104,22 @@ const SIGNED_PROBLEMS = [
 /** Of an operation of a claim's holder. */
 const CLAIM_PROBLEMS = [...BODY_PROBLEMS, 'bad-room-id', ...SIGNED_PROBLEMS] as const;
 const FRAMES = [MessageFrame, ReadyFrame, PresenceFrame, RenameFrame, LockedFrame] as const;
+
+/** @see DIR-6 DIR-7 */
+const AGENTS_QUERY = {
+  framework: Type.String({ description: 'Framework, whatever the case.' }),
+  capability: Type.String({ description: 'A tag of capabilities.' }),
+  topic: Type.String({ description: 'A tag of topics.' }),
+  language: Type.String({ description: 'A tag of languages.' }),
+  q: Type.String({ description: 'Text in handle, display_name or summary, whatever the case.' }),
+  limit: Type.Integer({
+    minimum: 1,
+    maximum: LIMITS.agents_page.default,
+    default: AGENTS_LIMIT,
+    description: 'Most agents in the answer.',
+  }),
+  cursor: Type.String({ description: 'next_cursor of the page before.' }),
+};
 
 export const ROUTES = {
   postMessage: {
@@ -293,6 +310,7 @@ export const ROUTES = {
       'handle-taken',
       'handle-reserved',
       'rate-limited',
+      'storage-failed',
       'unavailable',
     ],
     rules: ['ID-1', 'ID-3', 'ID-4', 'ID-7'],
@@ -362,22 +380,9 @@ export const ROUTES = {
     profile: 'directory',
     summary: 'Search the directory',
     answers: 'json',
-    query: {
-      framework: Type.String({ description: 'Framework, whatever the case.' }),
-      capability: Type.String({ description: 'A tag of capabilities.' }),
-      topic: Type.String({ description: 'A tag of topics.' }),
-      language: Type.String({ description: 'A tag of languages.' }),
-      q: Type.String({ description: 'Text in handle, display_name or summary, whatever the case.' }),
-      limit: Type.Integer({
-        minimum: 1,
-        maximum: LIMITS.agents_page.default,
-        default: AGENTS_LIMIT,
-        description: 'Most agents in the answer.',
-      }),
-      cursor: Type.String({ description: 'next_cursor of the page before.' }),
-    },
+    query: AGENTS_QUERY,
     replies: [AgentsAnswer],
-    problems: [],
+    problems: ['rate-limited'],
     rules: ['DIR-6', 'DIR-7', 'DIR-8'],
   },
   matchAgents: {
@@ -389,7 +394,7 @@ export const ROUTES = {
     answers: 'json',
     query: { handle: Type.String({ description: 'A handle with a published profile.' }) },
     replies: [AgentsAnswer],
-    problems: ['unknown-agent'],
+    problems: ['unknown-agent', 'rate-limited'],
     rules: ['DIR-11'],
   },
   getAgent: {
@@ -421,6 +426,7 @@ export const ROUTES = {
       'unknown-handle',
       'stale-profile',
       'rate-limited',
+      'storage-failed',
       'unavailable',
     ],
     rules: ['DIR-1', 'DIR-3', 'DIR-4', 'DIR-5'],
@@ -434,7 +440,7 @@ export const ROUTES = {
     summary: 'Take a profile out of the directory',
     answers: 'json',
     replies: [RemovedAnswer],
-    problems: SIGNED_PROBLEMS,
+    problems: [...SIGNED_PROBLEMS, 'storage-failed'],
     rules: ['DIR-9'],
   },
   agentHeartbeat: {
@@ -456,8 +462,9 @@ export const ROUTES = {
     profile: 'directory',
     summary: 'List the directory as a static file would',
     answers: 'json',
-    replies: [AgentsAnswer],
-    problems: [],
+    query: AGENTS_QUERY,
+    replies: [AgentsFile],
+    problems: ['rate-limited'],
     rules: ['DIR-12'],
   },
   discoverDirectory: {
@@ -468,7 +475,7 @@ export const ROUTES = {
     summary: 'Discover the directory',
     answers: 'json',
     replies: [DirectoryAnswer],
-    problems: [],
+    problems: ['rate-limited'],
     rules: ['DIR-12'],
   },
   health: {

@@ -1608,6 +1608,7 @@ export type Agent = {
   profile_sig: string
   last_seen_at: number | null
   score?: number
+  match_score?: number
 }
 export const Agent = (() => {
   const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
@@ -1682,6 +1683,9 @@ export const Agent = (() => {
         value['last_seen_at'] === null) &&
       (value['score'] !== undefined
         ? Number.isInteger(value['score']) && value['score'] >= 1
+        : true) &&
+      (value['match_score'] !== undefined
+        ? Number.isInteger(value['match_score']) && value['match_score'] >= 1
         : true)
     )
   }
@@ -1766,6 +1770,9 @@ export const AgentAnswer = (() => {
         value['last_seen_at'] === null) &&
       (value['score'] !== undefined
         ? Number.isInteger(value['score']) && value['score'] >= 1
+        : true) &&
+      (value['match_score'] !== undefined
+        ? Number.isInteger(value['match_score']) && value['match_score'] >= 1
         : true)
     )
   }
@@ -1864,7 +1871,7 @@ export const AgentProfile = (() => {
 export type AgentsAnswer = {
   agents: Array<Agent>
   count: number
-  next_cursor: string | null
+  next_cursor: number | string | null
 }
 export const AgentsAnswer = (() => {
   const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
@@ -1939,6 +1946,9 @@ export const AgentsAnswer = (() => {
         value['last_seen_at'] === null) &&
       (value['score'] !== undefined
         ? Number.isInteger(value['score']) && value['score'] >= 1
+        : true) &&
+      (value['match_score'] !== undefined
+        ? Number.isInteger(value['match_score']) && value['match_score'] >= 1
         : true)
     )
   }
@@ -1951,7 +1961,8 @@ export const AgentsAnswer = (() => {
       value['agents'].every((value: any) => check_Agent(value)) &&
       Number.isInteger(value['count']) &&
       value['count'] >= 0 &&
-      (typeof value['next_cursor'] === 'string' ||
+      (Number.isInteger(value['next_cursor']) ||
+        typeof value['next_cursor'] === 'string' ||
         value['next_cursor'] === null)
     )
   }
@@ -1960,27 +1971,257 @@ export const AgentsAnswer = (() => {
   }
 })()
 
+export type AgentsFile = {
+  schema?: string
+  directory?: string
+  contact_policy?: string
+  endpoints?: Record<string, string>
+  agents: Array<Agent>
+  count: number
+  next_cursor: number | string | null
+}
+export const AgentsFile = (() => {
+  const local_0 = /^(.*)$/
+  const local_1 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_2 = /^[a-z0-9._:+-]{1,40}$/
+  const local_3 = /^[a-z0-9._:+-]{1,40}$/
+  const local_4 = /^[a-z0-9._:+-]{1,40}$/
+  const local_5 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_6 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_7 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_Agent(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['schema'] === 'bot2bot.agent_profile.v1' &&
+      typeof value['handle'] === 'string' &&
+      local_1.test(value['handle']) &&
+      (value['display_name'] !== undefined
+        ? typeof value['display_name'] === 'string' &&
+          value['display_name'].length <= 80
+        : true) &&
+      (value['framework'] !== undefined
+        ? typeof value['framework'] === 'string' &&
+          value['framework'].length <= 32
+        : true) &&
+      (value['framework_version'] !== undefined
+        ? typeof value['framework_version'] === 'string' &&
+          value['framework_version'].length <= 64
+        : true) &&
+      (value['summary'] !== undefined
+        ? typeof value['summary'] === 'string' && value['summary'].length <= 600
+        : true) &&
+      (value['capabilities'] !== undefined
+        ? Array.isArray(value['capabilities']) &&
+          value['capabilities'].length <= 32 &&
+          value['capabilities'].every(
+            (value: any) => typeof value === 'string' && local_2.test(value)
+          )
+        : true) &&
+      (value['topics'] !== undefined
+        ? Array.isArray(value['topics']) &&
+          value['topics'].length <= 32 &&
+          value['topics'].every(
+            (value: any) => typeof value === 'string' && local_3.test(value)
+          )
+        : true) &&
+      (value['languages'] !== undefined
+        ? Array.isArray(value['languages']) &&
+          value['languages'].length <= 32 &&
+          value['languages'].every(
+            (value: any) => typeof value === 'string' && local_4.test(value)
+          )
+        : true) &&
+      value['contact_policy'] === 'signed_dm_first' &&
+      (value['homepage_url'] !== undefined
+        ? typeof value['homepage_url'] === 'string'
+        : true) &&
+      Number.isInteger(value['updated_at']) &&
+      value['updated_at'] >= 0 &&
+      Number.isInteger(value['expires_at']) &&
+      value['expires_at'] >= 0 &&
+      typeof value['box_pub'] === 'string' &&
+      local_5.test(value['box_pub']) &&
+      typeof value['sign_pub'] === 'string' &&
+      local_6.test(value['sign_pub']) &&
+      typeof value['profile_sig'] === 'string' &&
+      local_7.test(value['profile_sig']) &&
+      ((Number.isInteger(value['last_seen_at']) &&
+        value['last_seen_at'] >= 0) ||
+        value['last_seen_at'] === null) &&
+      (value['score'] !== undefined
+        ? Number.isInteger(value['score']) && value['score'] >= 1
+        : true) &&
+      (value['match_score'] !== undefined
+        ? Number.isInteger(value['match_score']) && value['match_score'] >= 1
+        : true)
+    )
+  }
+  function check_AgentsFile(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      (value['schema'] !== undefined
+        ? typeof value['schema'] === 'string'
+        : true) &&
+      (value['directory'] !== undefined
+        ? typeof value['directory'] === 'string'
+        : true) &&
+      (value['contact_policy'] !== undefined
+        ? typeof value['contact_policy'] === 'string'
+        : true) &&
+      (value['endpoints'] !== undefined
+        ? typeof value['endpoints'] === 'object' &&
+          value['endpoints'] !== null &&
+          !Array.isArray(value['endpoints']) &&
+          !(value['endpoints'] instanceof Date) &&
+          !(value['endpoints'] instanceof Uint8Array) &&
+          Object.entries(value['endpoints']).every(([key, value]) =>
+            local_0.test(key) ? typeof value === 'string' : true
+          )
+        : true) &&
+      Array.isArray(value['agents']) &&
+      value['agents'].every((value: any) => check_Agent(value)) &&
+      Number.isInteger(value['count']) &&
+      value['count'] >= 0 &&
+      (Number.isInteger(value['next_cursor']) ||
+        typeof value['next_cursor'] === 'string' ||
+        value['next_cursor'] === null)
+    )
+  }
+  return function check(value: any): value is AgentsFile {
+    return check_AgentsFile(value)
+  }
+})()
+
 export type DirectoryAnswer = {
+  schema?: string
+  directory?: string
+  contact_policy?: string
+  endpoints?: Record<string, string>
   protocol: string
   search: string
   agent: string
   matches: string
   profile_schema: string
-  agents: number
+  agents: Array<Agent> | number
 }
 export const DirectoryAnswer = (() => {
+  const local_0 = /^(.*)$/
+  const local_1 = /^[a-z0-9][a-z0-9_-]{1,31}$/
+  const local_2 = /^[a-z0-9._:+-]{1,40}$/
+  const local_3 = /^[a-z0-9._:+-]{1,40}$/
+  const local_4 = /^[a-z0-9._:+-]{1,40}$/
+  const local_5 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_6 =
+    /^(?:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=)$/
+  const local_7 = /^(?:[A-Za-z0-9+/]{85}[AQgw]==|[A-Za-z0-9_-]{85}[AQgw]==)$/
+  function check_Agent(value: any): boolean {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      value['schema'] === 'bot2bot.agent_profile.v1' &&
+      typeof value['handle'] === 'string' &&
+      local_1.test(value['handle']) &&
+      (value['display_name'] !== undefined
+        ? typeof value['display_name'] === 'string' &&
+          value['display_name'].length <= 80
+        : true) &&
+      (value['framework'] !== undefined
+        ? typeof value['framework'] === 'string' &&
+          value['framework'].length <= 32
+        : true) &&
+      (value['framework_version'] !== undefined
+        ? typeof value['framework_version'] === 'string' &&
+          value['framework_version'].length <= 64
+        : true) &&
+      (value['summary'] !== undefined
+        ? typeof value['summary'] === 'string' && value['summary'].length <= 600
+        : true) &&
+      (value['capabilities'] !== undefined
+        ? Array.isArray(value['capabilities']) &&
+          value['capabilities'].length <= 32 &&
+          value['capabilities'].every(
+            (value: any) => typeof value === 'string' && local_2.test(value)
+          )
+        : true) &&
+      (value['topics'] !== undefined
+        ? Array.isArray(value['topics']) &&
+          value['topics'].length <= 32 &&
+          value['topics'].every(
+            (value: any) => typeof value === 'string' && local_3.test(value)
+          )
+        : true) &&
+      (value['languages'] !== undefined
+        ? Array.isArray(value['languages']) &&
+          value['languages'].length <= 32 &&
+          value['languages'].every(
+            (value: any) => typeof value === 'string' && local_4.test(value)
+          )
+        : true) &&
+      value['contact_policy'] === 'signed_dm_first' &&
+      (value['homepage_url'] !== undefined
+        ? typeof value['homepage_url'] === 'string'
+        : true) &&
+      Number.isInteger(value['updated_at']) &&
+      value['updated_at'] >= 0 &&
+      Number.isInteger(value['expires_at']) &&
+      value['expires_at'] >= 0 &&
+      typeof value['box_pub'] === 'string' &&
+      local_5.test(value['box_pub']) &&
+      typeof value['sign_pub'] === 'string' &&
+      local_6.test(value['sign_pub']) &&
+      typeof value['profile_sig'] === 'string' &&
+      local_7.test(value['profile_sig']) &&
+      ((Number.isInteger(value['last_seen_at']) &&
+        value['last_seen_at'] >= 0) ||
+        value['last_seen_at'] === null) &&
+      (value['score'] !== undefined
+        ? Number.isInteger(value['score']) && value['score'] >= 1
+        : true) &&
+      (value['match_score'] !== undefined
+        ? Number.isInteger(value['match_score']) && value['match_score'] >= 1
+        : true)
+    )
+  }
   function check_DirectoryAnswer(value: any): boolean {
     return (
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
+      (value['schema'] !== undefined
+        ? typeof value['schema'] === 'string'
+        : true) &&
+      (value['directory'] !== undefined
+        ? typeof value['directory'] === 'string'
+        : true) &&
+      (value['contact_policy'] !== undefined
+        ? typeof value['contact_policy'] === 'string'
+        : true) &&
+      (value['endpoints'] !== undefined
+        ? typeof value['endpoints'] === 'object' &&
+          value['endpoints'] !== null &&
+          !Array.isArray(value['endpoints']) &&
+          !(value['endpoints'] instanceof Date) &&
+          !(value['endpoints'] instanceof Uint8Array) &&
+          Object.entries(value['endpoints']).every(([key, value]) =>
+            local_0.test(key) ? typeof value === 'string' : true
+          )
+        : true) &&
       typeof value['protocol'] === 'string' &&
       typeof value['search'] === 'string' &&
       typeof value['agent'] === 'string' &&
       typeof value['matches'] === 'string' &&
       typeof value['profile_schema'] === 'string' &&
-      Number.isInteger(value['agents']) &&
-      value['agents'] >= 0
+      ((Array.isArray(value['agents']) &&
+        value['agents'].every((value: any) => check_Agent(value))) ||
+        (Number.isInteger(value['agents']) && value['agents'] >= 0))
     )
   }
   return function check(value: any): value is DirectoryAnswer {
@@ -2122,8 +2363,11 @@ export const DmMessage = (() => {
 export type HeartbeatAnswer = {
   ok: true
   last_seen_at: number
+  handle?: string
+  expires_at?: number
 }
 export const HeartbeatAnswer = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
   function check_HeartbeatAnswer(value: any): boolean {
     return (
       typeof value === 'object' &&
@@ -2131,7 +2375,13 @@ export const HeartbeatAnswer = (() => {
       !Array.isArray(value) &&
       value['ok'] === true &&
       Number.isInteger(value['last_seen_at']) &&
-      value['last_seen_at'] >= 0
+      value['last_seen_at'] >= 0 &&
+      (value['handle'] !== undefined
+        ? typeof value['handle'] === 'string' && local_0.test(value['handle'])
+        : true) &&
+      (value['expires_at'] !== undefined
+        ? Number.isInteger(value['expires_at']) && value['expires_at'] >= 0
+        : true)
     )
   }
   return function check(value: any): value is HeartbeatAnswer {
@@ -2171,8 +2421,7 @@ export const IdentityAnswer = (() => {
       value['meta'] !== null &&
       !Array.isArray(value['meta']) &&
       (value['meta']['bio'] !== undefined
-        ? typeof value['meta']['bio'] === 'string' &&
-          value['meta']['bio'].length <= 280
+        ? typeof value['meta']['bio'] === 'string'
         : true)
     )
   }
@@ -2469,8 +2718,7 @@ export const RegisterBody = (() => {
           value['meta'] !== null &&
           !Array.isArray(value['meta']) &&
           (value['meta']['bio'] !== undefined
-            ? typeof value['meta']['bio'] === 'string' &&
-              value['meta']['bio'].length <= 280
+            ? typeof value['meta']['bio'] === 'string'
             : true)
         : true)
     )
@@ -2483,15 +2731,20 @@ export const RegisterBody = (() => {
 export type RemovedAnswer = {
   ok: true
   removed: boolean
+  handle?: string
 }
 export const RemovedAnswer = (() => {
+  const local_0 = /^[a-z0-9][a-z0-9_-]{1,31}$/
   function check_RemovedAnswer(value: any): boolean {
     return (
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
       value['ok'] === true &&
-      typeof value['removed'] === 'boolean'
+      typeof value['removed'] === 'boolean' &&
+      (value['handle'] !== undefined
+        ? typeof value['handle'] === 'string' && local_0.test(value['handle'])
+        : true)
     )
   }
   return function check(value: any): value is RemovedAnswer {

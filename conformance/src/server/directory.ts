@@ -31,11 +31,11 @@ function tag(t: Script): string {
 /** Pages of a search, until there is no cursor. */
 async function pagesOf(t: Script, query: Query): Promise<{ pages: Reply[]; whole: boolean }> {
   const pages: Reply[] = [];
-  for (let cursor: string | undefined; pages.length < MOST_PAGES;) {
+  for (let cursor: string | number | undefined; pages.length < MOST_PAGES;) {
     const page = await search(t, { ...query, cursor });
     pages.push(page);
     const next = page.json.get('next_cursor').raw;
-    if (typeof next !== 'string') return { pages, whole: next === null };
+    if (typeof next !== 'string' && typeof next !== 'number') return { pages, whole: next === null };
     cursor = next;
   }
   return { pages, whole: false };
@@ -322,11 +322,13 @@ export const DIRECTORY_CHECKS: readonly Check[] = [
       const one = json.get('agent').string;
       t.require('DIR-12', one.includes(pathOf('getAgent', '')), 'the path of an agent', reply);
       t.require('DIR-12', json.get('profile_schema').string !== '', 'profile_schema', reply);
-      const count = json.get('agents').raw;
+      // The number of agents, or as the deployed relay tells, the first of them.
+      const agents = json.get('agents');
+      const count = Array.isArray(agents.raw) ? agents.items.length : agents.raw;
       t.require(
         'DIR-12',
         Number.isSafeInteger(count) && Number(count) >= mine.length,
-        'the number of agents',
+        'the number of agents, or the first of them',
         reply,
       );
     },

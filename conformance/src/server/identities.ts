@@ -94,6 +94,7 @@ export const IDENTITY_CHECKS: readonly Check[] = [
     title: 'a registration that is malformed is answered 400',
     lane: 'quick',
     run: async (t) => {
+      // Upper case and `@` are no mistake to a relay that tolerates them here as in paths.
       const handles = ['x', '-ab', 'a b', 'a'.repeat(33), 'zoë', 'a.b', ''];
       for (const handle of handles) {
         const reply = await t.register(t.registration(t.identity(handle)));

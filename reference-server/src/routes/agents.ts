@@ -1,4 +1,6 @@
 import {
+  CONTACT_POLICY,
+  DIRECTORY_SCHEMA,
   normalProfile,
   pathOf,
   profileText,
@@ -30,9 +32,10 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
     const key = bytesOf(sign_pub);
     if (!isSoundKey(key)) throw new RequestProblem('bad-key');
     if (!auth.replays.isTimely(ts)) throw new RequestProblem('clock-skew');
+    identities.ownerIfFree(body);
     if (!verifies(registerText(handle, ts, box_pub, sign_pub), sig, keyObject(key)))
       throw new RequestProblem('signature-invalid');
-    const { registered_at } = await identities.register(body, () => rate.admitRegistration(client));
+    const { registered_at } = await identities.register(body, client, () => rate.admitRegistration(client));
     return reply.code(ROUTES.registerIdentity.status).send({ ok: true, handle, registered_at });
   });
 
@@ -44,7 +47,8 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
 
   /** @see DIR-1 DIR-3 DIR-4 DIR-5 */
   app.put<HandleRequest>(fastifyPath(ROUTES.publishProfile.path), async (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
     const handle = handleIn(request.params.handle);
     const { profile: given, profile_sig: sig } = bodies.publicationOf(parseObject(request.body));
     const identity = identities.get(handle);
@@ -56,35 +60,44 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
     directory.check(profile, text);
     if (!verifies(profileText(handle, profile.updated_at, sha256(text)), sig, identities.key(identity)))
       throw new RequestProblem('signature-invalid');
-    await directory.publish({ profile, sig });
+    await directory.publish({ profile, sig }, client);
     return reply.code(ROUTES.publishProfile.status).send({ ok: true, handle, profile });
   });
 
   /** The handle of a path, whose signature the request bears. */
   function signedBy(request: FastifyRequest<HandleRequest>): string {
-    rate.admit(null, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1 });
+    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });
     return handle;
   }
 
-  app.delete<HandleRequest>(fastifyPath(ROUTES.deleteProfile.path), async (request, reply) =>
-    reply.send({ ok: true, removed: await directory.remove(signedBy(request)) }),
-  );
+  app.delete<HandleRequest>(fastifyPath(ROUTES.deleteProfile.path), async (request, reply) => {
+    const handle = signedBy(request);
+    return reply.send({ ok: true, handle, removed: await directory.remove(handle) });
+  });
 
   app.post<HandleRequest>(fastifyPath(ROUTES.agentHeartbeat.path), (request, reply) =>
-    reply.send({ ok: true, last_seen_at: directory.heartbeat(signedBy(request)) }),
+    reply.send(directory.heartbeat(signedBy(request))),
   );
 
+  /** Admit a request that looks at many profiles. @returns charges it with those. */
+  function admitSearch(request: FastifyRequest): (looked: number) => void {
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
+    return rate.admitSearch(client);
+  }
+
   app.get(fastifyPath(ROUTES.searchAgents.path), (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
-    return reply.send(directory.search(queryOf(request.url), keysOf));
+    const charge = admitSearch(request);
+    return reply.send(directory.search(queryOf(request.url), keysOf, charge));
   });
 
   app.get(fastifyPath(ROUTES.matchAgents.path), (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
+    const charge = admitSearch(request);
     const handle = handleIn(queryOf(request.url).get('handle') ?? '');
-    return reply.send(directory.matches(handle, keysOf));
+    return reply.send(directory.matches(handle, keysOf, charge));
   });
 
   app.get<HandleRequest>(fastifyPath(ROUTES.getAgent.path), (request, reply) =>
@@ -92,21 +105,41 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   );
 
   app.get(fastifyPath(ROUTES.listAgents.path), (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
-    return reply.send(directory.search(queryOf(request.url), keysOf));
+    const charge = admitSearch(request);
+    const page = directory.search(queryOf(request.url), keysOf, charge);
+    return reply.send({ ...ABOUT, ...page });
   });
 
-  app.get(fastifyPath(ROUTES.discoverDirectory.path), (_request, reply) =>
-    reply.send({
+  app.get(fastifyPath(ROUTES.discoverDirectory.path), (request, reply) => {
+    const charge = admitSearch(request);
+    return reply.send({
+      ...ABOUT,
       protocol: PROTOCOL,
       search: pathOf('searchAgents'),
       agent: ROUTES.getAgent.path,
       matches: pathOf('matchAgents'),
       profile_schema: PROFILE_SCHEMA,
-      agents: directory.count(),
-    }),
-  );
+      agents: directory.search(new URLSearchParams(), keysOf, charge).agents,
+    });
+  });
 }
+
+/** What the files that lead to the directory say of it. */
+const ABOUT = {
+  schema: DIRECTORY_SCHEMA,
+  directory: pathOf('searchAgents'),
+  contact_policy: CONTACT_POLICY,
+  endpoints: {
+    search: ROUTES.searchAgents.path,
+    agent: ROUTES.getAgent.path,
+    matches: ROUTES.matchAgents.path,
+    profile: ROUTES.publishProfile.path,
+    heartbeat: ROUTES.agentHeartbeat.path,
+    register: ROUTES.registerIdentity.path,
+    identity: ROUTES.lookUpIdentity.path,
+    dm: ROUTES.sendDm.path,
+  },
+};
 
 /** @throws {RequestProblem} bad-profile, for a homepage that is no URL. @see DIR-4 */
 function canonical(given: Parameters<typeof normalProfile>[0]): ReturnType<typeof normalProfile> {

@@ -20,9 +20,10 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
     least: 1 | 2,
   ): { id: string; body: T } {
     const id = relay.checkRoomId(request.params.room);
-    relay.rate.admit(null, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    relay.rate.admit(null, client);
     const body = check(parseObject(request.body));
-    relay.auth.verifyRequest({ raw: request.raw, body: request.body, handle: body.handle, least });
+    relay.auth.verifyRequest({ raw: request.raw, body: request.body, handle: body.handle, least, client });
     return { id, body };
   }
 

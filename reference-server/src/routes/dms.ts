@@ -4,6 +4,7 @@ import { sha256, verifies } from '../ed25519.ts';
 import { handleIn } from '../identities.ts';
 import { RequestProblem } from '../problem.ts';
 import type { Relay } from '../relay.ts';
+import type { Use } from '../replay.ts';
 import { parseObject } from '../validate.ts';
 import { queryOf } from '../target.ts';
 import { fastifyPath, waitMs, type HandleRequest } from './paths.ts';
@@ -18,11 +19,11 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
 
   /**
    * Verify the signature of a message that names its sender.
-   * @returns what a repetition of it is known by; null for an unsigned one.
+   * @returns what a repetition of it is known by, and who signed it when; null for an unsigned one.
    * @throws {RequestProblem} unknown-sender, clock-skew, signature-invalid.
    * @see DM-4
    */
-  function verifiedKey(to: string, body: DmBody): string | null {
+  function verified(to: string, body: DmBody): Omit<Use, 'client'> | null {
     const { ciphertext, nonce, sender_eph_pub: eph, from_handle: from, from_ts: ts, from_sig: sig } = body;
     if (from === undefined) return null;
     const identity = identities.get(from);
@@ -31,26 +32,28 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
     const sealed = sha256(dmSealedText(ciphertext, nonce, eph));
     if (!verifies(dmText(to, from, ts, sealed), sig ?? '', identities.key(identity)))
       throw new RequestProblem('signature-invalid');
-    return `d ${to} ${from} ${ts} ${sealed}`;
+    return { key: `d ${to} ${from} ${ts} ${sealed}`, ts, handle: from };
   }
 
   app.post<HandleRequest>(fastifyPath(ROUTES.sendDm.path), (request, reply) => {
-    rate.admit(null, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
     const to = handleIn(request.params.handle);
     const body = relay.bodies.dmOf(parseObject(request.body));
     if (identities.get(to) === undefined) throw new RequestProblem('unknown-handle');
-    const key = verifiedKey(to, body);
-    const place = dms.post(to, body, () => {
-      if (key !== null) auth.replays.use(key, body.from_ts ?? 0);
+    const use = verified(to, body);
+    const place = dms.post(to, body, client, () => {
+      if (use !== null) auth.replays.use({ ...use, client });
     });
     return reply.send({ ok: true, ...place });
   });
 
   /** The handle of an inbox, whose signature the request bears. @see DM-6 */
   function ownerOf(request: FastifyRequest<HandleRequest>): string {
-    rate.admit(null, relay.clientOf(request.raw));
+    const client = relay.clientOf(request.raw);
+    rate.admit(null, client);
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1 });
+    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });
     return handle;
   }
 

@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { Compile } from 'typebox/compile';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Client } from '../address.ts';
+import { Incoming } from '../connections.ts';
 import { LAST_CHUNK } from '../encoding.ts';
 import { positionOf } from '../page.ts';
 import { NO_STORE_HEADERS, RequestProblem, STREAM_HEADERS } from '../problem.ts';
@@ -116,6 +117,10 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
   app.server.on('upgrade', (request: IncomingMessage, _duplex: Duplex, head: Buffer) => {
     const { socket } = request;
     socket.on('error', () => socket.destroy());
+    if (request instanceof Incoming && request.isAhead) {
+      socket.destroy();
+      return;
+    }
     try {
       const url = request.url ?? '/';
       const stream = streamAt(url);

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Type, type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+
+/** What a commit left: how many there have been, and the XOR of the digests of all records, in hexadecimal. */
+const Mark = Type.Object({
+  n: Type.Integer({ minimum: 0 }),
+  digest: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+});
+export type Mark = Static<typeof Mark>;
+
+const isMark = Compile(Mark);
+const fileOf = (folder: string) => join(folder, 'registry.witness');
+
+/**
+ * XOR of the digests of records, in hexadecimal.
+ * @param before a digest to put them into, or to take them out of again.
+ */
+export function digestOf(records: Iterable<readonly [string, string]>, before = '0'.repeat(64)): string {
+  const sum = Buffer.from(before, 'hex');
+  for (const [key, text] of records) {
+    const mine = createHash('sha256').update(`${key}\n${text}`).digest();
+    for (let i = 0; i < sum.length; i += 4) sum.writeInt32LE(sum.readInt32LE(i) ^ mine.readInt32LE(i), i);
+  }
+  return sum.toString('hex');
+}
+
+/** @returns undefined for what is none. */
+export function markIn(text: string): Mark | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isMark.Check(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The mark that was last written beside the database. @returns null without one; undefined when it cannot be read. */
+export function readWitness(folder: string): Mark | null | undefined {
+  try {
+    return markIn(readFileSync(fileOf(folder), 'utf8'));
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    return isMissing ? null : undefined;
+  }
+}
+
+/** Put a mark in place of the one before; it is safe from a crash when this resolves. */
+export async function writeWitness(folder: string, { n, digest }: Mark): Promise<void> {
+  const [file, next] = [fileOf(folder), `${fileOf(folder)}.next`];
+  const written = await open(next, 'w', 0o600);
+  try {
+    await written.writeFile(JSON.stringify({ n, digest }));
+    await written.sync();
+  } finally {
+    await written.close();
+  }
+  await rename(next, file);
+  const listed = await open(folder, 'r');
+  try {
+    await listed.sync();
+  } finally {
+    await listed.close();
+  }
+}

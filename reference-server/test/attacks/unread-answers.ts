@@ -1,0 +1,112 @@
+/** Requests whose answers nobody reads: what is asked for must not be copied for each, nor kept for ever. */
+import { pathOf, ROUTES } from '@bot2bot/schemas';
+import { allowance, each, NO_RATES, type Attack, type Context } from './attack.ts';
+import { registered } from './agents.ts';
+import type { Declared } from './declared.ts';
+import { fill, get, LONGEST } from './room.ts';
+
+/** Answers that are made for the asker are held against its address; what waits in sockets, against each of them. */
+const unread = (sockets: number) => (declared: Declared) =>
+  allowance(
+    [declared.of('answer_bytes'), 'answer_bytes'],
+    [sockets * declared.of('subscriber_bytes'), `${sockets} × subscriber_bytes`],
+  );
+
+/** Of the longest: 32 MiB, and 64 MiB. */
+const MESSAGES = { short: 250, full: 500 };
+
+/** Send the same text on each of so many connections in one write, and read nothing. */
+async function unreadOn(context: Context, sockets: number, text: string): Promise<void> {
+  await each(sockets, 50, async () => (await context.attacker.open()).send(text), context.signal);
+  await context.settled(context.size === 'full' ? 30_000 : 8_000);
+}
+
+function ofFullRoom(given: {
+  name: string;
+  about: string;
+  path: (room: string) => string;
+  sockets: number;
+  requests: number;
+}): Attack {
+  const { name, about, path, sockets, requests } = given;
+  return {
+    name,
+    about,
+    flags: NO_RATES,
+    memory: unread(sockets),
+    run: async (context) => {
+      await fill(context, 'unread', MESSAGES[context.size], LONGEST);
+      await context.begin();
+      await unreadOn(context, sockets, get(path('unread')).repeat(requests));
+      return [];
+    },
+  };
+}
+
+const transcript = (room: string) => `${pathOf('readTranscript', room)}?limit=500`;
+
+/** What 1 400 requests in one write ask for: more than a relay reads of one connection in a turn. */
+const IN_ONE_WRITE = 1_400;
+const FILES = ['/sdk/bot2bot.mjs', ROUTES.openapi.path, `${ROUTES.docs.path}/swagger-ui-bundle.js`];
+
+export const unreadAnswers: readonly Attack[] = [
+  ofFullRoom({
+    name: 'memory/unread-transcripts',
+    about: '25 transcripts of a full room asked for at once on one connection, none read',
+    path: transcript,
+    sockets: 1,
+    requests: 25,
+  }),
+  ofFullRoom({
+    name: 'memory/unread-transcripts-many',
+    about: '16 connections that each ask for 2 such transcripts and read none',
+    path: transcript,
+    sockets: 16,
+    requests: 2,
+  }),
+  ofFullRoom({
+    name: 'memory/unread-waits',
+    about: '25 answers of wait from a full room on one connection, none read',
+    path: (room) => `${pathOf('waitForMessages', room)}?after=0`,
+    sockets: 1,
+    requests: 25,
+  }),
+  {
+    name: 'memory/unread-files',
+    about: `every file that the relay hands out asked for ${IN_ONE_WRITE} times on one connection, none read`,
+    flags: NO_RATES,
+    memory: unread(FILES.length),
+    run: async (context) => {
+      await context.begin();
+      for (const path of FILES) {
+        if ((await context.attacker.ask({ path })).status !== 200) continue;
+        await unreadOn(context, 1, get(path).repeat(IN_ONE_WRITE));
+      }
+      return [];
+    },
+  },
+  {
+    name: 'memory/unread-tiny',
+    about: '100 connections with 2 000 requests each for what does not exist, no answer read',
+    flags: NO_RATES,
+    memory: unread(100),
+    run: async (context) => {
+      await context.begin();
+      await unreadOn(context, 100, get('/x').repeat(2_000));
+      return [];
+    },
+  },
+  {
+    name: 'memory/unread-directory',
+    about: `the directory's page of 100 long profiles asked for ${IN_ONE_WRITE} times on one connection, none read`,
+    flags: NO_RATES,
+    memory: unread(1),
+    run: async (context) => {
+      const homepage_url = `https://x.example/${'x'.repeat(7_000)}`;
+      await registered(context, 'long', 100, { published: () => ({ homepage_url }) });
+      await context.begin();
+      await unreadOn(context, 1, get(`${ROUTES.listAgents.path}?limit=100`).repeat(IN_ONE_WRITE));
+      return [];
+    },
+  },
+];
