@@ -1,6 +1,6 @@
 /**
- * `node scripts/built.mjs FILE [words]`: build, then run the file in this process, as if node had been given it. So a
- * signal that is meant for it reaches it, which a shell between them would keep.
+ * `node scripts/built.mjs FILE [words]`: build, then run the file in this process, as if node had been given it: its
+ * signals and its exit are those of the file.
  */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';

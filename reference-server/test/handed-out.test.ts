@@ -1,0 +1,45 @@
+/** The files that the relay hands out: nobody who asks and does not read makes it hold a copy. */
+import { connect, type Socket } from 'node:net';
+import { ROUTES } from '@bot2bot/schemas';
+import { afterEach, expect, it } from 'vitest';
+import { residentMiB, start, stop, type Started } from './process.ts';
+
+const SOCKETS = 10;
+/** As many as one read of a socket brings. */
+const REQUESTS = 600;
+/** What an answer that waits may take: its head, its place in the queue, and no body. */
+const ANSWER_KIB = 24;
+/** The process itself moves by this much. */
+const NOISE_MIB = 40;
+
+let relay: Started | undefined;
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  if (relay !== undefined) await stop(relay, 'SIGKILL');
+});
+
+it.each(['/sdk/bot2bot.mjs', `${ROUTES.docs.path}/swagger-ui-bundle.js`, ROUTES.openapi.path])(
+  '%s: what is asked for and not read holds no copy',
+  async (path) => {
+    relay = await start([]);
+    const { hostname, port } = new URL(relay.url);
+    const size = (await (await fetch(relay.url + path)).arrayBuffer()).byteLength;
+    const allowed = NOISE_MIB + (SOCKETS * REQUESTS * ANSWER_KIB) / 1024;
+    // Copies would take three times as much and more.
+    expect((SOCKETS * REQUESTS * size) / 2 ** 20).toBeGreaterThan(3 * allowed);
+    const before = residentMiB(relay);
+
+    const asked = `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(REQUESTS);
+    let peak = before;
+    for (let i = 0; i < SOCKETS; i++) {
+      const socket = connect(Number(port), hostname).pause();
+      sockets.push(socket);
+      await new Promise((resolve) => socket.write(asked, resolve));
+      // Answered after what was asked before it.
+      for (let turn = 0; turn < 3; turn++) await (await fetch(relay.url + ROUTES.health.path)).arrayBuffer();
+      peak = Math.max(peak, residentMiB(relay));
+    }
+    expect(peak - before).toBeLessThan(allowed);
+  },
+);

@@ -1,0 +1,63 @@
+/** Every regular expression that sees input costs time in proportion to its length. */
+import { AUTH_SCHEME } from '@bot2bot/schemas';
+import { isSafe } from 'redos-detector';
+import { describe, expect, it } from 'vitest';
+import { inSchemas, inSource, inSources, superlinear, type Found } from './regex-audit.ts';
+
+/** More ways through one input than this, and the analyser has not shown that there are few. */
+const FEW_WAYS = 50;
+const isProven = (regex: RegExp) => isSafe(regex, { maxScore: FEW_WAYS, timeout: 10_000 }).safe;
+
+/** What the analyser cannot prove, and why it is linear all the same. Each is measured like the others. */
+const UNPROVEN: Readonly<Record<string, string>> = {
+  '\\{\\w+\\}': 'reads our own path templates; a run of \\w ends at the next brace, where another begins',
+  '\\{(\\w+)\\}': 'as above',
+  '^(?:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?|(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?)$':
+    'anchored; two alternatives, in each of which one loop gives back whole groups of four, once each',
+};
+
+const all = [...inSources(), ...inSchemas()];
+const named = (list: readonly Found[]) =>
+  list.map(({ where, regex }) => [where, String(regex), regex] as const);
+
+describe('the audit itself', () => {
+  it.each([
+    // The one that was found in use: a few thousand spaces in an Authorization header.
+    /^ *([a-z]+)=(.*?) *$/,
+    /^Bot2Bot +(.*)$/i,
+    /\s+$/,
+    /^(\S+)\s+(.*)$/,
+    /^(a+)+$/,
+    /^(?:\d+)*x/,
+    /a.*b/,
+  ])('sees that %s is not linear', (regex) => {
+    expect(isProven(regex)).toBe(false);
+    expect(superlinear(regex)).not.toBeNull();
+  });
+
+  it('finds them, those that are put together of constants too', () => {
+    const text =
+      "const a: RegExp = /^a+$/u;\nf(`${b}`, new RegExp(`^${AUTH_SCHEME} +`, 'i'), RegExp('c'));\n";
+    expect(inSource('some.ts', text).map(({ regex }) => String(regex))).toEqual([
+      '/^a+$/u',
+      `/^${AUTH_SCHEME} +/i`,
+      '/c/',
+    ]);
+    expect(() => inSource('some.ts', 'const f = (x: string) => new RegExp(x);')).toThrow(/not defined/);
+  });
+
+  it('reads the sources and the schemas', () => {
+    const found = new Set(all.map(({ regex }) => regex.source));
+    expect(found).toContain('^\\d{1,9}$');
+    expect(found).toContain('^[A-Za-z0-9_-]{4,64}$');
+  });
+});
+
+it('what is not proven linear is known, with the reason why it is', () => {
+  const unproven = all.filter(({ regex }) => !isProven(regex)).map(({ regex }) => regex.source);
+  expect([...new Set(unproven)].sort()).toEqual(Object.keys(UNPROVEN).sort());
+});
+
+it.each(named(all))('%s: the cost of %s grows with the length alone', (_where, _text, regex) => {
+  expect(superlinear(regex)).toBeNull();
+});
