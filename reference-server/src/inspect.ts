@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { cpSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { digestOf, markIn, readWitness, writeWitness, type Mark } from './witness.ts';
+import { makeFolder } from './surroundings.ts';
 
 /** The data folder cannot be used, or took no more; the message says why. */
 export class StoreError extends Error {}
@@ -135,15 +136,6 @@ export async function salvage({ folder, records, fault, commits }: Inspected): P
 
 function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
-}
-
-/** Without `recursive`, with which Node never returns from folders such as `/proc/x`. */
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-  } catch (error) {
-    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
-  }
 }
 
 /** Of the system rather than of what is there. */

@@ -26,7 +26,8 @@ export function fitted(config: Config, files = openFilesLimit()): { config: Conf
   };
 }
 
-function makeFolder(folder: string): void {
+/** Make a folder and those above it, for their owner alone; nothing when it is there. @throws the system's error. */
+export function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {

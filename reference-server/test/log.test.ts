@@ -166,7 +166,7 @@ describe('what all rooms hold together', () => {
       who: fc.nat(3),
       room: fc.nat(2),
       size: fc.integer({ min: 1, max: 900 }),
-      then: fc.constantFrom('', '', '', 'evict', 'close'),
+      next: fc.constantFrom('', '', '', 'evict', 'close'),
     });
     fc.assert(
       fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
@@ -176,7 +176,7 @@ describe('what all rooms hold together', () => {
         const held: { room: RoomLog; seq: number; key: string; bytes: number }[] = [];
         const sum = (key: string) =>
           held.filter((one) => one.key === key).reduce((bytes, one) => bytes + one.bytes, 0);
-        for (const { who, room: at, size, then } of acts) {
+        for (const { who, room: at, size, next } of acts) {
           const [room, client] = [rooms[at], posters[who]];
           if (room === undefined || client === undefined) continue;
           const gone = room.lastAssigned - room.oldestSeq + 1 === limits.buffer_messages;
@@ -188,12 +188,12 @@ describe('what all rooms hold together', () => {
             );
           const frame = room.page(seq - 1, 1, 1).entries[0]?.frame;
           held.push({ room, seq, key: site(client), bytes: (frame?.length ?? 0) + ENTRY_BYTES });
-          if (then === 'close') {
+          if (next === 'close') {
             room.close();
             rooms[at] = open();
             for (let i = held.length - 1; i >= 0; i--) if (held[i]?.room === room) held.splice(i, 1);
           }
-          if (then !== 'evict') continue;
+          if (next !== 'evict') continue;
           const victim = all.budget.oldestOfHeaviest();
           const most = Math.max(0, ...posters.map((poster) => sum(site(poster))));
           const paying = held.find((one) => one.room === victim?.log && one.seq === victim.seq);
