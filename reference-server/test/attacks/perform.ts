@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { start, stop } from '../process.ts';
 import { type Allowance, type Attack, type Context, type Measured, MIB } from './attack.ts';
 import { Attacker } from './attacker.ts';
-import { commandLine, declaredWith, type Declared } from './declared.ts';
+import { commandLine, declaredWith } from './declared.ts';
 import { clockMs, HonestClient, type Control, type Honest } from './honest.ts';
 import { Watch, type Cost } from './watch.ts';
 
