@@ -32,8 +32,8 @@ function drip(peer: Peer, { signal }: Context): void {
 
 const REFUSED_UPGRADES = [
   upgrade(pathOf('openSocket', '%')),
-  upgrade('/nowhere'),
   upgrade(pathOf('openSocket', 'places'), ''),
+  upgrade(pathOf('openSocket', 'places'), 'Sec-WebSocket-Key: A\r\n'),
 ];
 
 /** Rare enough for pings to go unanswered for a while, as they do on a bad network. */
@@ -132,9 +132,15 @@ export const STATES: readonly State[] = [
   },
   {
     name: 'refused-upgrade',
-    about: 'an upgrade that is refused (room, path, key); the client does not close',
+    about: 'an upgrade that is refused (room, no key, a bad one); the client does not close',
     enter: (peer, index) => peer.send(REFUSED_UPGRADES[index % REFUSED_UPGRADES.length] ?? ''),
     until: [[1, 'stalled_ms']],
+  },
+  {
+    name: 'ignored-upgrade',
+    about: 'an upgrade where there are no WebSockets, which is an ordinary request; then nothing',
+    enter: (peer) => peer.send(upgrade('/nowhere')),
+    until: [],
   },
   {
     name: 'garbage',

@@ -20,6 +20,8 @@ const FLAGS = {
 /** Timers of the relay look at everything every quarter of a second; and a turn to close hundreds. */
 const TURN_MS = 1_000;
 const PROBES = 10;
+/** Those that the relay is refusing at the moment have a place for as long as that takes. */
+const REFUSING = 8;
 
 function placesIn({ name, about, flags, enter, until, afterwards }: State): Attack {
   return {
@@ -49,8 +51,7 @@ function placesIn({ name, about, flags, enter, until, afterwards }: State): Atta
       );
       const since = performance.now();
       const share = declared.share('connections');
-      // Those that it refused are on their way out.
-      for (let i = 0; i < 100 && held() > share; i++) await context.pause(20);
+      for (let i = 0; i < 100 && held() > share + REFUSING; i++) await context.pause(20);
       const most = held();
       let refused = 0;
       await each(PROBES, 1, async () => {
@@ -69,8 +70,8 @@ function placesIn({ name, about, flags, enter, until, afterwards }: State): Atta
           what: 'places of one address',
           value: most,
           unit: 'connections',
-          bound: share,
-          from: 'connections / address_share',
+          bound: share + REFUSING,
+          from: `connections / address_share, and at most ${REFUSING} that are being refused`,
         },
         {
           what: 'newcomers that were kept out',
