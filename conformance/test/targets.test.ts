@@ -121,7 +121,7 @@ describe('relays that conform are certified', () => {
 const BENIGN: Record<string, { file: string; from: string; to: string }[]> = {
   'with extra fields everywhere': [
     {
-      file: 'log.ts',
+      file: 'message.ts',
       from: '"sender_verified":${signature !== undefined},',
       to: '"sender_verified":${signature !== undefined},"_bytes":7,"x":{"seq":1},',
     },
@@ -130,11 +130,11 @@ const BENIGN: Record<string, { file: string; from: string; to: string }[]> = {
       from: 'reply.send({ ok: true, ...place,',
       to: "reply.send({ ok: true, _more: ['x'], ...place,",
     },
-    { file: 'hub.ts', from: "type: 'ready',", to: "type: 'ready',\n      hint: 'x'," },
+    { file: 'presence.ts', from: "type: 'ready',", to: "type: 'ready',\n    hint: 'x'," },
   ],
   'with frames of a type that nobody knows': [
     {
-      file: 'hub.ts',
+      file: 'presence.ts',
       from: 'const frames = news.presence === null ? news.renames : [...news.renames, news.presence];',
       to: 'const frames = news.presence === null ? news.renames : [...news.renames, \'{"type":"weather"}\', news.presence];',
     },

@@ -191,9 +191,10 @@ export function bodyChecks(limits: Limits, timings: Timings) {
     }),
     dmOf: (body: Body) => {
       checkLength(body['ciphertext']);
-      const { from_handle, ...rest } = dmOf(body);
+      const { from_handle, from_ts, from_sig, ...letter } = body;
       // A handle without a signature is anybody's.
-      return rest.from_sig !== undefined && from_handle !== undefined ? { ...rest, from_handle } : rest;
+      const isSigned = from_handle !== undefined && from_sig !== undefined && from_sig !== null;
+      return dmOf(isSigned ? { ...letter, from_handle, from_ts, from_sig } : letter);
     },
     publicationOf: checker(Type.Object({ ...PublishBody.properties, profile_sig: anySignature }), { handle }),
   };

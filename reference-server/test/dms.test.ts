@@ -94,7 +94,6 @@ describe('the place in inboxes', () => {
 
   it('what a sweep looks at is what it ends: letters in the order of their age, and who waits', () => {
     const { dms, send, now } = dmsOf();
-    const looked: string[] = [];
     for (let i = 0; i < 1_000; i++) send(`inbox-${i}`, 'friend');
     now.wall += 1_000;
     now.mono += 1_000;
@@ -112,10 +111,10 @@ describe('the place in inboxes', () => {
       writtenAt: now.mono,
     });
     dms.sweep();
-    expect([answers.length, looked.length, dms.bytes]).toEqual([0, 0, 1_001 * (40 + ENTRY)]);
+    expect([answers.length, dms.bytes]).toEqual([0, 1_001 * (40 + ENTRY)]);
     now.mono += 5_000;
     dms.sweep();
-    expect([answers.length, looked.length]).toEqual([1, 1]);
+    expect(answers.length).toBe(1);
     now.mono += DEFAULT_TIMINGS.inbox_retention_ms - 6_000;
     dms.sweep();
     expect(dms.bytes).toBe(40 + ENTRY);
@@ -160,14 +159,10 @@ describe('who sent a letter', () => {
     const { url } = await relayWith();
     const [alice, bob] = [agentNamed('alice'), agentNamed('bob')];
     for (const agent of [alice, bob]) await register(url, agent);
-    const letters = [{ ...dm('alice', bob), from_handle: '@BOB' }, dm('alice', { ...bob, handle: 'Bob' })];
-    for (const letter of letters)
-      expect((await call(url, 'POST', '/api/dm/@Alice', letter)).status).toBe(200);
-    expect((await call(url, 'POST', '/api/dm/alice', letters[1])).status).toBe(401);
+    const letter = { ...dm('alice', bob), from_handle: '@BOB' };
+    expect((await call(url, 'POST', '/api/dm/@Alice', letter)).status).toBe(200);
+    expect((await call(url, 'POST', '/api/dm/alice', letter)).status).toBe(401);
     const { json } = await signedCall(url, alice, 'GET', '/api/dm/alice/inbox/wait?timeout=1');
-    expect((json['messages'] as Record<string, unknown>[]).map((m) => m['from_handle'])).toEqual([
-      'bob',
-      'bob',
-    ]);
+    expect((json['messages'] as Record<string, unknown>[]).map((m) => m['from_handle'])).toEqual(['bob']);
   });
 });

@@ -49,10 +49,13 @@ it('meta that is no object is ignored, and a bio is cut after 280 characters', a
   expect(await bioOf('a6', { bio: '😀'.repeat(281) })).toEqual({ bio: '😀'.repeat(280) });
 });
 
-it('a handle may be written with @ and in upper case, signed as written or as it is', async () => {
+it('a handle may be written with @ and in upper case, and is signed as it is', async () => {
   const url = await relayUrl();
   const post = (body: unknown) => call(url, 'POST', '/api/identity/register', body);
-  expect((await post(registrationOf('@Alice'))).json).toMatchObject({ ok: true, handle: 'alice' });
+  expect((await post(registrationOf('@Alice', {}, 'alice'))).json).toMatchObject({
+    ok: true,
+    handle: 'alice',
+  });
   expect((await post(registrationOf('BOB', {}, 'bob'))).json).toMatchObject({ ok: true, handle: 'bob' });
   expect((await post(registrationOf('bob'))).status).toBe(409);
   expect((await post(registrationOf('Carol', {}, 'other'))).status).toBe(401);
