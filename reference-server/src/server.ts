@@ -19,6 +19,8 @@ import { openStores, StoreError } from './store.ts';
 import { methodsAt, originForm } from './target.ts';
 
 const SWEEP_MS = 250;
+/** Connections that the system holds until the relay takes them; of more, each tries again after a second or longer. */
+const BACKLOG = 4_096;
 /** A connection without a request is closed after this. */
 const KEEP_ALIVE_MS = 72_000;
 /** What the HTTP parser gives up on. */
@@ -169,7 +171,7 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
   if (stores.accepted !== null) app.log.warn(stores.accepted);
   const { host, port, metricsPort } = relay.config;
   const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
-  const url = await app.listen({ host, port });
+  const url = await app.listen({ host, port, backlog: BACKLOG });
   const shortest = Math.min(
     ...(Object.keys(TIMINGS) as (keyof typeof TIMINGS)[]).map((name) => relay.config.timings[name]),
   );
