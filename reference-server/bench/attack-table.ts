@@ -40,7 +40,8 @@ export function rows({ attack, cost, honest, measured }: Outcome, paint: Paint):
   const lines = measured.map((one) => {
     const verdict = isBroken(one) ? paint('red', 'FAIL') : paint('green', 'ok  ');
     const { what, value, bound, unit, from } = one;
-    return `  ${verdict} ${what}: ${value}, at most ${bound} ${unit}  ${paint('dim', `<- ${from}`)}`;
+    const most = bound === Infinity ? '' : `, at most ${bound}`;
+    return `  ${verdict} ${what}: ${value}${most} ${unit}  ${paint('dim', `<- ${from}`)}`;
   });
   return `${paint('bold', cells(attack.name, figures, WIDTHS))}\n${lines.join('\n')}\n`;
 }

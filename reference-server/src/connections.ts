@@ -13,6 +13,9 @@ const LINGER_MS = 2_000;
 /** Requests that a connection may have sent ahead of their answers. */
 const PIPELINED = 32;
 
+/** Told to connections over the share of their address; made once, since whoever floods makes many. */
+const OVER_SHARE = Buffer.from(rawAnswer(new RequestProblem('rate-limited', { retryAfter: 5 })));
+
 /** What is known of a connection. */
 interface Connection {
   readonly release: () => void;
@@ -78,8 +81,9 @@ export class Connections {
     try {
       if (!this.#addresses.isProxy(socket)) release = this.#shares.take(clientAt(socket.remoteAddress));
     } catch (error) {
+      if (!(error instanceof RequestProblem)) throw error;
       socket.on('error', () => socket.destroy());
-      if (error instanceof RequestProblem) socket.write(rawAnswer(error));
+      socket.write(OVER_SHARE);
       socket.destroySoon();
       return;
     }

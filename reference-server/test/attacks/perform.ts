@@ -33,13 +33,16 @@ export function judgedMemory({ grown }: Cost, { bytes, from }: Allowance): Measu
   return { what: 'memory grown', value: inMib(grown), unit: 'MiB', bound: inMib(bytes), from };
 }
 
-/** What became of the honest client's messages. */
-export function judgedMessages({ lost, twice, refused }: Honest): Measured[] {
-  const from = 'a room of its own, far below every limit';
-  return [
-    { what: 'honest: lost or twice', value: lost + twice, unit: 'messages', bound: 0, from },
-    { what: 'honest: never accepted', value: refused, unit: 'messages', bound: 0, from },
-  ];
+const OWN_ROOM = 'a room of its own, far below every limit';
+
+/** What became of the messages of an honest client that were accepted. */
+export function judgedLosses({ lost, twice }: Honest): Measured {
+  return { what: 'honest: lost or twice', value: lost + twice, unit: 'messages', bound: 0, from: OWN_ROOM };
+}
+
+/** Whether all that it had to say was accepted in the time that it gave it. */
+export function judgedRefusals({ refused }: Honest, bound = 0): Measured {
+  return { what: 'honest: never accepted', value: refused, unit: 'messages', bound, from: OWN_ROOM };
 }
 
 /** @param control of a client whose relay nobody attacks, in the time of the attack. */
@@ -128,7 +131,8 @@ export async function perform(
     const measured = [
       ...own,
       judgedMemory(cost, attack.memory(declared)),
-      ...judgedMessages(honest),
+      judgedLosses(honest),
+      judgedRefusals(honest),
       judgedLatency((attack.patience ?? 1) * declared.of('presence_ms'), calm, undisturbed, honest),
     ];
     return { attack, cost, calm, honest, measured };

@@ -5,7 +5,7 @@ import { allowance, type Attack, type Context } from './attack.ts';
 import { Attacker } from './attacker.ts';
 import { declaredWith } from './declared.ts';
 import { clockMs, HonestClient } from './honest.ts';
-import { judgedMemory, judgedMessages, pauseUntil, type Outcome } from './perform.ts';
+import { judgedMemory, judgedLosses, judgedRefusals, pauseUntil, type Outcome } from './perform.ts';
 import { Watch } from './watch.ts';
 
 /** The first of their networks: each attack has addresses of its own. */
@@ -81,7 +81,8 @@ export async function allAtOnce(
       cost,
       calm,
       honest,
-      measured: [judgedMemory(cost, allowed), ...judgedMessages(honest)],
+      // Together they may write as often as so many addresses: what that leaves of one processor is printed, not bound.
+      measured: [judgedMemory(cost, allowed), judgedLosses(honest), judgedRefusals(honest, Infinity)],
     };
   } catch (error) {
     const { exitCode, signalCode } = relay.child;
