@@ -63,12 +63,14 @@ export class Connections {
   readonly #addresses: Addresses;
   readonly #shares: Cap;
   readonly #open = new Set<Socket>();
+  readonly #most: number;
 
   constructor(given: { limits: RelayLimits; timings: Timings; clock: Clock; addresses: Addresses }) {
     this.#timings = given.timings;
     this.#clock = given.clock;
     this.#addresses = given.addresses;
-    this.#shares = shareOf(given.limits.connections, given.limits);
+    this.#most = given.limits.connections;
+    this.#shares = shareOf(this.#most, given.limits);
   }
 
   get size(): number {
@@ -77,6 +79,10 @@ export class Connections {
 
   /** Take a new connection in, unless its client has its share. The connections of a proxy are many clients'. */
   admit(socket: Socket): void {
+    if (this.#open.size >= this.#most) {
+      socket.destroy();
+      return;
+    }
     let release = () => undefined as void;
     try {
       if (!this.#addresses.isProxy(socket)) release = this.#shares.take(clientAt(socket.remoteAddress));

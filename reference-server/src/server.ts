@@ -6,6 +6,7 @@ import { systemClock, type Clock } from './clock.ts';
 import { Incoming } from './connections.ts';
 import { DEFAULT_CONFIG, type Config } from './config.ts';
 import { answerProblem, NO_STORE_HEADERS, RequestProblem } from './problem.ts';
+import { openDoors } from './doors.ts';
 import { metricsOf, serveMetrics } from './metrics.ts';
 import { Relay } from './relay.ts';
 import { agentRoutes } from './routes/agents.ts';
@@ -134,7 +135,7 @@ function serverOf(
   { connections, config, countAnswer }: Relay,
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server {
-  const { timings, limits } = config;
+  const { timings } = config;
   const server = createServer({
     headersTimeout: timings.header_ms,
     requestTimeout: timings.request_ms,
@@ -153,7 +154,6 @@ function serverOf(
     answerProblem(response, new RequestProblem('expectation-failed')),
   );
   server.on('connection', (socket) => connections.admit(socket));
-  server.maxConnections = limits.connections;
   return server;
 }
 
@@ -172,6 +172,7 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
   const { host, port, metricsPort } = relay.config;
   const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
   const url = await app.listen({ host, port, backlog: BACKLOG });
+  const doors = openDoors(app.server);
   const shortest = Math.min(
     ...(Object.keys(TIMINGS) as (keyof typeof TIMINGS)[]).map((name) => relay.config.timings[name]),
   );
@@ -184,6 +185,7 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
       metrics?.server.close();
       relay.dms.drain();
       await relay.hub.drain();
+      doors.close();
       await app.close();
       relay.connections.destroyAll();
       await stores.close();

@@ -131,10 +131,15 @@ export class Attacker {
     });
   }
 
-  /** Let go of everything. */
+  /** Let go of all connections. */
+  letGo(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Let go of everything, for good. */
   close(): void {
     this.#closed = true;
-    for (const socket of this.#sockets) socket.destroy();
+    this.letGo();
     this.#agent.destroy();
   }
 }

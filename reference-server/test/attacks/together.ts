@@ -53,6 +53,7 @@ export async function allAtOnce(
       while (!end.signal.aborted) {
         // What it finds is for a run of its own; here it only has to go on.
         await attack.run(context).catch(() => undefined);
+        context.attacker.letGo();
         await pause(100);
       }
     });

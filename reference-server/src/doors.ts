@@ -1,0 +1,38 @@
+import { fork } from 'node:child_process';
+import { Server } from 'node:net';
+import { join } from 'node:path';
+
+/** Connections that can be taken in a turn of the event loop. */
+const DOORS = 16;
+const ECHO = join(import.meta.dirname, '../bin/echo-handles.mjs');
+
+/**
+ * Open more doors to a server that listens. libuv takes one connection in each turn of the event loop from each
+ * descriptor of a listening socket: where many keep the turns long, with whatever they may do, those who have no
+ * connection yet would wait for ever. Node makes no second descriptor by itself, but gets one for each time that another
+ * process sends the socket back.
+ * @returns resolves when they are open, or cannot be, which costs nothing else.
+ */
+export function openDoors(server: Server): { readonly opened: Promise<void>; readonly close: () => void } {
+  const doors: Server[] = [];
+  const child = fork(ECHO, { stdio: 'ignore', execArgv: [] });
+  const opened = new Promise<void>((resolve) => {
+    const end = () => {
+      child.kill();
+      resolve();
+    };
+    child.on('error', end).on('exit', end);
+    child.on('message', (_message, door) => {
+      if (!(door instanceof Server)) return;
+      door.on('connection', (socket) => server.emit('connection', socket));
+      doors.push(door);
+      if (doors.length === DOORS - 1) end();
+    });
+    for (let i = 1; i < DOORS; i++) child.send('door', server, () => undefined);
+  });
+  const close = () => {
+    child.kill();
+    for (const door of doors) door.close();
+  };
+  return { opened, close };
+}
