@@ -100,8 +100,10 @@ function build(relay: Relay): FastifyInstance {
   app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => {
     const client = relay.clientOf(request.raw);
     const { raw } = request;
+    const releases: (() => void)[] = [];
     return readBody(payload, config.limits.body_bytes, (bytes) => {
-      if (bytes > SMALL_BYTES) raw.on('close', relay.underWay.take(client, bytes));
+      if (releases.length === 0) raw.on('close', () => releases.forEach((release) => release()));
+      releases.push(relay.underWay.take(client, bytes));
     });
   });
   app.setErrorHandler((error: FastifyError | Error, _request, reply) => {
