@@ -22,13 +22,14 @@ export function openDoors(server: Server): { readonly opened: Promise<void>; rea
       resolve();
     };
     child.on('error', end).on('exit', end);
-    child.on('message', (_message, door) => {
-      if (!(door instanceof Server)) return;
-      door.on('connection', (socket) => server.emit('connection', socket));
-      doors.push(door);
+    child.on('message', (_message, handle) => {
+      const door = new Server((socket) => server.emit('connection', socket));
+      doors.push(door.on('error', () => undefined).listen(handle));
       if (doors.length === DOORS - 1) end();
     });
-    for (let i = 1; i < DOORS; i++) child.send('door', server, () => undefined);
+    // The bare handle: a server would take connections in the child as well.
+    const { _handle: handle } = server as Server & { _handle?: Server };
+    for (let i = 1; i < DOORS; i++) child.send('door', handle, () => undefined);
   });
   const close = () => {
     child.kill();

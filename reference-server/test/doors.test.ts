@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { openDoors } from '../src/doors.ts';
+import { start, stop } from './process.ts';
 
 it('sixteen connections are taken in a turn, not one', async () => {
   let taken = 0;
@@ -26,4 +27,22 @@ it('sixteen connections are taken in a turn, not one', async () => {
   for (const socket of sockets) socket.destroy();
   doors.close();
   server.close();
+});
+
+it('a relay that is killed as soon as it listens leaves nobody behind its doors', async () => {
+  for (let i = 0; i < 3; i++) {
+    const relay = await start([]);
+    await stop(relay, 'SIGKILL');
+    const port = Number(new URL(relay.url).port);
+    const refused = async () => {
+      const socket = connect(port, '127.0.0.1');
+      const error: unknown = await Promise.race([
+        once(socket, 'connect').then(() => null),
+        once(socket, 'error').then(([first]: unknown[]) => first),
+      ]).catch((reason: unknown) => reason);
+      socket.destroy();
+      return error !== null;
+    };
+    await expect.poll(refused, { timeout: 5_000 }).toBe(true);
+  }
 });

@@ -261,18 +261,24 @@ describe('bodies', () => {
   });
 
   it('that come a byte at a time are read like others, and what is under way to one address is bounded', async () => {
-    const body = sealed();
-    const slow = new Wire().write(`${target} HTTP/1.1`, 'Host: x', `Content-Length: ${body.length}`, '', '');
-    slow.socket.setNoDelay(true);
-    for (const byte of body) await new Promise((resolve) => slow.socket.write(byte, resolve));
-    await slow.until(/"seq":/);
-    slow.socket.destroy();
     const narrow = await start(['--answer-bytes', String(100 << 10)]);
     try {
       const whole = async () => {
         const url = narrow.url + pathOf('postMessage', 'bodies');
         return (await fetch(url, { method: 'POST', body: 'x'.repeat(100_000) })).status;
       };
+      const body = sealed();
+      const slow = new Wire(narrow).write(
+        `${target} HTTP/1.1`,
+        'Host: x',
+        `Content-Length: ${body.length}`,
+        '',
+        '',
+      );
+      slow.socket.setNoDelay(true);
+      for (const byte of body) await new Promise((resolve) => slow.socket.write(byte, resolve));
+      await slow.until(/"seq":/);
+      slow.socket.destroy();
       expect(await whole()).toBe(400);
       const half = new Wire(narrow);
       half.write(`${target} HTTP/1.1`, 'Host: x', 'Content-Length: 100000', '', 'x'.repeat(70_000));
