@@ -119,7 +119,8 @@ export class Connections {
     response.on('close', () => {
       pending.delete(response);
       const [next] = pending.values();
-      next?.();
+      // On a connection that ends nobody would get the answer, nor would what it holds be given back.
+      if (!socket.destroyed && !socket.writableEnded) next?.();
     });
     if (pending.size === 1) answer();
   }

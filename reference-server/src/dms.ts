@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
 import { RequestProblem } from './problem.ts';
 import { shareOf, type Cap } from './rate-limit.ts';
-import { keepWarm, type Parked } from './room.ts';
+import { atEnd, keepWarm, type Parked } from './room.ts';
 
 /** Held for a message besides its texts. */
 const ENTRY_BYTES = 400;
@@ -147,7 +147,7 @@ export class Dms {
     this.#inboxes.set(handle, inbox);
     inbox.readers.add(reader);
     this.#parked.set(reader, inbox);
-    reader.response.on('close', () => this.#unpark(inbox, reader));
+    atEnd(reader.response, () => this.#unpark(inbox, reader));
   }
 
   #unpark(inbox: Inbox, reader: Reader): boolean {

@@ -9,7 +9,7 @@ import { BLOCK_BYTES, sendAnswer, wholeOf, type Position, type ReadAnswer } from
 import { presenceJson, readyJson, tailOf, takeNews } from './presence.ts';
 import { RequestProblem } from './problem.ts';
 import { shareOf, type Cap } from './rate-limit.ts';
-import { keepWarm, Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
+import { atEnd, keepWarm, Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
 
 /** Bytes taken from the log at a time for a subscriber that does not keep up with the others. */
 const FEED_BYTES = 64 << 10;
@@ -200,7 +200,7 @@ export class Hub {
     if ('wanted' in parked) room.claimants.add(parked);
     else room.waiters.add(parked);
     this.#busy.add(room);
-    parked.response.on('close', () => this.unpark(room, parked));
+    atEnd(parked.response, () => this.unpark(room, parked));
   }
 
   /** Let a parked request go. @returns whether it was still parked. */

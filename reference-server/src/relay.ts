@@ -19,7 +19,7 @@ import { PARKED_HEADERS, RequestProblem } from './problem.ts';
 import { addressesBehind, type Addresses, type Client } from './address.ts';
 import { Cap, RateLimit, shareOf } from './rate-limit.ts';
 import { Replays } from './replay.ts';
-import type { Room } from './room.ts';
+import { atEnd, type Room } from './room.ts';
 import type { Stores } from './store.ts';
 import { bodyChecks } from './validate.ts';
 
@@ -173,7 +173,7 @@ export class Relay {
       throw error;
     }
     reply.hijack();
-    reply.raw.on('close', () => {
+    atEnd(reply.raw, () => {
       release();
       releaseRoom?.();
     });

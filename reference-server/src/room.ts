@@ -46,6 +46,12 @@ export interface Parked {
   writtenAt: number;
 }
 
+/** Do something once when an answer is on its way or its client gone; now, when it went while something was looked up. */
+export function atEnd(response: ServerResponse, act: () => void): void {
+  if (response.destroyed) act();
+  else response.on('close', act);
+}
+
 /** What a parked request is sent while it waits: whitespace in front of its JSON. */
 const SPACE = Buffer.from('\n');
 

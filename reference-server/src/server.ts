@@ -5,6 +5,7 @@ import { readBody } from './body.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { Incoming } from './connections.ts';
 import { DEFAULT_CONFIG, type Config } from './config.ts';
+import { atEnd } from './room.ts';
 import { answerProblem, NO_STORE_HEADERS, RequestProblem } from './problem.ts';
 import { openDoors } from './doors.ts';
 import { metricsOf, serveMetrics } from './metrics.ts';
@@ -88,7 +89,7 @@ function build(relay: Relay): FastifyInstance {
   app.addHook('onSend', (request, reply, payload, done) => {
     const bytes = typeof payload === 'string' || payload instanceof Buffer ? payload.length : 0;
     try {
-      if (bytes > SMALL_BYTES) reply.raw.on('close', relay.underWay.take(relay.clientOf(request.raw), bytes));
+      if (bytes > SMALL_BYTES) atEnd(reply.raw, relay.underWay.take(relay.clientOf(request.raw), bytes));
       done(null, payload);
     } catch (error) {
       const problem = problemOf(error instanceof Error ? error : new Error('unknown'));

@@ -387,6 +387,28 @@ describe('requests that are sent ahead', () => {
     expect(text).not.toContain('400');
   });
 
+  it('take no place when their connection is gone before their turn', async () => {
+    const narrow = await start(['--address-waiters', '2', '--metrics-port', '0']);
+    try {
+      const url = narrow.url + pathOf('postMessage', 'gone-before');
+      const posted = (await (await fetch(url, { method: 'POST', body: sealed() })).json()) as { seq: number };
+      const ahead = wait('gone-before', posted.seq).replace('timeout=1', 'timeout=60');
+      for (let i = 0; i < 3; i++) {
+        const wire = new Wire(narrow).write(ahead + ahead);
+        await expect.poll(() => figure(narrow, 'waiters')).toBe(1);
+        wire.socket.destroy();
+        await expect.poll(() => figure(narrow, 'connections')).toBeLessThan(3);
+        await expect.poll(() => figure(narrow, 'waiters')).toBe(0);
+      }
+      const last = await fetch(
+        `${narrow.url}${pathOf('waitForMessages', 'gone-before')}?after=${posted.seq}&timeout=1`,
+      );
+      expect(last.status).toBe(200);
+    } finally {
+      await stop(narrow);
+    }
+  });
+
   it('are bounded, and who sends more is cut', async () => {
     const seq = await post('ordered');
     const wire = new Wire().write(wait('ordered', seq).repeat(200));

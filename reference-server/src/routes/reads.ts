@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answerOf, BLOCK_BYTES, positionOf, sendAnswer, type ReadAnswer } from '../page.ts';
 import { JSON_TYPE, NO_STORE_HEADERS } from '../problem.ts';
 import type { Relay } from '../relay.ts';
-import type { Waiter } from '../room.ts';
+import { atEnd, type Waiter } from '../room.ts';
 import { queryOf } from '../target.ts';
 import { fastifyPath, waitMs, type RoomRequest } from './paths.ts';
 
@@ -53,7 +53,7 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
     const release = relay.underWay.take(relay.clientOf(request.raw), Math.min(read.bytes, BLOCK_BYTES));
     reply.hijack();
     const response = reply.raw;
-    response.on('close', release);
+    atEnd(response, release);
     response.writeHead(200, {
       ...NO_STORE_HEADERS,
       'Content-Type': JSON_TYPE,
