@@ -21,7 +21,8 @@ const FLAGS = {
 const TURN_MS = 1_000;
 const PROBES = 10;
 /** Those that the relay is refusing at the moment have a place for as long as that takes. */
-const REFUSING = 8;
+// Sixteen are taken in a turn of the event loop, and each is gone two turns later.
+const REFUSING = 3 * 16;
 
 function placesIn({ name, about, flags, enter, until, afterwards }: State): Attack {
   return {
