@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const GENERATED = [
   'spec/generated',
   'schemas/src/requirements.gen.ts',
-  'conformance/src/kills.gen.ts',
+  'conformance/src/report/kills.gen.ts',
   'reference-sdk/src/wire.gen.ts',
   'reference-sdk/src/signing.gen.ts',
   'spec/vectors',

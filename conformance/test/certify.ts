@@ -1,7 +1,7 @@
 /** Runs the suite in this process against a command, for the tests of the suite itself. */
 import { judge, makeReport, probe, Runner, startTarget, type RunOptions } from '../src/index.ts';
-import type { Report } from '../src/report.ts';
-import type { Trace } from '../src/trace.ts';
+import type { Report } from '../src/report/report.ts';
+import type { Trace } from '../src/trace/records.ts';
 
 export interface Certified {
   readonly report: Report;

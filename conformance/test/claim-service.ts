@@ -1,9 +1,9 @@
 /** A claim service in virtual time, and clients that use it at once: makes histories for the tests of the search. */
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
-import { RoomLog, type ClaimOp, type History } from '../src/claim-history.ts';
-import { Random } from '../src/random.ts';
-import { Value } from '../src/script.ts';
-import type { RunRecord } from '../src/trace.ts';
+import { RoomLog, type ClaimOp, type History } from '../src/judge/claims/history.ts';
+import { Random } from '../src/script/random.ts';
+import { Value } from '../src/script/script.ts';
+import type { RunRecord } from '../src/trace/records.ts';
 
 export const BUGS = [
   'double grant',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { bytes } from '../scripts/vector-bytes.ts';
-import { identityOf } from '../src/identity.ts';
+import { identityOf } from '../src/script/keys.ts';
 
 interface Signed {
   text: string;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RoomLog, type ClaimOp, type History } from '../src/claim-history.ts';
-import { judgeOrder } from '../src/claim-model.ts';
-import { linearize, type Operation, type Spec } from '../src/linearize.ts';
-import { Value } from '../src/script.ts';
+import { RoomLog, type ClaimOp, type History } from '../src/judge/claims/history.ts';
+import { judgeOrder } from '../src/judge/claims/model.ts';
+import { linearize, type Operation, type Spec } from '../src/judge/claims/linearize.ts';
+import { Value } from '../src/script/script.ts';
 import { BUGS, runRecord, simulate } from './claim-service.ts';
 
 describe('linearize', () => {

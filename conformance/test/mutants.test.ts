@@ -1,6 +1,6 @@
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { describe, expect, it } from 'vitest';
-import { KILLS } from '../src/kills.gen.ts';
+import { KILLS } from '../src/report/kills.gen.ts';
 import { broken } from '../mutants/broken.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import { killMatrix, LAB, MUTANTS } from '../mutants/mutants.ts';

@@ -7,10 +7,10 @@ import { Compile } from 'typebox/compile';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { broken } from '../mutants/broken.ts';
 import { LAB, MUTANTS } from '../mutants/mutants.ts';
-import { exchange } from '../src/exchange.ts';
-import { html } from '../src/html.ts';
+import { exchange } from '../src/report/exchange.ts';
+import { html } from '../src/report/html/page.ts';
 import { judge, makeReport, parseBaseline, Report, summary, writeReport } from '../src/index.ts';
-import { junit } from '../src/junit.ts';
+import { junit } from '../src/report/junit.ts';
 import { certify, type Certified } from './certify.ts';
 import { suite } from './suite.ts';
 

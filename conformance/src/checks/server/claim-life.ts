@@ -1,0 +1,215 @@
+/** Chapter 05: what becomes of claims when messages and rooms go. */
+import { ROOM_GONE_MS } from '@bot2bot/schemas';
+import type { Check } from '../check.ts';
+import type { Reply, Script } from '../../script/script.ts';
+import { drive, planOf } from './claim-histories.ts';
+import { claimIdOf, consumer, cursorOf, isEmpty, seqOf, type Consumer } from '../../script/consumer.ts';
+
+/** As in rooms.ts: no room is left this long after its last activity. */
+function goneMs(t: Script): number {
+  return t.target.outside.length > 0 ? t.target.timings.room_idle_ms * 2 + 500 : ROOM_GONE_MS;
+}
+
+const gapOf = ({ json }: Reply) => [json.get('gap').get('from').number, json.get('gap').get('to').number];
+
+/** Post as many messages as a room holds, so that everything older is evicted. */
+async function overflow(t: Script, room: string): Promise<void> {
+  const each = Math.ceil(t.target.limits.buffer_messages / 8);
+  await t.all(
+    ...Array.from({ length: 8 }, () => async (b: Script) => {
+      for (let i = 0; i < each; i++) await b.post(room);
+    }),
+  );
+}
+
+/** A message with the shortest life, and one that stays. */
+async function mortal(t: Script, who: Consumer): Promise<{ short: number; ttl: number; next: number }> {
+  const ttl = t.target.timings.ttl_min_ms;
+  const { seq: short } = await t.posted(who.room, { ttl_ms: ttl });
+  const { seq: next } = await t.posted(who.room);
+  return { short, ttl, next };
+}
+
+export const CLAIM_LIFE_CHECKS: readonly Check[] = [
+  {
+    id: 'CLAIM-24/gap',
+    title: 'what was evicted above the cursor is told until an ack passes it',
+    lane: 'long',
+    cert: true,
+    also: ['CLAIM-25', 'CLAIM-26'],
+    run: async (t) => {
+      const [who, holder] = [await consumer(t), await consumer(t)];
+      const held = holder.in(t, who.room);
+      for (let i = 0; i < 3; i++) await t.posted(who.room);
+      const first = await who.granted();
+      await who.acked(first);
+      await held.acked(await held.granted());
+      const kept = await held.granted({ lease_ms: 120_000 });
+      const still = await who.claim({ lease_ms: 120_000 });
+      t.require('CLAIM-24', !still.json.has('gap'), 'no gap while nothing was evicted', still);
+      await overflow(t, who.room);
+      const late = await held.ack(kept);
+      const ok = late.json.get('advanced').raw === true && cursorOf(late) === kept.seq;
+      t.require('CLAIM-25', ok, 'an ack of a live claim whose message was evicted', kept.reply, late);
+      const page = await t.transcript(who.room, { limit: 1 });
+      const oldest = page.json.get('oldest_seq').number;
+      const want = [first.seq + 1, oldest - 1].join();
+      const grant = await who.granted({ lease_ms: 120_000 }, 'CLAIM-26');
+      t.require(
+        'CLAIM-26',
+        grant.seq === oldest && grant.id !== claimIdOf(still),
+        `seq ${oldest}`,
+        still,
+        grant.reply,
+      );
+      t.require(
+        'CLAIM-24',
+        gapOf(grant.reply).join() === want,
+        `gap from ${first.seq + 1} to ${oldest - 1}`,
+        grant.reply,
+      );
+      const again = await who.claim();
+      t.require(
+        'CLAIM-24',
+        gapOf(again).join() === want,
+        'the same gap with every answer',
+        grant.reply,
+        again,
+      );
+      await who.acked(grant);
+      const passed = await who.claim();
+      t.require('CLAIM-24', !passed.json.has('gap'), 'no gap once an ack has passed it', passed);
+      const fresh = await (await consumer(t, who.room)).granted();
+      t.require('CLAIM-24', !fresh.reply.json.has('gap'), 'no gap with the cursor 0', fresh.reply);
+    },
+  },
+  {
+    id: 'CLAIM-25/expired',
+    title: 'an ack of a live claim succeeds though its message has expired',
+    lane: 'long',
+    run: async (t) => {
+      const who = await consumer(t);
+      const { short, ttl, next } = await mortal(t, who);
+      const grant = await who.granted({ lease_ms: ttl + 20_000 });
+      await t.sleep(ttl + 200);
+      const reply = await who.ack(grant);
+      const ok = reply.json.get('advanced').raw === true && cursorOf(reply) === short;
+      t.require('CLAIM-25', ok, `{ok, advanced: true, cursor: ${short}}`, grant.reply, reply);
+      const after = await who.claim();
+      t.require('CLAIM-25', seqOf(after) === next, `seq ${next} after it`, reply, after);
+    },
+  },
+  {
+    id: 'CLAIM-26/expired',
+    title: 'what has expired is not granted, and its claim gives way to the next',
+    lane: 'long',
+    run: async (t) => {
+      const who = await consumer(t);
+      const { ttl, next } = await mortal(t, who);
+      const stranger = await consumer(t, who.room);
+      const first = await who.granted({ lease_ms: ttl + 20_000 });
+      await t.sleep(ttl + 200);
+      const fresh = await stranger.granted({}, 'CLAIM-26');
+      t.require('CLAIM-26', fresh.seq === next, `seq ${next}: what comes before has expired`, fresh.reply);
+      const second = await who.granted({}, 'CLAIM-26');
+      const ok = second.seq === next && second.id !== first.id;
+      t.require('CLAIM-26', ok, `seq ${next} under another claim_id`, first.reply, second.reply);
+      const late = await who.ack(first);
+      t.require('CLAIM-26', late.status === 409, '409: the claim before has ended', second.reply, late);
+    },
+  },
+  {
+    id: 'CLAIM-27/reset',
+    title: 'reset tells of another epoch, and of nothing else',
+    lane: 'quick',
+    run: async (t) => {
+      const who = await consumer(t);
+      const nowhere = await who.claim({ epoch: 'another-epoch' });
+      t.require(
+        'CLAIM-27',
+        nowhere.json.get('reset').raw === true,
+        'reset: true for a room that is not',
+        nowhere,
+      );
+      await t.posted(who.room);
+      const plain = await who.granted();
+      t.require('CLAIM-27', !plain.reply.json.has('reset'), 'no reset without epoch', plain.reply);
+      const epoch = (await t.transcript(who.room)).json.get('epoch').string;
+      const right = await who.claim({ epoch });
+      t.require('CLAIM-27', !right.json.has('reset'), 'no reset to the epoch of the room', right);
+      const wrong = await who.claim({ epoch: 'another-epoch' });
+      const ok = wrong.json.get('reset').raw === true && claimIdOf(wrong) === plain.id;
+      t.require('CLAIM-27', ok, 'reset: true, and the claim as it was', wrong);
+      await who.acked(plain);
+      const empty = await who.claim({ epoch: 'another-epoch' });
+      t.require(
+        'CLAIM-27',
+        isEmpty(empty) && empty.json.get('reset').raw === true,
+        'reset in an empty answer',
+        empty,
+      );
+    },
+  },
+  {
+    id: 'CLAIM-27/anew',
+    title: 'in a room that was made anew a handle begins anew',
+    lane: 'long',
+    cert: true,
+    also: ['CLAIM-12'],
+    run: async (t) => {
+      const who = await consumer(t);
+      await t.posted(who.room);
+      const epoch = (await t.transcript(who.room)).json.get('epoch').string;
+      await who.acked(await who.granted());
+      await t.sleep(goneMs(t) + 1_000);
+      const gone = await who.claim({ epoch });
+      t.require('CLAIM-27', gone.json.get('reset').raw === true, 'reset: true for a room that is gone', gone);
+      const { seq } = await t.posted(who.room);
+      const grant = await who.granted({ epoch });
+      const ok =
+        grant.seq === seq && cursorOf(grant.reply) === 0 && grant.reply.json.get('reset').raw === true;
+      t.require('CLAIM-27', ok, `seq ${seq}, cursor 0 and reset: true`, gone, grant.reply);
+    },
+  },
+  {
+    id: 'CLAIM-28/kept',
+    title: 'a parked claim and a live one keep the room',
+    lane: 'long',
+    run: async (t) => {
+      const idle = t.target.timings.room_idle_ms;
+      const beyond = idle * 1.5;
+      const [parked, live] = [await consumer(t), await consumer(t)];
+      for (const { room } of [parked, live]) await t.posted(room);
+      await parked.acked(await parked.granted());
+      const grant = await live.granted({ lease_ms: Math.ceil(beyond + 20_000) });
+      const status = async (b: Script, { room }: Consumer, what: string) => {
+        const reply = await b.status(room);
+        b.require('CLAIM-28', reply.json.get('exists').raw === true, `a room in which ${what}`, reply);
+      };
+      await t.all(
+        async (b) => {
+          // Parked over and over: each claim is activity for as long as it lasts.
+          const seconds = Math.max(1, Math.floor(idle / 6_000));
+          for (let i = 0; i < Math.ceil(beyond / 1000 / seconds); i++)
+            await parked.in(b).claim({ timeout: seconds });
+          await status(b, parked, 'someone claims');
+        },
+        async (b) => {
+          await b.sleep(beyond);
+          await status(b, live, 'a claim is live');
+          const still = await live.in(b).claim();
+          b.require('CLAIM-28', claimIdOf(still) === grant.id, `the claim ${grant.id}`, grant.reply, still);
+        },
+      );
+    },
+  },
+  {
+    id: 'CLAIM-3/histories',
+    title: 'what several processes of one handle are told can be put in one order',
+    lane: 'quick',
+    run: async (t) => {
+      if (!t.hardened) return;
+      await t.all(...[0, 1, 2, 3].map((index) => (b: Script) => drive(b, planOf(t.run.seed, index))));
+    },
+  },
+];

@@ -1,0 +1,414 @@
+/** Chapter 00: HTTP, errors, discovery. */
+import { LIMITS, ROUTES, TIMINGS, type Bound, type Route } from '@bot2bot/schemas';
+import type { Check } from '../check.ts';
+import type { Reply, Script } from '../../script/script.ts';
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+/** Requests that a relay must refuse, or at least survive. */
+async function malformed(t: Script, room: string): Promise<Reply[]> {
+  const path = ROUTES.postMessage.path.replace('{room}', room);
+  const { ciphertext, nonce } = t.sealed();
+  const bodies = [
+    '',
+    '{',
+    'null',
+    '[]',
+    '"text"',
+    '0',
+    '{"ciphertext":',
+    '\u0000',
+    '{}',
+    '{"ciphertext":null,"nonce":null}',
+    JSON.stringify({ ciphertext, nonce: [] }),
+    JSON.stringify({ ciphertext: {}, nonce }),
+    // A message of its own: a relay may take null for absent.
+    JSON.stringify({ ...t.sealed(), reply_to: null }),
+    JSON.stringify({ ciphertext, nonce, ttl_ms: 'soon' }),
+    JSON.stringify({ ciphertext, nonce, sender: 7 }),
+    `{"ciphertext":"${ciphertext}","nonce":"${nonce}","ttl_ms":1e999}`,
+    '['.repeat(5_000),
+    `{"__proto__":{"a":1},"ciphertext":1,"nonce":2}`,
+  ];
+  const replies: Reply[] = [];
+  for (const body of bodies)
+    replies.push(await t.request('POST', path, { headers: JSON_TYPE, body, writes: room }));
+  for (const odd of ['%', '%zz', '%00%00%00%00', '..%2f..%2fetc']) {
+    replies.push(await t.request('GET', ROUTES.probeRoom.path.replace('{room}', odd)));
+  }
+  for (const query of [
+    'after=%',
+    'after=1e999',
+    'after[]=1',
+    'epoch=%00',
+    'limit=-1e9&limit=2',
+    'after=NaN',
+  ]) {
+    replies.push(await t.request('GET', `${ROUTES.readTranscript.path.replace('{room}', room)}?${query}`));
+  }
+  replies.push(
+    await t.request('POST', path, {
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+      body: 'a=b',
+      writes: room,
+    }),
+  );
+  replies.push(
+    await t.request('DELETE', path),
+    await t.request('GET', path),
+    await t.request('PUT', path, { headers: JSON_TYPE, body: '{}' }),
+  );
+  return replies;
+}
+
+export const CORE_CHECKS: readonly Check[] = [
+  {
+    id: 'CORE-1/errors',
+    title: 'errors are JSON objects with an error',
+    lane: 'quick',
+    also: ['CORE-2'],
+    run: async (t) => {
+      const room = t.room();
+      const { nonce } = t.sealed();
+      const replies = [
+        await t.send('postMessage', room, { nonce }),
+        await t.status('a'),
+        await t.send('announceListening', room, { name: 'nobody' }),
+        await t.post(room, { ttl_ms: 1 }),
+      ];
+      for (const reply of replies)
+        t.require(
+          'CORE-1',
+          reply.status >= 400 && reply.json.get('error').string !== '',
+          'a refusal with an error',
+          reply,
+        );
+    },
+  },
+  {
+    id: 'CORE-2/malformed-json',
+    title: 'even malformed JSON and refused streams are answered with a problem document',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const reply = await t.send('postMessage', room, '{');
+      t.require(
+        'CORE-2',
+        reply.header('content-type').includes('application/problem+json'),
+        'application/problem+json',
+        reply,
+      );
+      const stream = await t.open('sse', 'a');
+      t.require(
+        'CORE-2',
+        stream.header('content-type').includes('application/problem+json'),
+        'application/problem+json for a refused stream',
+        stream,
+      );
+    },
+  },
+  {
+    id: 'CORE-4/malformed',
+    title: 'malformed requests are not answered 5xx, and the relay serves on',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      for (const reply of await malformed(t, room)) {
+        t.require('CORE-4', reply.status < 500 || reply.status === 503, 'no 5xx but 503', reply);
+      }
+      const after = await t.post(room);
+      t.require('CORE-4', after.status === 200, 'a valid post is accepted afterwards', after);
+    },
+  },
+  {
+    id: 'CORE-5/unknown-fields',
+    title: 'unknown fields and parameters are ignored',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const post = await t.post(room, { x_unknown: { deep: [1] }, zz: null });
+      t.require('CORE-5', post.status === 200, '200 to a post with unknown fields', post);
+      const page = await t.transcript(room, { x_unknown: 'y' });
+      t.require(
+        'CORE-5',
+        page.status === 200 && page.json.get('messages').items.length === 1,
+        '200 to a query with an unknown parameter',
+        page,
+      );
+    },
+  },
+  {
+    id: 'CORE-6/clamped',
+    title: 'numbers in a query are clamped, and unreadable ones are as good as absent',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      await t.posted(room);
+      await t.posted(room);
+      const count = async (query: Record<string, string>, expected: number) => {
+        const page = await t.transcript(room, query);
+        t.require(
+          'CORE-6',
+          page.status === 200 && page.json.get('messages').items.length === expected,
+          `${expected} messages for ${JSON.stringify(query)}`,
+          page,
+        );
+      };
+      await count({ limit: '0' }, 1);
+      await count({ limit: '-7' }, 1);
+      await count({ limit: '99999' }, 2);
+      await count({ limit: 'abc' }, 2);
+      await count({ limit: '' }, 2);
+      await count({ after: '-5' }, 2);
+      await count({ after: 'abc' }, 2);
+      const wait = await t.wait(room, { after: 'abc', timeout: 'abc' });
+      t.require(
+        'CORE-6',
+        wait.json.get('messages').items.length === 2,
+        'a wait with unreadable numbers reads from 0',
+        wait,
+      );
+    },
+  },
+  {
+    id: 'CORE-7/bad-bodies',
+    title: 'a body that is not an object with ciphertext and nonce is answered 400',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const { ciphertext, nonce } = t.sealed();
+      for (const body of [
+        '{',
+        'null',
+        '[]',
+        '7',
+        '{}',
+        JSON.stringify({ ciphertext }),
+        JSON.stringify({ nonce }),
+      ]) {
+        const reply = await t.send('postMessage', room, body);
+        t.require('CORE-7', reply.status === 400, `400 to ${body.slice(0, 30)}`, reply);
+      }
+    },
+  },
+  {
+    id: 'CORE-8/long-body',
+    title: 'a body above body_bytes is answered 413',
+    lane: 'quick',
+    run: async (t) => {
+      const body = JSON.stringify({ ...t.sealed(), filler: 'x'.repeat(t.target.limits.body_bytes) });
+      const reply = await t.send('postMessage', t.room(), body);
+      t.require('CORE-8', reply.status === 413, '413', reply);
+    },
+  },
+  {
+    id: 'CORE-9/preflight',
+    title: 'browsers of any origin may call',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      for (const path of [ROUTES.postMessage.path, ROUTES.streamEvents.path, ROUTES.health.path]) {
+        const reply = await t.request('OPTIONS', path.replace('{room}', room), {
+          headers: {
+            Origin: 'https://example.org',
+            'Access-Control-Request-Method': 'POST',
+            'Access-Control-Request-Headers': 'content-type',
+          },
+        });
+        const methods = reply.header('access-control-allow-methods').toUpperCase();
+        const headers = reply.header('access-control-allow-headers').toLowerCase();
+        const allows = methods === '*' || (methods.includes('GET') && methods.includes('POST'));
+        const names = ['content-type', 'authorization', 'last-event-id'].every((name) =>
+          headers.includes(name),
+        );
+        t.require(
+          'CORE-9',
+          reply.status >= 200 && reply.status < 300 && allows && names,
+          '2xx allowing GET, POST and the three headers',
+          reply,
+        );
+      }
+      await t.transcript(room);
+      await t.status('a');
+    },
+  },
+  {
+    id: 'CORE-10/no-store',
+    title: 'answers of a room are not stored',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const replies = [
+        await t.post(room),
+        await t.transcript(room),
+        await t.status(room),
+        await t.status('a'),
+      ];
+      for (const reply of replies)
+        t.require(
+          'CORE-10',
+          reply.header('cache-control').includes('no-store'),
+          'Cache-Control: no-store',
+          reply,
+        );
+      const stream = await t.open('sse', room);
+      t.require(
+        'CORE-10',
+        stream.header('cache-control').includes('no-store'),
+        'Cache-Control: no-store on the stream',
+        stream,
+      );
+    },
+  },
+  {
+    id: 'CORE-11/discovery',
+    title: 'the relay declares itself',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('discovery');
+      t.require(
+        'CORE-11',
+        reply.status === 200 && reply.header('content-type').includes('json'),
+        '200 with JSON',
+        reply,
+      );
+      const { profiles } = t.target;
+      for (const [place, table] of [
+        ['limits', LIMITS],
+        ['timings', TIMINGS],
+      ] as const) {
+        for (const [name, { profile }] of Object.entries<Bound>(table)) {
+          if (!profiles.includes(profile)) continue;
+          t.require('CORE-11', reply.json.get(place).get(name).number > 0, `${name} in ${place}`, reply);
+        }
+      }
+      t.require(
+        'CORE-11',
+        reply.json.get('profiles').items.some((item) => item.raw === 'rooms'),
+        'the profile rooms',
+        reply,
+      );
+    },
+  },
+  {
+    id: 'CORE-12/health',
+    title: 'health answers',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('health');
+      t.require(
+        'CORE-12',
+        reply.status === 200 && reply.json.get('ok').raw === true,
+        '200 with ok: true',
+        reply,
+      );
+      const ts = reply.json.get('ts').number;
+      t.require('CORE-12', ts > 1.6e12 && ts < 4e12, 'ts in Unix milliseconds', reply);
+    },
+  },
+  {
+    id: 'CORE-13/document',
+    title: 'the OpenAPI document describes every operation',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('openapi');
+      t.require(
+        'CORE-13',
+        reply.status === 200 && reply.json.get('openapi').string.startsWith('3.1'),
+        '200 with an OpenAPI 3.1 document',
+        reply,
+      );
+      for (const { method, path, profile = 'rooms' } of Object.values<Route>(ROUTES)) {
+        if (!t.target.profiles.includes(profile)) continue;
+        t.require(
+          'CORE-13',
+          reply.json.get('paths').get(path).has(method.toLowerCase()),
+          `${method} ${path} in the document`,
+          reply,
+        );
+      }
+    },
+  },
+  {
+    id: 'CORE-14/docs',
+    title: 'the API page loads nothing from elsewhere',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('docs');
+      const html = reply.record.resBody;
+      t.require(
+        'CORE-14',
+        reply.status === 200 && reply.header('content-type').includes('text/html') && /<html/i.test(html),
+        '200 with an HTML page',
+        reply,
+      );
+      const loaded = [...html.matchAll(/(?:src|href)\s*=\s*["']?([^"'\s>]+)/gi)].map(
+        (match) => match[1] ?? '',
+      );
+      const foreign = loaded.find(
+        (link) => /^(?:https?:)?\/\//i.test(link) && !link.startsWith(t.target.url),
+      );
+      t.require('CORE-14', foreign === undefined, 'nothing loaded from another origin', reply);
+    },
+  },
+  {
+    id: 'CORE-15/status',
+    title: 'the relay tells what it runs',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('relayStatus');
+      t.require(
+        'CORE-15',
+        reply.status === 200 && reply.json.get('ok').raw === true,
+        '200 with ok: true',
+        reply,
+      );
+      t.require(
+        'CORE-15',
+        /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(reply.json.get('started_at').string),
+        'started_at as ISO 8601',
+        reply,
+      );
+    },
+  },
+  {
+    id: 'CORE-16/unknown-path',
+    title: 'unknown paths are answered 404',
+    lane: 'quick',
+    run: async (t) => {
+      for (const path of ['/api/no-such-thing', `/api/rooms/${t.room()}/no-such-thing`]) {
+        const reply = await t.request('GET', path);
+        t.require('CORE-16', reply.status === 404, `404 to ${path.replace(/t-[^/]+/, ':room')}`, reply);
+      }
+    },
+  },
+  {
+    id: 'CORE-3/retry-after',
+    title: 'a refusal for rate says when to come back',
+    lane: 'solo',
+    run: async (t) => {
+      const room = t.room();
+      const reply = await floodUntil429(t, room);
+      t.require(
+        'CORE-3',
+        reply !== null && /^[1-9]\d*$/.test(reply.header('retry-after')),
+        'a 429 with Retry-After in whole seconds',
+        ...(reply === null ? [] : [reply]),
+      );
+    },
+  },
+];
+
+/** Post as fast as possible until the relay says 429. @returns null when it never does. */
+export async function floodUntil429(t: Script, room: string): Promise<Reply | null> {
+  const { room_burst: burst, room_rate: rate, address_burst: all } = t.target.limits;
+  const most = Math.min(Math.min(burst, all) * 2 + rate * 5, 5_000);
+  for (let sent = 0; sent < most; sent += 20) {
+    const replies = await t.all(
+      ...Array.from({ length: 20 }, () => (branch: Script) => branch.post(room, {}, { flood: true })),
+    );
+    const refused = replies.find((reply) => reply.status === 429);
+    if (refused !== undefined) return refused;
+  }
+  return null;
+}

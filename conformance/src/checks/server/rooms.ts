@@ -1,0 +1,288 @@
+/** Chapter 01: rooms. */
+import { ROOM_GONE_MS } from '@bot2bot/schemas';
+import type { Check } from '../check.ts';
+import type { Script } from '../../script/script.ts';
+
+const ID_CHARS = 'AZaz09_-';
+
+/** When a room that was left alone must be gone: 60 s, and in lab soon after its own timing. */
+function goneMs(t: Script): number {
+  const lab = t.target.outside.length > 0;
+  return lab ? t.target.timings.room_idle_ms * 2 + 500 : ROOM_GONE_MS;
+}
+
+export const ROOM_CHECKS: readonly Check[] = [
+  {
+    id: 'ROOM-1/ids',
+    title: 'every valid id is served, and every other refused',
+    lane: 'quick',
+    run: async (t) => {
+      const tail = t.bytes(48).toString('base64url');
+      for (const id of [
+        `${tail.slice(0, 2)}${ID_CHARS.slice(-2)}`,
+        tail.slice(0, 4),
+        `${ID_CHARS}${tail}`.slice(0, 64).padEnd(64, 'Z'),
+      ]) {
+        const reply = await t.post(id);
+        t.require('ROOM-1', reply.status === 200, `200 for an id of ${id.length} characters`, reply);
+      }
+      for (const id of [
+        'abc',
+        'a'.repeat(65),
+        'room.id',
+        'room%20id',
+        'r%C3%B6%C3%B6m',
+        'room~1',
+        'a'.repeat(300),
+      ]) {
+        for (const reply of [
+          await t.status(id),
+          await t.transcript(id),
+          await t.wait(id),
+          await t.post(id),
+          await t.send('announceListening', id, { name: 'x' }),
+        ]) {
+          t.require('ROOM-1', reply.status === 400, `400 for the id ${id.slice(0, 20)}`, reply);
+        }
+        const stream = await t.open('sse', id);
+        t.require('ROOM-1', stream.status === 400, `400 for a stream of ${id.slice(0, 20)}`, stream);
+      }
+    },
+  },
+  {
+    id: 'ROOM-2/making',
+    title: 'posts and streams make a room, reads do not',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      await t.wait(room);
+      await t.transcript(room);
+      await t.status(room);
+      await t.send('announceListening', room, { name: 'early' });
+      const before = await t.status(room);
+      t.require('ROOM-2', before.json.get('exists').raw === false, 'no room after reads', before);
+      await t.posted(room);
+      const posted = await t.status(room);
+      t.require('ROOM-2', posted.json.get('exists').raw === true, 'a room after a post', posted);
+      for (const kind of ['sse', 'ws'] as const) {
+        const streamed = t.room();
+        await t.joined(kind, streamed);
+        const status = await t.status(streamed);
+        t.require(
+          'ROOM-2',
+          status.json.get('exists').raw === true,
+          `a room after a stream (${kind})`,
+          status,
+        );
+      }
+    },
+  },
+  {
+    id: 'ROOM-3/unknown',
+    title: 'a room that does not exist is answered at once',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const status = await t.status(room);
+      t.require(
+        'ROOM-3',
+        status.status === 200 &&
+          status.json.get('exists').raw === false &&
+          status.json.get('roomId').raw === room,
+        '{exists: false, roomId}',
+        status,
+      );
+      for (const reply of [await t.wait(room, { timeout: 5 }), await t.transcript(room)]) {
+        const ok =
+          reply.status === 200 &&
+          reply.json.get('exists').raw === false &&
+          reply.json.get('last_seq').raw === 0;
+        t.require(
+          'ROOM-3',
+          ok &&
+            Array.isArray(reply.json.get('messages').raw) &&
+            reply.json.get('messages').items.length === 0,
+          '{messages: [], last_seq: 0, exists: false}',
+          reply,
+        );
+        t.requireInTime('ROOM-3', reply.ms < 2_000, 'an answer at once', reply);
+      }
+      const listening = await t.send('announceListening', room, { name: 'agent' });
+      t.require('ROOM-3', listening.status === 404, '404 to listening', listening);
+    },
+  },
+  {
+    id: 'ROOM-4/apart',
+    title: 'rooms are apart, and ids differ by case',
+    lane: 'quick',
+    run: async (t) => {
+      const stem = t.room();
+      const [lower, upper] = [`${stem}a`, `${stem}A`];
+      const { id } = await t.posted(lower);
+      const other = await t.posted(upper);
+      const stream = await t.joined('sse', upper);
+      await t.posted(lower);
+      await t.posted(upper);
+      await stream.until((frames) => frames.filter((frame) => frame.type === 'message').length >= 2);
+      for (const reply of [await t.transcript(upper), await t.wait(upper)]) {
+        const ids = reply.json.get('messages').items.map((item) => item.get('id').string);
+        t.require(
+          'ROOM-4',
+          !ids.includes(id) && ids.includes(other.id),
+          'only the messages of the room',
+          reply,
+        );
+      }
+      t.require(
+        'ROOM-4',
+        !stream.messages.some((message) => message.get('id').string === id),
+        'only the messages of the room',
+        stream,
+      );
+    },
+  },
+  {
+    id: 'ROOM-5/status',
+    title: 'status agrees with the transcript',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      let last = 0;
+      for (let i = 1; i <= 3; i++) {
+        last = (await t.posted(room)).seq;
+        const reply = await t.status(room);
+        t.require(
+          'ROOM-5',
+          reply.json.get('recent_count').number === i && reply.json.get('last_seq').number === last,
+          `recent_count ${i} and last_seq ${last}`,
+          reply,
+        );
+        t.require(
+          'ROOM-5',
+          reply.json.get('signed_only').raw === false && reply.json.get('roomId').raw === room,
+          'roomId and signed_only',
+          reply,
+        );
+        t.require('READ-5', reply.json.get('last_seq').number === last, `last_seq ${last}`, reply);
+      }
+    },
+    also: ['READ-5'],
+  },
+  {
+    id: 'ROOM-6/kept',
+    title: 'a room is kept while it is used, and for room_idle_ms',
+    lane: 'long',
+    run: async (t) => {
+      const idle = t.target.timings.room_idle_ms;
+      const [quiet, streamed, parked, present] = [t.room(), t.room(), t.room(), t.room()];
+      const made = [
+        await t.posted(quiet),
+        await t.posted(streamed),
+        await t.posted(parked),
+        await t.posted(present),
+      ];
+      await t.joined('sse', streamed);
+      await t.send('announceListening', present, { name: 'agent' });
+      const beyond = Math.min(goneMs(t), idle * 2) * 0.85;
+      await t.all(
+        async (b) => {
+          await b.sleep(idle * 0.85);
+          const reply = await b.transcript(quiet);
+          b.require(
+            'ROOM-6',
+            reply.json.get('messages').items.length === 1,
+            `the message ${Math.round(idle * 0.85)} ms after it was posted`,
+            reply,
+          );
+        },
+        async (b) => {
+          // Parked over and over: each wait is activity for as long as it lasts.
+          const seconds = Math.max(1, Math.floor(idle / 6_000));
+          for (let i = 0; i < Math.floor(beyond / 1000 / seconds); i++)
+            await b.wait(parked, { after: made[2]?.seq, timeout: seconds });
+          const reply = await b.status(parked);
+          b.require('ROOM-6', reply.json.get('exists').raw === true, 'a room in which someone waits', reply);
+        },
+        async (b) => {
+          await b.sleep(beyond);
+          const reply = await b.transcript(streamed);
+          b.require(
+            'ROOM-6',
+            reply.json.get('messages').items.length === 1,
+            'the message, in a room with an open stream',
+            reply,
+          );
+        },
+        async (b) => {
+          const listening = b.target.timings.listening_ms;
+          await b.sleep(Math.min(beyond, listening * 0.8));
+          const reply = await b.status(present);
+          b.require(
+            'ROOM-6',
+            reply.json.get('exists').raw === true,
+            'a room in which an agent listens',
+            reply,
+          );
+        },
+      );
+    },
+  },
+  {
+    id: 'ROOM-7/gone',
+    title: 'a room that nobody uses is gone, and begins anew',
+    lane: 'long',
+    also: ['ROOM-9'],
+    run: async (t) => {
+      const [first, second] = [t.room(), t.room()];
+      const made = await t.posted(first);
+      await t.posted(second);
+      const epochs = new Map<string, string>();
+      for (const room of [first, second])
+        epochs.set(room, (await t.transcript(room)).json.get('epoch').string);
+      const gone = goneMs(t);
+      // A look may itself be activity (at compat), so that each room is looked at once, early and late.
+      await t.sleep(gone * 0.8);
+      const early = await t.status(first);
+      const late = early.json.get('exists').raw === true;
+      if (late) await t.sleep(gone * 0.2 + 1_000);
+      const room = late ? second : first;
+      const last = late ? await t.status(second) : early;
+      t.require(
+        'ROOM-7',
+        last.json.get('exists').raw === false,
+        `no room ${Math.round(gone / 1000)} s after its last activity`,
+        last,
+      );
+      const again = await t.posted(room);
+      const after = await t.transcript(room);
+      t.require(
+        'ROOM-7',
+        after.json.get('messages').items.length === 1,
+        'nothing of the earlier life',
+        after,
+      );
+      t.require('ROOM-9', again.seq > made.seq, `a first seq above ${made.seq}`, again.reply);
+      if (t.hardened)
+        t.require('ROOM-9', after.json.get('epoch').string !== epochs.get(room), 'another epoch', after);
+    },
+  },
+  {
+    id: 'ROOM-8/looking',
+    title: 'looking at a room does not keep it',
+    lane: 'long',
+    run: async (t) => {
+      const room = t.room();
+      const { seq } = await t.posted(room);
+      const gone = goneMs(t);
+      const rounds = 12;
+      for (let i = 0; i < rounds; i++) {
+        await t.sleep((gone * 0.8) / rounds);
+        await t.status(room);
+        await t.transcript(room);
+        await t.wait(room, { after: seq - 1 });
+      }
+      const reply = await t.status(room);
+      t.require('ROOM-8', reply.json.get('exists').raw === false, 'no room, though it was looked at', reply);
+    },
+  },
+];

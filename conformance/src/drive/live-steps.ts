@@ -1,0 +1,359 @@
+/** The two ways to take a check's steps: live, against a target, or again from a trace. */
+import { performance } from 'node:perf_hooks';
+import type { Pacer } from './pacer.ts';
+import type {
+  CaseTrace,
+  CloseRecord,
+  FrameRecord,
+  HttpRecord,
+  LookRecord,
+  OpenRecord,
+  SendRecord,
+  StepRecord,
+  TraceRecord,
+} from '../trace/records.ts';
+import type { OpenStream, Request, Wire } from './wire.ts';
+
+/** Thrown through a check when its case cannot go on. */
+export class Interrupted extends Error {}
+
+export interface Call extends Request {
+  /** The room whose rate bucket the call draws from, if it is a write; empty for the address's alone. */
+  readonly writes?: string;
+  /** Whether it may park, and so needs one of the target's waiters. */
+  readonly parks?: true;
+  readonly flood?: true;
+}
+
+/** A stream as recorded so far. */
+export interface StreamLog {
+  readonly open: OpenRecord;
+  readonly frames: readonly FrameRecord[];
+  readonly closed: CloseRecord | null;
+}
+
+export interface Steps {
+  http(key: string, call: Call): Promise<HttpRecord>;
+  open(key: string, kind: 'sse' | 'ws', call: Request): Promise<StreamLog>;
+  send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<SendRecord>;
+  /** Wait until the frames satisfy `until`, the stream ends, or the time is over. */
+  look(
+    key: string,
+    stream: string,
+    until: (frames: readonly FrameRecord[]) => boolean,
+    ms: number,
+  ): Promise<LookRecord>;
+  sleep(key: string, ms: number): Promise<void>;
+  /** Stop or go on reading from a stream's socket. */
+  hold(stream: string, held: boolean): void;
+  close(stream: string): void;
+}
+
+/** A stream that has sent this many frames in one case is closed: no check needs more, and a relay that repeats itself for ever must not fill the memory. */
+const MAX_FRAMES = 10_000;
+
+interface LiveStream {
+  readonly log: { open: OpenRecord; frames: FrameRecord[]; closed: CloseRecord | null };
+  readonly wire: OpenStream;
+  readonly release: () => void;
+  wake: () => void;
+}
+
+/** Takes steps against a target and writes down what happened. */
+export class LiveSteps implements Steps {
+  readonly #case: string;
+  readonly #wire: Wire;
+  readonly #pacer: Pacer;
+  readonly #write: (record: TraceRecord) => void;
+  readonly #epoch: number;
+  readonly #signal: AbortSignal;
+  readonly #streams = new Map<string, LiveStream>();
+  /** Longest time for which the pacer kept a step waiting, in ms. */
+  held = 0;
+
+  constructor(given: {
+    case: string;
+    wire: Wire;
+    pacer: Pacer;
+    write: (record: TraceRecord) => void;
+    /** `performance.now()` at the start of the run. */
+    epoch: number;
+    signal: AbortSignal;
+  }) {
+    this.#case = given.case;
+    this.#wire = given.wire;
+    this.#pacer = given.pacer;
+    this.#write = given.write;
+    this.#epoch = given.epoch;
+    this.#signal = given.signal;
+  }
+
+  async #paced<T>(turn: Promise<T>): Promise<T> {
+    const from = performance.now();
+    const value = await turn;
+    this.held = Math.max(this.held, performance.now() - from);
+    return value;
+  }
+
+  #now(): number {
+    return Math.round((performance.now() - this.#epoch) * 1000) / 1000;
+  }
+
+  #check(): void {
+    if (this.#signal.aborted) throw new Interrupted('the case was interrupted');
+  }
+
+  async http(key: string, call: Call): Promise<HttpRecord> {
+    this.#check();
+    if (call.writes !== undefined && call.flood === undefined)
+      await this.#paced(this.#pacer.write(call.writes, this.#signal));
+    const release =
+      call.parks === undefined ? undefined : await this.#paced(this.#pacer.waiter(this.#signal));
+    const t0 = this.#now();
+    const answer = await this.#wire.http(call);
+    release?.();
+    const record: HttpRecord = {
+      t: 'http',
+      case: this.#case,
+      key,
+      t0,
+      t1: this.#now(),
+      method: call.method,
+      path: call.path,
+      reqHeaders: call.headers ?? {},
+      ...(call.body === undefined ? {} : { reqBody: call.body }),
+      ...answer,
+      ...(call.flood === undefined ? {} : { flood: true }),
+    };
+    this.#write(record);
+    this.#check();
+    return record;
+  }
+
+  async open(key: string, kind: 'sse' | 'ws', call: Request): Promise<StreamLog> {
+    this.#check();
+    const release = await this.#paced(this.#pacer.stream(this.#signal));
+    const frames: FrameRecord[] = [];
+    const early: (() => void)[] = [];
+    let live: LiveStream | undefined;
+    const heard = (act: () => void) => {
+      if (live === undefined) early.push(act);
+      else act();
+    };
+    const t0 = this.#now();
+    const wire = await this.#wire[kind](call, {
+      frame: (frame) => {
+        const at = this.#now();
+        heard(() => {
+          const record: FrameRecord = {
+            t: 'frame',
+            case: this.#case,
+            key: `${key}#${frames.length}`,
+            at,
+            ...frame,
+          };
+          if (frames.length >= MAX_FRAMES) {
+            this.close(key);
+            return;
+          }
+          frames.push(record);
+          this.#write(record);
+          live?.wake();
+        });
+      },
+      close: (ended) => {
+        const at = this.#now();
+        heard(() => {
+          if (live === undefined || live.log.closed !== null) return;
+          live.log.closed = { t: 'close', case: this.#case, key, at, ...ended };
+          this.#write(live.log.closed);
+          live.release();
+          live.wake();
+        });
+      },
+    });
+    const open: OpenRecord = {
+      t: 'open',
+      case: this.#case,
+      key,
+      kind,
+      t0,
+      t1: this.#now(),
+      path: call.path,
+      reqHeaders: call.headers ?? {},
+      ...wire.answer,
+    };
+    this.#write(open);
+    live = { log: { open, frames, closed: null }, wire, release, wake: () => undefined };
+    this.#streams.set(key, live);
+    for (const act of early) act();
+    if (open.status !== 200 && open.status !== 101) release();
+    this.#check();
+    return live.log;
+  }
+
+  #stream(key: string): LiveStream {
+    const stream = this.#streams.get(key);
+    if (stream === undefined) throw new RangeError(`no stream ${key}`);
+    return stream;
+  }
+
+  async send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<SendRecord> {
+    this.#check();
+    if (!flood) await this.#paced(this.#pacer.write(room, this.#signal));
+    const at = this.#now();
+    try {
+      this.#stream(stream).wire.send(data);
+    } catch {
+      // The stream ended; its close is on record.
+    }
+    const record: SendRecord = {
+      t: 'send',
+      case: this.#case,
+      key,
+      stream,
+      at,
+      data,
+      ...(flood ? { flood: true } : {}),
+    };
+    this.#write(record);
+    return record;
+  }
+
+  async look(
+    key: string,
+    stream: string,
+    until: (frames: readonly FrameRecord[]) => boolean,
+    ms: number,
+  ): Promise<LookRecord> {
+    this.#check();
+    const live = this.#stream(stream);
+    const { log } = live;
+    const open = log.open.status === 200 || log.open.status === 101;
+    if (open) {
+      await new Promise<void>((resolve) => {
+        const settle = () => {
+          clearTimeout(timer);
+          this.#signal.removeEventListener('abort', settle);
+          live.wake = () => undefined;
+          resolve();
+        };
+        const timer = setTimeout(settle, ms);
+        live.wake = () => {
+          if (log.closed !== null || until(log.frames)) settle();
+        };
+        this.#signal.addEventListener('abort', settle);
+        live.wake();
+      });
+    }
+    this.#check();
+    const record: LookRecord = {
+      t: 'look',
+      case: this.#case,
+      key,
+      stream,
+      at: this.#now(),
+      frames: log.frames.length,
+      closed: log.closed !== null,
+    };
+    this.#write(record);
+    return record;
+  }
+
+  async sleep(key: string, ms: number): Promise<void> {
+    this.#check();
+    const t0 = this.#now();
+    await new Promise<void>((resolve) => {
+      const settle = () => {
+        clearTimeout(timer);
+        this.#signal.removeEventListener('abort', settle);
+        resolve();
+      };
+      const timer = setTimeout(settle, ms);
+      this.#signal.addEventListener('abort', settle);
+    });
+    this.#check();
+    this.#write({ t: 'sleep', case: this.#case, key, t0, t1: this.#now() });
+  }
+
+  hold(stream: string, held: boolean): void {
+    const { wire } = this.#stream(stream);
+    if (held) wire.pause();
+    else wire.resume();
+  }
+
+  close(stream: string): void {
+    const live = this.#stream(stream);
+    const open = live.log.open.status === 200 || live.log.open.status === 101;
+    if (!open || live.log.closed !== null) return;
+    live.log.closed = { t: 'close', case: this.#case, key: stream, at: this.#now(), by: 'suite' };
+    this.#write(live.log.closed);
+    live.wire.close();
+    live.release();
+  }
+
+  closeAll(): void {
+    for (const key of this.#streams.keys()) this.close(key);
+  }
+}
+
+/** Takes the same steps again from a trace. Pure: the same trace gives the same steps. */
+export class TapeSteps implements Steps {
+  readonly #steps = new Map<string, StepRecord>();
+  readonly #frames = new Map<string, FrameRecord[]>();
+  readonly #closes = new Map<string, CloseRecord>();
+
+  constructor(trace: CaseTrace) {
+    for (const event of trace.events) {
+      if (event.t === 'frame') {
+        const stream = event.key.slice(0, event.key.lastIndexOf('#'));
+        const frames = this.#frames.get(stream) ?? [];
+        frames.push(event);
+        this.#frames.set(stream, frames);
+      } else if (event.t === 'close') this.#closes.set(event.key, event);
+      else this.#steps.set(event.key, event);
+    }
+  }
+
+  #take<T extends StepRecord['t']>(t: T, key: string): Extract<StepRecord, { t: T }> {
+    const step = this.#steps.get(key);
+    if (step === undefined) throw new Interrupted(`the trace ends before step ${key}`);
+    if (step.t !== t)
+      throw new Error(
+        `step ${key} of the trace is ${step.t}, not ${t}: another version of the suite wrote it`,
+      );
+    return step as Extract<StepRecord, { t: T }>;
+  }
+
+  async http(key: string): Promise<HttpRecord> {
+    return this.#take('http', key);
+  }
+
+  async open(key: string): Promise<StreamLog> {
+    return {
+      open: this.#take('open', key),
+      frames: this.#frames.get(key) ?? [],
+      closed: this.#closes.get(key) ?? null,
+    };
+  }
+
+  async send(key: string): Promise<SendRecord> {
+    return this.#take('send', key);
+  }
+
+  async look(key: string): Promise<LookRecord> {
+    return this.#take('look', key);
+  }
+
+  async sleep(key: string): Promise<void> {
+    this.#take('sleep', key);
+  }
+
+  hold(): void {
+    // Nothing is read from a trace.
+  }
+
+  close(): void {
+    // Its close is on the tape.
+  }
+}

@@ -1,0 +1,196 @@
+/** The relay under test: reached by URL, or started as a process. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
+import { createServer } from 'node:net';
+import {
+  AUTH_SCHEME,
+  COMPAT_LIMITS,
+  DEFAULT_TIMINGS,
+  DEFAULT_LIMITS,
+  LIMITS,
+  pathOf,
+  PROTOCOL,
+  requestText,
+  TIMINGS,
+  type Bound,
+  type Level,
+  type Profile,
+} from '@bot2bot/schemas';
+import { identityOf, registrationOf } from '../../script/keys.ts';
+import { Value } from '../../script/script.ts';
+import type { TargetFacts } from '../../trace/records.ts';
+import { Wire } from '../wire.ts';
+
+/** The target did not answer. The message says what was tried. */
+export class Unreachable extends Error {}
+
+const START_MS = 30_000;
+const PROBE_MS = 5_000;
+const PROBE_TRIES = 3;
+
+export interface RunningTarget {
+  readonly url: string;
+  /** The process, when the suite started it. */
+  readonly child: ChildProcess | null;
+  stop(): Promise<void>;
+}
+
+/** A port outside the range from which systems take the ports of outgoing connections. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + randomInt(22_000);
+    const free = await new Promise<boolean>((resolve) => {
+      const server = createServer();
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
+}
+
+/**
+ * Start the target.
+ * @param command run by the shell; `{port}` in it and PORT in its environment are a free port.
+ * @throws {Unreachable} when nothing answers on the port in time.
+ */
+export async function startTarget(command: string, signal: AbortSignal): Promise<RunningTarget> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(command.replaceAll('{port}', String(port)), {
+    shell: true,
+    detached: true,
+    env: { ...process.env, PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    const kill = (name: NodeJS.Signals) => {
+      try {
+        process.kill(-(child.pid ?? 0), name);
+      } catch {
+        // It ended by itself.
+      }
+    };
+    kill('SIGTERM');
+    const timer = setTimeout(() => kill('SIGKILL'), 3_000);
+    await ended;
+    clearTimeout(timer);
+  };
+  const wire = new Wire(url);
+  const deadline = performance.now() + START_MS;
+  while (performance.now() < deadline && !signal.aborted) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Unreachable(
+        `the command ended before it served (exit ${child.exitCode ?? child.signalCode})${said === '' ? '' : `: ${said.trim()}`}`,
+      );
+    }
+    const answer = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: 1_000 });
+    if (answer.status !== 0 || answer.error !== 'ECONNREFUSED') {
+      wire.close();
+      return { url, child, stop };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  wire.close();
+  await stop();
+  throw new Unreachable(`the command did not listen on port ${port} within ${START_MS / 1000} s`);
+}
+
+function numbers<K extends string>(
+  declared: Value,
+  defaults: Readonly<Record<K, number>>,
+): Record<K, number> {
+  const entries = Object.entries<number>(defaults).map(([name, value]) => {
+    const given = declared.get(name).number;
+    return [name, Number.isFinite(given) && given > 0 ? given : value];
+  });
+  return Object.fromEntries(entries) as Record<K, number>;
+}
+
+/** Ask for one thing of each profile. A path that is not served, or not with this method, is a profile that is not. */
+async function served(wire: Wire): Promise<string[]> {
+  const me = identityOf(`t${randomBytes(12).toString('hex')}`, randomBytes(32), randomBytes(32));
+  const { handle, boxPub } = me;
+  const [ts, n] = [Date.now(), randomBytes(18).toString('base64url')];
+  const sealed = { ciphertext: 'AAAA', nonce: randomBytes(24).toString('base64') };
+  const claim = `${pathOf('claimMessage', 'probe-by-suite')}?timeout=1`;
+  const probes: readonly (readonly [Profile, string, string, unknown, string?])[] = [
+    ['rooms', 'GET', pathOf('readTranscript', 'probe-by-suite'), undefined],
+    ['identity', 'POST', pathOf('registerIdentity'), registrationOf(me)],
+    [
+      'claims',
+      'POST',
+      claim,
+      { handle },
+      `${AUTH_SCHEME} ts=${ts},n=${n},sig=${me.sign(requestText('POST', claim, ts, n))}`,
+    ],
+    ['dm', 'POST', pathOf('sendDm', handle), { ...sealed, sender_eph_pub: boxPub }],
+    ['directory', 'GET', pathOf('searchAgents'), undefined],
+  ];
+  const found: string[] = [];
+  for (const [profile, method, path, body, authorization] of probes) {
+    const { status } = await wire.http({
+      method,
+      path,
+      headers: {
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(authorization === undefined ? {} : { Authorization: authorization }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      timeoutMs: PROBE_MS,
+    });
+    if (![404, 405, 501].includes(status)) found.push(profile);
+  }
+  return found;
+}
+
+function outsideOf(
+  table: Readonly<Record<string, Bound>>,
+  values: Readonly<Record<string, number>>,
+  profiles: readonly string[],
+): string[] {
+  return Object.entries(table).flatMap(([name, { min, max, profile }]) => {
+    const value = values[name] ?? NaN;
+    return !profiles.includes(profile) || (value >= min && value <= max) ? [] : [`${name} = ${value}`];
+  });
+}
+
+/**
+ * Ask the target what it is.
+ * @param level judge at this level whatever it says.
+ * @throws {Unreachable}
+ */
+export async function probe(url: string, level: Level | undefined): Promise<TargetFacts> {
+  const wire = new Wire(url);
+  const ask = () => wire.http({ method: 'GET', path: pathOf('discovery'), timeoutMs: PROBE_MS });
+  let answer = await ask();
+  for (let tries = 1; answer.error === 'NO_ANSWER' && tries < PROBE_TRIES; tries++) answer = await ask();
+  if (answer.status === 0) {
+    const health = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: PROBE_MS });
+    if (health.status === 0 && health.error !== 'ECONNRESET')
+      throw new Unreachable(`${new URL(url).origin} does not answer (${health.error ?? ''})`);
+  }
+  const json = Value.parse(answer.resBody);
+  const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
+  const found = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire);
+  // What agents do is signed or addressed to a handle: without identities there is none.
+  const profiles = found.filter((profile) => profile === 'rooms' || found.includes('identity'));
+  wire.close();
+  const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';
+  const limits = numbers(json.get('limits'), declared ? DEFAULT_LIMITS : COMPAT_LIMITS);
+  const timings = numbers(json.get('timings'), DEFAULT_TIMINGS);
+  const name = json.get('implementation').get('name').string;
+  return {
+    url: new URL(url).origin + new URL(url).pathname.replace(/\/$/, ''),
+    level: level ?? said,
+    declared,
+    profiles,
+    limits,
+    timings,
+    outside: [...outsideOf(LIMITS, limits, profiles), ...outsideOf(TIMINGS, timings, profiles)],
+    implementation: name === '' ? null : { name, version: json.get('implementation').get('version').string },
+  };
+}

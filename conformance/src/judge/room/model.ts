@@ -1,0 +1,65 @@
+/**
+ * The executable specification of a room: a pure function from what a case did and saw to what the rules say of it.
+ *
+ * Order is observed, not searched for: a post's answer carries its seq. Everything that clocks and networks blur is an
+ * interval: a post happened somewhere between its request and its answer; a message may or must have expired; a room
+ * may or must be gone.
+ */
+import { judgeAnswers } from './posts.ts';
+import { judgeDeliveries } from './deliveries.ts';
+import { historiesOf } from './history.ts';
+import { judgeRead } from './reads.ts';
+import { judgeEpochs, judgeStream } from './streams.ts';
+import { Room } from './known.ts';
+import type { Outcome } from '../../script/script.ts';
+import type { CaseTrace, RunRecord } from '../../trace/records.ts';
+
+/** The rules on which the model decides. */
+export const MODEL_RULES: readonly string[] = [
+  'MSG-2',
+  'MSG-3',
+  'MSG-9',
+  'MSG-10',
+  'MSG-12',
+  'MSG-14',
+  'MSG-15',
+  'MSG-19',
+  'MSG-21',
+  'MSG-22',
+  'ROOM-4',
+  'READ-1',
+  'READ-4',
+  'READ-5',
+  'READ-6',
+  'READ-7',
+  'READ-8',
+  'READ-9',
+  'READ-10',
+  'READ-11',
+  'READ-12',
+  'STREAM-2',
+  'STREAM-3',
+  'STREAM-5',
+  'STREAM-7',
+  'SIGN-1',
+  'SIGN-4',
+  'SIGN-5',
+];
+
+/** Judge every room of a case. */
+export function judgeRooms(run: RunRecord, trace: CaseTrace): Outcome[] {
+  const histories = historiesOf(run, trace);
+  const nonces = new Map(
+    [...histories].map(([id, { posts }]) => [id, new Set(posts.map(({ nonce }) => nonce))]),
+  );
+  return [...histories].flatMap(([id, history]) => {
+    const elsewhere = (nonce: string) => [...nonces].some(([other, set]) => other !== id && set.has(nonce));
+    const room = new Room(run, history, elsewhere);
+    judgeAnswers(room);
+    judgeDeliveries(room);
+    for (const read of room.reads) judgeRead(room, read);
+    for (const stream of room.streams) judgeStream(room, stream);
+    judgeEpochs(room);
+    return room.outcomes;
+  });
+}

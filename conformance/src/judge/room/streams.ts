@@ -1,0 +1,150 @@
+/** What a stream of a room must show, and the epoch that all answers must name. */
+import { numberIn, queryOf, type StreamSeen } from './history.ts';
+import { judgeRead } from './reads.ts';
+import type { Known, Room } from './known.ts';
+import type { Frame } from '../../script/script.ts';
+
+/** A stream may lag this far behind an answer before a message counts as missing, in ms. */
+const LIVE_MS = 2_000;
+
+export function judgeStream(room: Room, stream: StreamSeen): void {
+  const { open, frames } = stream;
+  const { key } = open;
+  const types = frames.map((frame) => frame.type);
+  const readyAt = types.indexOf('ready');
+  const early = types.slice(0, readyAt < 0 ? types.length : readyAt).find((type) => type !== 'message');
+  room.judge(
+    'STREAM-2',
+    early === undefined,
+    'only buffered messages before ready',
+    `a ${early ?? ''} frame`,
+    key,
+  );
+  room.judge('STREAM-2', types.filter((type) => type === 'ready').length <= 1, 'one ready', 'several', key);
+  const ready = frames[readyAt];
+  if (ready === undefined) return;
+  const query = queryOf(open.path);
+  const replay = frames.slice(0, readyAt).map((frame) => frame.json.get('seq').number);
+  const live = frames.slice(readyAt + 1).filter((frame) => frame.type === 'message');
+  const resumed = /^([A-Za-z0-9_-]{8,32}):(\d{1,16})$/.exec(open.reqHeaders['Last-Event-ID'] ?? '');
+  const takesAfter = open.kind === 'sse' || room.hardened;
+  const usesId = room.hardened && resumed !== null && open.kind === 'sse';
+  const asked = usesId ? Number(resumed[2]) : numberIn(query, 'after', 0, 0, Number.MAX_SAFE_INTEGER);
+  const after = takesAfter ? asked : 0;
+  judgeRead(room, {
+    key,
+    kind: 'stream',
+    t0: open.t0,
+    t1: ready.at,
+    after,
+    epochAsked: usesId ? (resumed[1] ?? null) : query.get('epoch'),
+    json: ready.json,
+    messages: frames.slice(0, readyAt).map((frame) => frame.json),
+    limit: Infinity,
+  });
+  const foreign = room.hardened && ready.json.get('reset').raw === true;
+  judgeFloor(room, stream, ready, foreign ? 0 : after, replay, live);
+  judgeLive(room, stream, ready, foreign ? 0 : after, replay, live);
+  if (room.hardened && open.kind === 'sse') judgeIds(room, stream, ready);
+}
+
+function judgeFloor(
+  room: Room,
+  stream: StreamSeen,
+  ready: Frame,
+  after: number,
+  replay: readonly number[],
+  live: readonly Frame[],
+): void {
+  const { key } = stream.open;
+  const floor = ready.json.get('last_seq').number;
+  if (Number.isNaN(floor)) return;
+  const most = Math.max(after, 0, ...replay);
+  room.judge('STREAM-5', floor <= most, `last_seq of at most ${most}`, `${floor}`, key);
+  const below = live.find((frame) => frame.json.get('seq').number <= floor);
+  room.judge(
+    'STREAM-5',
+    below === undefined,
+    `only messages above ${floor} after ready`,
+    `seq ${below?.json.get('seq').number ?? ''}`,
+    key,
+  );
+}
+
+function judgeLive(
+  room: Room,
+  stream: StreamSeen,
+  ready: Frame,
+  after: number,
+  replay: readonly number[],
+  live: readonly Frame[],
+): void {
+  const { key } = stream.open;
+  const seqs = [...replay, ...live.map((frame) => frame.json.get('seq').number)];
+  const disorder = seqs.findIndex((seq, i) => i > 0 && !(seq > (seqs[i - 1] ?? NaN)));
+  room.judge(
+    'STREAM-3',
+    disorder < 0,
+    'each message once, in the order of seq',
+    `seq ${seqs[disorder] ?? ''} after ${seqs[disorder - 1] ?? ''}`,
+    key,
+  );
+  const seen = new Set(seqs);
+  const newest = seqs.at(-1) ?? 0;
+  const until = stream.close?.at ?? stream.last;
+  const missing = [...room.known.values()].filter(
+    (known) =>
+      known.seq > after &&
+      !seen.has(known.seq) &&
+      known.since >= ready.at &&
+      !room.mayExpire(known, Math.min(until, known.since + LIVE_MS)),
+  );
+  const judge = (lost: Known | undefined, late?: true) => {
+    const want = `seq ${lost?.seq ?? ''}, accepted while the stream was open`;
+    const evidence = [lost?.post?.key ?? key, key];
+    const [ok, got] = lost === undefined ? [true, ''] : [false, 'a stream without it'];
+    room.outcomes.push({ rule: 'STREAM-3', ok, want, got, evidence, ...(late === true ? { late } : {}) });
+  };
+  judge(missing.find(({ seq }) => seq < newest));
+  judge(
+    missing.find(({ seq, since }) => seq > newest && since + LIVE_MS < until),
+    true,
+  );
+}
+
+function judgeIds(room: Room, stream: StreamSeen, ready: Frame): void {
+  const { key } = stream.open;
+  const epoch = ready.json.get('epoch').string;
+  for (const frame of stream.frames) {
+    if (frame.type !== 'message' && frame.type !== 'ready') continue;
+    const seq = frame.json.get(frame.type === 'ready' ? 'last_seq' : 'seq').number;
+    room.judge(
+      'STREAM-7',
+      frame.id === `${epoch}:${seq}`,
+      `the event id ${epoch}:${seq}`,
+      frame.id ?? 'none',
+      key,
+    );
+  }
+}
+
+/** One epoch while the room certainly exists. */
+export function judgeEpochs(room: Room): void {
+  if (!room.hardened) return;
+  const seen = [
+    ...room.reads
+      .filter((read) => read.kind !== 'stream')
+      .map((read) => ({ epoch: read.json.get('epoch').string, at: read.t1, key: read.key })),
+    ...room.streams.flatMap((stream) => {
+      const ready = stream.frames.find((frame) => frame.type === 'ready');
+      return ready === undefined
+        ? []
+        : [{ epoch: ready.json.get('epoch').string, at: ready.at, key: stream.open.key }];
+    }),
+  ].filter(({ epoch }) => epoch !== '');
+  const [first] = seen.sort((a, b) => a.at - b.at);
+  for (const { epoch, at, key } of seen) {
+    if (first === undefined || room.mayBeAnother(at)) return;
+    room.judge('READ-11', epoch === first.epoch, `the epoch ${first.epoch}`, epoch, first.key, key);
+  }
+}

@@ -1,0 +1,92 @@
+/** Operations of programs that claim: run only where the target serves the profile `claims`. */
+import fc from 'fast-check';
+import type { Identity } from '../script/keys.ts';
+import type { Script } from '../script/script.ts';
+import { claimIdOf, Consumer, seqOf } from '../script/consumer.ts';
+
+/** Two leases; the shorter one runs out within a program. */
+const LEASES_MS = [1_000, 20_000] as const;
+/** After a lease this is certainly past it, in ms. */
+const PAST_MS = 100;
+const CUT_MS = 2;
+
+/** `shared`: by the handle of the whole program, not by the branch's own. `of` names a grant, the newest first. */
+export type ClaimStep = { readonly shared: boolean } & (
+  | { readonly op: 'claim'; readonly lease: number; readonly excludes: boolean; readonly cut: boolean }
+  | { readonly op: 'ack'; readonly of: number; readonly cut: boolean }
+  | { readonly op: 'ack-late'; readonly of: number }
+  | { readonly op: 'renew'; readonly of: number; readonly lease: number }
+  | { readonly op: 'release'; readonly of: number }
+);
+
+const shared = fc.boolean();
+const seldom = fc.constantFrom(false, false, false, false, false, true);
+const lease = fc.constantFrom(...LEASES_MS);
+const of = fc.constantFrom(0, 0, 0, 1, 2);
+
+export const claimStep: fc.Arbitrary<ClaimStep> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ op: fc.constant('claim' as const), shared, lease, excludes: seldom, cut: seldom }),
+  },
+  { weight: 5, arbitrary: fc.record({ op: fc.constant('ack' as const), shared, of, cut: seldom }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('ack-late' as const), shared, of }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('renew' as const), shared, of, lease }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('release' as const), shared, of }) },
+);
+
+export function isClaimStep(given: { readonly op: string }): given is ClaimStep {
+  return ['claim', 'ack', 'ack-late', 'renew', 'release'].includes(given.op);
+}
+
+/** The handles of a branch, and what they were granted. */
+export class Desk {
+  readonly #shared: Identity;
+  #own: Identity | undefined;
+  readonly #grants = new Map<string, { id: string; seq: number }[]>();
+
+  constructor(shared: Identity) {
+    this.#shared = shared;
+  }
+
+  /** Of another branch, which knows what this one was granted. */
+  branch(): Desk {
+    const desk = new Desk(this.#shared);
+    for (const [handle, grants] of this.#grants) desk.#grants.set(handle, [...grants]);
+    return desk;
+  }
+
+  async step(script: Script, room: string, given: ClaimStep): Promise<void> {
+    const identity = given.shared ? this.#shared : (this.#own ??= await script.agent());
+    const who = new Consumer(script, room, identity);
+    const grants = this.#grants.get(who.handle) ?? [];
+    this.#grants.set(who.handle, grants);
+    const named = ('of' in given ? grants.at(-1 - given.of) : undefined) ?? { id: 'c_never_granted', seq: 1 };
+    const cut = 'cut' in given && given.cut ? CUT_MS : undefined;
+    switch (given.op) {
+      case 'claim': {
+        const exclude_senders = given.excludes ? ['suite'] : [];
+        const timed = script.hardened ? { lease_ms: given.lease } : {};
+        const reply = await who.claim({
+          ...timed,
+          exclude_senders,
+          ...(cut === undefined ? {} : { cutMs: cut }),
+        });
+        if (!Number.isNaN(seqOf(reply))) grants.push({ id: claimIdOf(reply), seq: seqOf(reply) });
+        return;
+      }
+      case 'ack':
+        await who.ack(named, cut);
+        return;
+      case 'ack-late':
+        if (script.hardened) await script.sleep(LEASES_MS[0] + PAST_MS);
+        await who.ack(named);
+        return;
+      case 'renew':
+        if (script.hardened) await who.renew(named.id, given.lease);
+        return;
+      case 'release':
+        if (script.hardened) await who.release(named.id);
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/** The report as a page that needs nothing but itself: no script, nothing loaded. */
+import { diagram } from './diagram.ts';
+import { STYLE } from './style.ts';
+import type { Report } from '../report.ts';
+import {
+  families,
+  implementation,
+  markOf,
+  others,
+  relayRules,
+  repetition,
+  tally,
+  verdictWords,
+  type Mark,
+} from '../tally.ts';
+import { NOTHING, xml, type Markup } from '../xml.ts';
+
+const MARK_WORDS: Readonly<Record<Mark, string>> = {
+  pass: 'pass',
+  fail: 'fail',
+  known: 'known to fail',
+  warn: 'warn',
+  'not-applicable': 'not applicable',
+  'not-observed': 'not observed',
+  inconclusive: 'inconclusive',
+  excluded: 'excluded',
+};
+
+/** A sentence of the specification, with its code as code. */
+function prose(sentence: string): Markup[] {
+  return sentence
+    .split('`')
+    .map((part, index) => (index % 2 === 1 ? xml`<code>${part}</code>` : xml`${part}`));
+}
+
+function head(report: Report): Markup {
+  const { target } = report;
+  const relay = relayRules(report);
+  const fact = (name: string, value: string) =>
+    value === '' ? NOTHING : xml`<div><dt>${name}</dt><dd>${value}</dd></div>\n`;
+  return xml`<header>
+<p class="suite">Bot2Bot conformance</p>
+<h1 class="${report.outcome}">${verdictWords(report)}</h1>
+<p class="who">${implementation(report)} at level ${target.level}, specification ${report.spec}</p>
+${target.lab ? xml`<p class="lab">In lab, not a certificate. Declared outside the ranges: ${target.outside_ranges.join(', ')}</p>` : NOTHING}
+<dl>
+${fact('Relay', target.url)}${fact('Profiles', target.profiles.join(', '))}${fact('Seed', String(report.seed))}${fact('Started', report.started_at)}${fact('Suite', report.suite)}${fact('Lanes', `${report.cert ? 'all (--cert)' : 'quick and long'}${report.strict ? ', --strict' : ''}`)}${fact('Below the default', target.below_default.join(', '))}</dl>
+<ul class="counts">
+${[...tally(relay)].map(([mark, count]) => xml`<li class="${mark}"><b>${count}</b> of ${relay.length} ${MARK_WORDS[mark]}</li>\n`)}</ul>
+</header>
+`;
+}
+
+function bars(report: Report): Markup {
+  const rows = [...families(relayRules(report))].map(([family, rules]) => {
+    const counts = tally(rules);
+    const rest = others(counts);
+    const words = `${counts.get('pass') ?? 0} of ${rules.length} pass${rest === '' ? '' : `, ${rest}`}`;
+    return xml`<li><b>${family}</b><span class="bar" aria-hidden="true">${[...counts].map(
+      ([mark, count]) => xml`<i class="${mark}" style="flex-grow:${count}"></i>`,
+    )}</span><span>${words}</span></li>\n`;
+  });
+  return xml`<section><h2>Chapters</h2>
+<ul class="chapters">
+${rows}</ul>
+</section>
+`;
+}
+
+function failureArticle(report: Report, failure: Report['failures'][number]): Markup {
+  const rule = report.rules.find(({ id }) => id === failure.rule);
+  const mark = rule === undefined ? 'fail' : markOf(rule);
+  const repro =
+    failure.repro === null
+      ? NOTHING
+      : xml`<li><a href="${failure.repro}">${failure.repro}</a> repeats it with curl</li>`;
+  return xml`<article id="${failure.rule}" class="${mark}">
+<h3><span class="mark ${mark}">${MARK_WORDS[mark]}</span> ${failure.rule}</h3>
+<p class="sentence">${prose(rule?.sentence ?? '')}</p>
+${rule?.known === undefined ? NOTHING : xml`<p>Known, from the baseline: ${rule.known}</p>`}
+<dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Observed</dt><dd>${failure.observed}</dd></div></dl>
+<ul class="aside"><li>${repetition(failure.repeated)}</li><li>case ${failure.case}</li>${repro}</ul>
+<div class="scroll" tabindex="0" role="group" aria-label="Sequence diagram of ${failure.rule}">${diagram(failure.exchange, `What was sent and what came, up to the failure of ${failure.rule}`)}</div>
+</article>
+`;
+}
+
+function failures(report: Report): Markup {
+  if (report.failures.length === 0) return NOTHING;
+  return xml`<section><h2>Failures</h2>
+<p class="hint">Each diagram ends where the rule was broken; the steps that show it are highlighted. Point at a step to read more of it; all of it is in trace.ndjson.</p>
+${report.failures.map((failure) => failureArticle(report, failure))}</section>
+`;
+}
+
+function remarks({ troubles, baseline }: Report): Markup {
+  const lines = [
+    ...troubles.map(({ case: name, why }) => xml`<li>${name} did not run to its end: ${why}</li>\n`),
+    ...(baseline?.stale ?? []).map((id) => xml`<li>${id} passes, yet is in the baseline: remove it</li>\n`),
+    ...(baseline?.not_tested ?? []).map(
+      (id) => xml`<li>${id} is in the baseline, and was not tested in this run</li>\n`,
+    ),
+  ];
+  return lines.length === 0 ? NOTHING : xml`<section><h2>Remarks</h2><ul>\n${lines}</ul></section>\n`;
+}
+
+function table(report: Report): Markup {
+  const failed = new Set(report.failures.map(({ rule }) => rule));
+  const rows = report.rules.map((rule) => {
+    const mark = markOf(rule);
+    const why = rule.known ?? rule.reason;
+    const mutants = rule.mutants_killed;
+    return xml`<tr><th scope="row">${failed.has(rule.id) ? xml`<a href="#${rule.id}">${rule.id}</a>` : rule.id}<small>${rule.word} · ${rule.level}</small></th><td class="sentence">${prose(rule.sentence)}</td><td><span class="mark ${mark}">${MARK_WORDS[mark]}</span>${why === undefined ? NOTHING : xml`<small>${why}</small>`}</td><td class="number">${rule.tested === 0 ? '–' : `${rule.held} of ${rule.tested}`}</td><td class="mutants">${mutants.length === 0 ? '–' : mutants.map((name) => xml`<code>${name.slice(name.indexOf('/') + 1)}</code> `)}</td></tr>\n`;
+  });
+  return xml`<section><h2>All rules</h2>
+<p class="hint">Held: how often the rule held, of the times that it was put to the test. Mutants: broken relays that the suite tells by this rule.</p>
+<table>
+<thead><tr><th scope="col">Rule</th><th scope="col">Sentence</th><th scope="col">Verdict</th><th scope="col">Held</th><th scope="col">Mutants killed</th></tr></thead>
+<tbody>
+${rows}</tbody>
+</table>
+</section>
+`;
+}
+
+/** `report.html`: well-formed as XML too. */
+export function html(report: Report): string {
+  return xml`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8"/>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<meta name="color-scheme" content="light dark"/>
+<title>${verdictWords(report)}: ${implementation(report)}</title>
+<style>${{ markup: STYLE }}</style>
+</head>
+<body>
+${head(report)}<main>
+${bars(report)}${failures(report)}${remarks(report)}${table(report)}</main>
+</body>
+</html>
+`.markup;
+}

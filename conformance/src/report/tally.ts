@@ -1,0 +1,73 @@
+/** What every form of a report counts and calls alike. */
+import type { Verdict } from '../judge/verdict.ts';
+import { VERDICTS, type Report } from './report.ts';
+
+type Rule = Report['rules'][number];
+
+/** A verdict, or `known`: it fails, as the baseline says. */
+export type Mark = Verdict | 'known';
+const MARKS: readonly Mark[] = VERDICTS.flatMap((verdict): Mark[] =>
+  verdict === 'fail' ? ['fail', 'known'] : [verdict],
+);
+
+export const markOf = (rule: Rule): Mark => (rule.known === undefined ? rule.verdict : 'known');
+
+/** The rules that bear on a relay: the denominator of every count. */
+export function relayRules(report: Report): Rule[] {
+  return report.rules.filter(
+    ({ verdict, reason }) => verdict !== 'excluded' || reason !== 'a rule for clients',
+  );
+}
+
+/** How many of the rules have each mark; those that none has are left out. */
+export function tally(rules: readonly Rule[]): Map<Mark, number> {
+  return new Map(
+    MARKS.map((mark): [Mark, number] => [mark, rules.filter((rule) => markOf(rule) === mark).length]).filter(
+      ([, count]) => count > 0,
+    ),
+  );
+}
+
+/** Rules by chapter: `MSG` → its rules, in order. */
+export function families(rules: readonly Rule[]): Map<string, Rule[]> {
+  const found = new Map<string, Rule[]>();
+  for (const rule of rules) {
+    const family = rule.id.split('-')[0] ?? rule.id;
+    found.set(family, [...(found.get(family) ?? []), rule]);
+  }
+  return found;
+}
+
+/** `2 fail, 1 not-observed`: all but what passes. */
+export function others(counts: ReadonlyMap<Mark, number>): string {
+  return [...counts]
+    .filter(([mark]) => mark !== 'pass')
+    .map(([mark, count]) => `${count} ${mark === 'known' ? 'known to fail' : mark}`)
+    .join(', ');
+}
+
+export function verdictWords({ outcome, target, baseline }: Report): string {
+  switch (outcome) {
+    case 'conformant':
+      return target.lab ? 'CONFORMANT IN LAB' : 'CONFORMANT';
+    case 'as-baseline':
+      return 'NOT CONFORMANT, as the baseline says';
+    case 'violation':
+      return 'NOT CONFORMANT';
+    case 'stale-baseline':
+      return `STALE BASELINE: remove ${baseline?.stale.join(', ') ?? ''}`;
+    case 'incomplete':
+      return 'INCOMPLETE: no verdict';
+  }
+}
+
+export function implementation({ target }: Report): string {
+  return target.implementation === null
+    ? 'an undeclared implementation'
+    : `${target.implementation.name} ${target.implementation.version}`;
+}
+
+export function repetition(repeated: boolean | null): string {
+  if (repeated === null) return 'not repeated';
+  return repeated ? 'happened again when repeated' : 'intermittent: did not happen again';
+}

@@ -1,0 +1,17 @@
+/** Writes a report's files. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { html } from './html/page.ts';
+import { junit } from './junit.ts';
+import type { Made } from './report.ts';
+
+/** Write `report.html`, `report.json`, `junit.xml`, the scripts and the cases into a folder that is made. */
+export function writeReport(folder: string, { report, scripts }: Made): void {
+  mkdirSync(join(folder, 'repro'), { recursive: true });
+  mkdirSync(join(folder, 'cases'), { recursive: true });
+  writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(join(folder, 'report.html'), html(report));
+  writeFileSync(join(folder, 'junit.xml'), junit(report));
+  for (const [name, text] of scripts)
+    writeFileSync(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 });
+}
