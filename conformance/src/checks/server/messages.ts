@@ -11,7 +11,7 @@ const EXT_CHARS = 1_024;
 
 const TTL_MAX_MS = 31_622_400_000;
 
-export async function refused(
+async function refused(
   t: RelayScript,
   rule: string,
   room: string,
