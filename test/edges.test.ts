@@ -43,6 +43,47 @@ describe('packages import along the edges of their package.json', () => {
   });
 
   it.each([
+    ['trace', '../script/script.ts', 'trace imports nothing else of the suite'],
+    ['script', '../checks/check.ts', 'script imports trace alone'],
+    ['checks', '../programs/run.ts', 'checks import script and trace'],
+    ['checks/server', '../../judge/case.ts', 'checks import script and trace'],
+    ['checks', 'fast-check', 'checks import script and trace'],
+    ['programs', '../judge/case.ts', 'programs import checks, script and trace'],
+    ['judge', '../drive/wire.ts', 'the judge opens no socket and loads no driver'],
+    ['judge/claims', '../../report/report.ts', 'the judge opens no socket and loads no driver'],
+    ['judge', 'ws', 'the judge opens no socket and loads no driver'],
+    ['drive', '../report/report.ts', 'what drives a target makes no report'],
+    ['drive/target', '../../cli/flags.ts', 'what drives a target makes no report'],
+    ['report', '../drive/wire.ts', 'a report is made of verdicts and the trace'],
+    ['report/html', '../../programs/run.ts', 'a report is made of verdicts and the trace'],
+    ['judge', '@bot2bot/server', 'the suite imports schemas alone'],
+  ])('in the suite, %s may not import %s', (folder, specifier, message) => {
+    const { status, output } = lint(`conformance/src/${folder}`, specifier);
+    expect(status).not.toBe(0);
+    expect(output).toContain(message);
+  });
+
+  it.each([
+    ['judge', '../programs/run.ts'],
+    ['drive', '../judge/case.ts'],
+    ['report', '../judge/verdict.ts'],
+    ['script', '../trace/records.ts'],
+    ['cli', '../drive/runner.ts'],
+  ])('in the suite, %s may import %s', (folder, specifier) => {
+    expect(lint(`conformance/src/${folder}`, specifier)).toMatchObject({ status: 0 });
+  });
+
+  it('no file imports in a circle', () => {
+    const folder = 'conformance/src/trace';
+    const back = join(root, folder, 'edge-probe-back.ts');
+    written.push(back);
+    writeFileSync(back, `import * as other from './${probe}';\nexport const used = other;\n`);
+    const { status, output } = lint(folder, './edge-probe-back.ts');
+    expect(status).not.toBe(0);
+    expect(output).toContain('no-cycle');
+  });
+
+  it.each([
     ['reference-server/src', '@bot2bot/schemas'],
     ['conformance/src', '@bot2bot/schemas'],
     ['reference-sdk/src', 'tweetnacl'],
