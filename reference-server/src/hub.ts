@@ -5,11 +5,11 @@ import type { RelayLimits } from './config.ts';
 import { encode, KEEPALIVE, type Format } from './encoding.ts';
 import type { Engine } from './engine/engine.ts';
 import type { RoomLog } from './log.ts';
-import { BLOCK_BYTES, sendAnswer, wholeOf, type Position, type ReadAnswer } from './page.ts';
+import { BLOCK_BYTES, sendAnswer, wholeOf, type ReadAnswer } from './page.ts';
 import { presenceJson, readyJson, tailOf, takeNews } from './presence.ts';
 import { RequestProblem } from './problem.ts';
 import { shareOf, type Cap } from './rate-limit.ts';
-import { atEnd, keepWarm, Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
+import { atEnd, keepWarm, Room, type Claimant, type Position, type Subscriber, type Waiter } from './room.ts';
 
 /** Bytes taken from the log at a time for a subscriber that does not keep up with the others. */
 const FEED_BYTES = 64 << 10;

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
-import type { RoomLog } from './log.ts';
-import type { Entry } from './message.ts';
+import type { Entry, RoomLog } from './log.ts';
 import { RequestProblem } from './problem.ts';
 import { shareOf, type Cap } from './rate-limit.ts';
 

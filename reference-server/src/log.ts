@@ -3,7 +3,7 @@ import type { Limits, Timings } from '@bot2bot/schemas';
 import type { Client } from './address.ts';
 import type { Budget } from './budget.ts';
 import { eventChunk, payloadOf, unchunked, type EncodingCache, type Format } from './encoding.ts';
-import { ciphertextOf, Entry, frameOf, type Draft } from './message.ts';
+import { ciphertextOf, fieldsOf, frameOf, type Draft } from './message.ts';
 
 /** Held for a message besides its frame, and for a nonce that is remembered after it. */
 export const ENTRY_BYTES = 400;
@@ -15,6 +15,59 @@ interface Remembered {
   readonly at: number;
   /** Hash of the ciphertext; empty while the message itself is held. */
   digest: string;
+}
+
+const EMPTY = Buffer.alloc(0);
+const OPEN = Buffer.from('{');
+
+/** A message in a room's log. */
+export class Entry {
+  readonly log: RoomLog;
+  readonly seq: number;
+  readonly id: string;
+  readonly sender: string;
+  /** Handle that signed it. */
+  readonly handle: string | undefined;
+  readonly expiresAt: number;
+  readonly ts: number;
+  readonly nonce: string;
+  /** Key of the account in the budget that its bytes are charged to. */
+  account = '';
+  /** The message as a WebSocket text frame, from which all other forms are made; null once it has expired or was evicted. */
+  frame: Buffer | null;
+  /** The message as an event of a stream (SSE), while that form is cached. */
+  event: Buffer | null = null;
+
+  constructor(
+    log: RoomLog,
+    place: { seq: number; id: string; ts: number; expiresAt: number },
+    draft: Draft,
+    frame: Buffer,
+  ) {
+    this.log = log;
+    this.seq = place.seq;
+    this.id = place.id;
+    this.ts = place.ts;
+    this.expiresAt = place.expiresAt;
+    this.sender = draft.sender;
+    this.handle = draft.signature?.handle;
+    this.nonce = draft.nonce;
+    this.frame = frame;
+  }
+
+  get live(): boolean {
+    return this.frame !== null;
+  }
+
+  /** Its JSON as reads return it, without the opening brace; empty once the message is gone. */
+  get fields(): Buffer {
+    return this.frame === null ? EMPTY : fieldsOf(this.frame);
+  }
+
+  /** Its JSON as reads return it. */
+  get json(): Buffer {
+    return Buffer.concat([OPEN, this.fields]);
+  }
 }
 
 /** A page of deliverable messages and where it leaves the reader. */

@@ -3,7 +3,6 @@ import type { ServerResponse } from 'node:http';
 import type { Wanted } from './leases.ts';
 import type { Format } from './encoding.ts';
 import type { Gap, RoomLog } from './log.ts';
-import type { Position } from './page.ts';
 
 /** An open stream. Owns its socket; what it has been sent is a cursor into the room's log. */
 export interface Subscriber {
@@ -60,6 +59,13 @@ export function keepWarm(parked: Parked, mono: number, everyMs: number): void {
   if (mono - parked.writtenAt < everyMs) return;
   parked.writtenAt = mono;
   parked.response.write(SPACE);
+}
+
+/** The point in a room's messages at which a read continues: after the message with this seq. */
+export interface Position {
+  readonly after: number;
+  /** The request named another epoch than the room's, so that its `after` does not count. @see READ-12 */
+  readonly reset: boolean;
 }
 
 /** A parked `wait`. */

@@ -6,8 +6,8 @@ import { Budget } from '../src/budget.ts';
 import { DEFAULT_CONFIG } from '../src/config.ts';
 import { EncodingCache, textFrame } from '../src/encoding.ts';
 import { MemoryEngine } from '../src/engine/memory.ts';
-import { ENTRY_BYTES, RoomLog, type Page } from '../src/log.ts';
-import type { Draft, Entry } from '../src/message.ts';
+import { ENTRY_BYTES, RoomLog, type Entry, type Page } from '../src/log.ts';
+import type { Draft } from '../src/message.ts';
 
 const limits = { ...DEFAULT_CONFIG.limits, buffer_messages: 7, room_bytes: 4_000 };
 const SOMEONE: Client = ['192.0.2.1'];

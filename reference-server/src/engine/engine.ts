@@ -2,8 +2,8 @@ import type { Acked, Grant, Wanted } from '../leases.ts';
 import type { Client } from '../address.ts';
 import type { Budget } from '../budget.ts';
 import type { EncodingCache } from '../encoding.ts';
-import type { RoomLog } from '../log.ts';
-import type { Draft, Entry } from '../message.ts';
+import type { Entry, RoomLog } from '../log.ts';
+import type { Draft } from '../message.ts';
 
 /** What became of a post. */
 export type Appended =

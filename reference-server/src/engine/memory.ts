@@ -5,8 +5,8 @@ import type { Client } from '../address.ts';
 import { Budget } from '../budget.ts';
 import type { RelayLimits } from '../config.ts';
 import { EncodingCache } from '../encoding.ts';
-import { RoomLog } from '../log.ts';
-import type { Draft, Entry } from '../message.ts';
+import { RoomLog, type Entry } from '../log.ts';
+import type { Draft } from '../message.ts';
 import type { Appended, Engine } from './engine.ts';
 
 /** Seqs begin here per millisecond of Unix time, above what older lifetimes can have reached. @see MSG-13 */
