@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Hub } from './hub.ts';
-import type { Grant, Wanted } from './leases.ts';
+import type { Grant, ClaimRequest } from './leases.ts';
 import type { Claimant, Room } from './room.ts';
 
 /** Answers claims: at once, or parked until something comes or the time is over. */
@@ -19,16 +19,16 @@ export class Claims {
   }
 
   /** @returns the answer; null when there is nothing to grant now. */
-  async now(room: Room, wanted: Wanted, reset: boolean): Promise<Buffer | null> {
-    const grant = await this.#engine.claim(room.log, wanted);
+  async now(room: Room, request: ClaimRequest, reset: boolean): Promise<Buffer | null> {
+    const grant = await this.#engine.claim(room.log, request);
     if (grant === null) return null;
     this.#hub.touch(room);
     this.counts[grant.resumed ? 'resumed' : grant.delivery === 1 ? 'first' : 'again']++;
     return this.#granted(room, grant, reset);
   }
 
-  park(room: Room, wanted: Wanted, more: Pick<Claimant, 'reset' | 'deadline' | 'response'>): void {
-    const claimant: Claimant = { wanted, ...more, writtenAt: this.#clock.mono() };
+  park(room: Room, request: ClaimRequest, more: Pick<Claimant, 'reset' | 'deadline' | 'response'>): void {
+    const claimant: Claimant = { request, ...more, writtenAt: this.#clock.mono() };
     this.#hub.park(room, claimant);
     // What was accepted since the claim was looked up, which an engine may do elsewhere, has woken nobody.
     void this.offer(room, claimant, false);
@@ -39,13 +39,13 @@ export class Claims {
    * @param last answer it in any case: its time is over.
    */
   async offer(room: Room, claimant: Claimant, last: boolean): Promise<void> {
-    const { wanted, reset, response } = claimant;
+    const { request, reset, response } = claimant;
     // Nobody would get it: the message stays for a claim that is still there.
     if (response.destroyed) return;
     try {
-      const answer = await this.now(room, wanted, reset);
+      const answer = await this.now(room, request, reset);
       if (answer === null && !last) return;
-      const body = answer ?? (await this.empty(room, wanted.handle, reset));
+      const body = answer ?? (await this.empty(room, request.handle, reset));
       if (this.#hub.unpark(room, claimant)) response.end(body);
     } catch {
       // The status has been sent; a connection that breaks makes the client ask again.

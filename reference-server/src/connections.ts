@@ -5,7 +5,7 @@ import { clientAt, type Addresses } from './address.ts';
 import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
 import { rawAnswer, RequestProblem } from './problem.ts';
-import { shareOf, type Cap } from './rate-limit.ts';
+import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 import { streamAt } from './target.ts';
 
 /** A connection that has been answered for the last time has so long to be closed from the other side. */
@@ -61,7 +61,7 @@ export class Connections {
   readonly #timings: Timings;
   readonly #clock: Clock;
   readonly #addresses: Addresses;
-  readonly #shares: Cap;
+  readonly #shares: ConcurrencyCap;
   readonly #open = new Set<Socket>();
   readonly #most: number;
 

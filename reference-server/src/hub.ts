@@ -6,10 +6,18 @@ import { encode, KEEPALIVE, type Format } from './encoding.ts';
 import type { Engine } from './engine/engine.ts';
 import type { RoomLog } from './log.ts';
 import { BLOCK_BYTES, sendAnswer, wholeOf, type ReadAnswer } from './page.ts';
-import { presenceJson, readyJson, tailOf, takeNews } from './presence.ts';
+import { presenceJson, readyJson, tailOf, takeNotices } from './presence.ts';
 import { RequestProblem } from './problem.ts';
-import { shareOf, type Cap } from './rate-limit.ts';
-import { atEnd, keepWarm, Room, type Claimant, type Position, type Subscriber, type Waiter } from './room.ts';
+import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
+import {
+  onceClosed,
+  keepAlive,
+  Room,
+  type Claimant,
+  type Position,
+  type Subscriber,
+  type Waiter,
+} from './room.ts';
 
 /** Bytes taken from the log at a time for a subscriber that does not keep up with the others. */
 const FEED_BYTES = 64 << 10;
@@ -24,7 +32,7 @@ const DEAD_LEAST_MS = 10_000;
 const SWEEP_ROOMS = 1_000;
 const SWEEP_PARTS = 8;
 /** Relief goes a little below the budget, so that it is not needed for every message. */
-const RELIEF_PART = 256;
+const EVICTION_MARGIN = 256;
 
 /**
  * Feeds everyone who is connected: subscribers by cursor from the room's log, parked waits from a shared answer.
@@ -35,7 +43,7 @@ export class Hub {
   /** Streams that were cut, and messages that were evicted for the sake of the relay's budget, since it started. */
   readonly counts = { cut: 0, evicted: 0 };
   readonly #limits: RelayLimits;
-  readonly #shares: Cap;
+  readonly #shares: ConcurrencyCap;
   readonly #byLog = new Map<RoomLog, Room>();
   readonly #timings: Timings;
   readonly #clock: Clock;
@@ -101,7 +109,7 @@ export class Hub {
   }
 
   /** Take back a room that was entered for nothing. @see ROOM-2 */
-  leaveEmpty(room: Room): void {
+  removeIfEmpty(room: Room): void {
     if (!room.inUse && room.log.lastAssigned < room.log.firstSeq) this.#remove(room);
   }
 
@@ -171,12 +179,12 @@ export class Hub {
   }
 
   /** Evict the oldest messages of whoever holds most until all together are inside the budget. @see READ-10 */
-  relieve(): void {
+  evictOverBudget(): void {
     const { budget } = this.#engine;
     const most = this.#limits.relay_bytes;
     if (budget.bytes <= most) return;
     const served = new Set<Room>();
-    while (budget.bytes > most - most / RELIEF_PART) {
+    while (budget.bytes > most - most / EVICTION_MARGIN) {
       const oldest = budget.oldestOfHeaviest();
       const room = oldest === undefined ? undefined : this.#byLog.get(oldest.log);
       if (oldest === undefined || room === undefined) return;
@@ -188,7 +196,7 @@ export class Hub {
   }
 
   /** Queue a frame for one stream alone. */
-  tell(sub: Subscriber, frame: object): void {
+  send(sub: Subscriber, frame: object): void {
     sub.own.push(encode(sub.format, JSON.stringify(frame)));
     // One turn of the event loop can read megabytes: what came is served before more is taken.
     if (sub.own.length === TURN_FRAMES) sub.hold(true);
@@ -197,10 +205,10 @@ export class Hub {
 
   /** Park a request, until it is answered or gone. */
   park(room: Room, parked: Waiter | Claimant): void {
-    if ('wanted' in parked) room.claimants.add(parked);
+    if ('request' in parked) room.claimants.add(parked);
     else room.waiters.add(parked);
     this.#busy.add(room);
-    atEnd(parked.response, () => this.unpark(room, parked));
+    onceClosed(parked.response, () => this.unpark(room, parked));
   }
 
   /** Let a parked request go. @returns whether it was still parked. */
@@ -262,7 +270,7 @@ export class Hub {
     const upTo = log.lastAssigned;
     room.flushed = upTo;
     const shared: Partial<Record<Format, Buffer>> = {};
-    const news = takeNews(room, this.#clock.mono(), this.#timings.presence_ms);
+    const notices = takeNotices(room, this.#clock.mono(), this.#timings.presence_ms);
     for (const sub of room.subscribers) {
       if (sub.own.length > 0) {
         const own = Buffer.concat(sub.own);
@@ -271,11 +279,11 @@ export class Hub {
         if (!sub.blocked) sub.hold(false);
       }
       if (sub.blocked) {
-        if (news.presence !== null) sub.owesPresence = true;
+        if (notices.presence !== null) sub.owesPresence = true;
         continue;
       }
       if (sub.cursor === from && sub.joining === null && log.oldestSeq <= from + 1) {
-        const tail = tailOf(sub.format, news);
+        const tail = tailOf(sub.format, notices);
         const messages =
           upTo === from ? null : (shared[sub.format] ??= log.frames(sub.format, from, Infinity, now).data);
         sub.cursor = upTo;
@@ -284,9 +292,9 @@ export class Hub {
         else if (tail !== null) this.#write(sub, tail);
       } else {
         this.#feed(sub);
-        const tail = tailOf(sub.format, news);
+        const tail = tailOf(sub.format, notices);
         if (tail !== null) {
-          if (sub.blocked) sub.owesPresence ||= news.presence !== null;
+          if (sub.blocked) sub.owesPresence ||= notices.presence !== null;
           else this.#write(sub, tail);
         }
       }
@@ -333,18 +341,18 @@ export class Hub {
       }
       this.#age(room, mono);
     }
-    this.relieve();
+    this.evictOverBudget();
   }
 
   #tendRoom(room: Room, mono: number): void {
     const { keepalive_ms: keepalive, listening_ms: listening } = this.#timings;
     for (const waiter of room.waiters) {
       if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.position));
-      else keepWarm(waiter, mono, keepalive);
+      else keepAlive(waiter, mono, keepalive);
     }
     for (const claimant of room.claimants) {
       if (mono >= claimant.deadline) void this.#offer(room, claimant, true);
-      else keepWarm(claimant, mono, keepalive);
+      else keepAlive(claimant, mono, keepalive);
     }
     for (const sub of room.subscribers) this.#tend(sub, mono);
     if (room.expireHeartbeats(mono, listening)) {

@@ -281,7 +281,7 @@ export class RoomLog {
     return first === undefined ? undefined : this.#entries[this.#head + seq - first.seq];
   }
 
-  #placeAfter(after: number): number {
+  #indexAfter(after: number): number {
     const first = this.#entries[this.#head];
     if (first === undefined) return this.#entries.length;
     return this.#head + Math.max(0, after + 1 - first.seq);
@@ -290,7 +290,7 @@ export class RoomLog {
   /** Whether a deliverable message is above `after`. */
   hasAbove(after: number, now: number): boolean {
     this.expire(now);
-    for (let i = this.#placeAfter(after); i < this.#entries.length; i++)
+    for (let i = this.#indexAfter(after); i < this.#entries.length; i++)
       if (this.#entries[i]?.live === true) return true;
     return false;
   }
@@ -301,7 +301,7 @@ export class RoomLog {
     this.expire(now);
     const entries: Entry[] = [];
     let nextAfter = after;
-    let i = this.#placeAfter(after);
+    let i = this.#indexAfter(after);
     for (; i < this.#entries.length && entries.length < most; i++) {
       const entry = this.#entries[i];
       if (entry === undefined) break;
@@ -316,7 +316,7 @@ export class RoomLog {
   next(after: number, admits: (entry: Entry) => boolean, now: number): Entry | undefined {
     this.#trim(now);
     this.expire(now);
-    for (let i = this.#placeAfter(after); i < this.#entries.length; i++) {
+    for (let i = this.#indexAfter(after); i < this.#entries.length; i++) {
       const entry = this.#entries[i];
       if (entry?.live === true && admits(entry)) return entry;
     }
@@ -345,7 +345,7 @@ export class RoomLog {
     const slices: Buffer[] = [];
     let size = 0;
     let upTo = Math.max(after, this.oldestSeq - 1);
-    for (let i = this.#placeAfter(after); i < this.#entries.length && size < mostBytes; i++) {
+    for (let i = this.#indexAfter(after); i < this.#entries.length && size < mostBytes; i++) {
       const entry = this.#entries[i];
       if (entry === undefined) break;
       upTo = entry.seq;

@@ -83,13 +83,13 @@ export class RateLimit {
    */
   admit(room: string | null, client: Client): void {
     const now = this.#clock.mono();
-    const place = `${room} `;
+    const scope = `${room} `;
     const left = Math.max(
-      room === null ? 0 : this.#rooms.secondsLeft(place, client, now),
+      room === null ? 0 : this.#rooms.secondsLeft(scope, client, now),
       this.#addresses.secondsLeft('', client, now),
     );
     if (left > 0) throw new RequestProblem('rate-limited', { retryAfter: left });
-    if (room !== null) this.#rooms.take(place, client, 1, now);
+    if (room !== null) this.#rooms.take(scope, client, 1, now);
     this.#addresses.take('', client, 1, now);
   }
 
@@ -122,7 +122,7 @@ export class RateLimit {
 }
 
 /** Counts what each client holds of something of which it may hold so much. */
-export class Cap {
+export class ConcurrencyCap {
   readonly #most: number;
   readonly #held = new Map<string, number>();
 
@@ -160,6 +160,6 @@ export class Cap {
 }
 
 /** A cap that leaves room for others: what one client may hold of a table of this size. */
-export function shareOf(size: number, { address_share: parts }: RelayLimits): Cap {
-  return new Cap(Math.max(1, Math.ceil(size / parts)));
+export function shareOf(size: number, { address_share: parts }: RelayLimits): ConcurrencyCap {
+  return new ConcurrencyCap(Math.max(1, Math.ceil(size / parts)));
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ServerResponse } from 'node:http';
-import type { Wanted } from './leases.ts';
+import type { ClaimRequest } from './leases.ts';
 import type { Format } from './encoding.ts';
 import type { Gap, RoomLog } from './log.ts';
 
@@ -46,7 +46,7 @@ export interface Parked {
 }
 
 /** Do something once when an answer is on its way or its client gone; now, when it went while something was looked up. */
-export function atEnd(response: ServerResponse, act: () => void): void {
+export function onceClosed(response: ServerResponse, act: () => void): void {
   if (response.destroyed) act();
   else response.on('close', act);
 }
@@ -55,7 +55,7 @@ export function atEnd(response: ServerResponse, act: () => void): void {
 const SPACE = Buffer.from('\n');
 
 /** Write to a parked request now and then, since proxies give up what is silent for a minute. */
-export function keepWarm(parked: Parked, mono: number, everyMs: number): void {
+export function keepAlive(parked: Parked, mono: number, everyMs: number): void {
   if (mono - parked.writtenAt < everyMs) return;
   parked.writtenAt = mono;
   parked.response.write(SPACE);
@@ -75,7 +75,7 @@ export interface Waiter extends Parked {
 
 /** A parked `claim`. */
 export interface Claimant extends Parked {
-  readonly wanted: Wanted;
+  readonly request: ClaimRequest;
   readonly reset: boolean;
 }
 
@@ -97,7 +97,7 @@ export class Room {
   /** Seq up to which everyone who keeps up has been served. */
   flushed: number;
   /** Frames for everyone, written at the next flush, after the messages. */
-  news: string[] = [];
+  notices: string[] = [];
   presenceDirty = false;
   presenceAt = -Infinity;
   /** How long the next presence frame has to wait after it, in ms. */

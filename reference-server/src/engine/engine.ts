@@ -1,4 +1,4 @@
-import type { Acked, Grant, Wanted } from '../leases.ts';
+import type { Acked, Grant, ClaimRequest } from '../leases.ts';
 import type { Client } from '../address.ts';
 import type { Budget } from '../budget.ts';
 import type { EncodingCache } from '../encoding.ts';
@@ -29,7 +29,7 @@ export interface Engine {
    */
   append(log: RoomLog, draft: Draft, client: Client, admit: () => void): Appended | Promise<Appended>;
   /** Grant the next message to a handle; null when there is none for it. @see CLAIM-6 */
-  claim(log: RoomLog, wanted: Wanted): Grant | null | Promise<Grant | null>;
+  claim(log: RoomLog, request: ClaimRequest): Grant | null | Promise<Grant | null>;
   /** @see CLAIM-15 CLAIM-16 CLAIM-5 */
   ack(log: RoomLog, handle: string, claimId: string, seq: number): Acked | Promise<Acked>;
   /** @returns ms left; null when the claim is not live. @see CLAIM-21 */

@@ -1,6 +1,6 @@
 import type { Timings } from '@bot2bot/schemas';
 import type { Clock } from '../clock.ts';
-import { Leases, type Acked, type Grant, type Wanted } from '../leases.ts';
+import { Leases, type Acked, type Grant, type ClaimRequest } from '../leases.ts';
 import type { Client } from '../address.ts';
 import { Budget } from '../budget.ts';
 import type { RelayLimits } from '../config.ts';
@@ -50,8 +50,8 @@ export class MemoryEngine implements Engine {
     return leases;
   }
 
-  claim(log: RoomLog, wanted: Wanted): Grant | null {
-    return this.#leasesOf(log).claim(wanted);
+  claim(log: RoomLog, request: ClaimRequest): Grant | null {
+    return this.#leasesOf(log).claim(request);
   }
 
   ack(log: RoomLog, handle: string, claimId: string, seq: number): Acked {
