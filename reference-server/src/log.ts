@@ -359,12 +359,14 @@ export class RoomLog {
   }
 
   #event(format: Format, entry: Entry, frame: Buffer): Buffer {
-    if (entry.event === null) {
-      entry.event = eventChunk([payloadOf(frame)], `${this.epoch}:${entry.seq}`);
-      this.#cached += entry.event.length;
-      this.#cache.hold(this, entry.event.length);
+    let { event } = entry;
+    if (event === null) {
+      event = entry.event = eventChunk([payloadOf(frame)], `${this.epoch}:${entry.seq}`);
+      this.#cached += event.length;
+      // This may drop the copies of this very log, and with them `entry.event`.
+      this.#cache.hold(this, event.length);
     }
-    return format === 'sse' ? entry.event : unchunked(entry.event);
+    return format === 'sse' ? event : unchunked(event);
   }
 }
 
