@@ -77,8 +77,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-11/no-leave',
     file: 'hub.ts',
-    from: 'this.touch(sub.room);\n    this.markPresence(sub.room);\n  }\n\n  /** It took',
-    to: 'this.touch(sub.room);\n  }\n\n  /** It took',
+    from: 'this.touch(sub.room);\n    this.markPresence(sub.room);\n  }\n\n  /** Close a',
+    to: 'this.touch(sub.room);\n  }\n\n  /** Close a',
   },
   {
     id: 'STREAM-12/heartbeats-named',

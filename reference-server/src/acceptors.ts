@@ -2,16 +2,15 @@ import { fork } from 'node:child_process';
 import { Server } from 'node:net';
 import { join } from 'node:path';
 
-/** Connections that can be taken in a turn of the event loop. */
+/** Connections that can be accepted in one turn of the event loop. */
 const ACCEPTORS = 16;
 const ECHO = join(import.meta.dirname, '../bin/echo-handles.mjs');
 
 /**
- * Open more acceptors to a server that listens. libuv takes one connection in each turn of the event loop from each
- * descriptor of a listening socket: where many keep the turns long, with whatever they may do, those who have no
- * connection yet would wait for ever. Node makes no second descriptor by itself, but gets one for each time that another
- * process sends the socket back.
- * @returns resolves when they are open, or cannot be, which costs nothing else.
+ * Accept connections of a listening server through more file descriptors. In each turn of the event loop, libuv accepts
+ * one connection per listening descriptor; under load, when turns are long, new clients would wait too long. Node cannot
+ * duplicate a descriptor, but gets a new one each time another process sends the socket back.
+ * @returns `opened` resolves when all are open, or when they could not be opened; the server works without them.
  */
 export function openAcceptors(server: Server): {
   readonly opened: Promise<void>;
@@ -30,7 +29,7 @@ export function openAcceptors(server: Server): {
       acceptors.push(acceptor.on('error', () => undefined).listen(handle));
       if (acceptors.length === ACCEPTORS - 1) end();
     });
-    // The bare handle: a server would take connections in the child as well.
+    // Send the bare handle: with a whole server, the child would accept connections too.
     const { _handle: handle } = server as Server & { _handle?: Server };
     for (let i = 1; i < ACCEPTORS; i++) child.send('socket', handle, () => undefined);
   });

@@ -15,11 +15,11 @@ export interface ClaimRequest {
   readonly exclude: ReadonlySet<string>;
   /** Pass over what bears the handle's label, or only what it signed. @see CLAIM-14 */
   readonly self: 'label' | 'verified';
-  /** Everything up to this seq is known to hold nothing for it: a parked claim is not searched for again. */
+  /** Messages up to this seq were searched without a match; a parked claim does not search them again. */
   searched: number;
 }
 
-/** A message in the hands of a handle. */
+/** A message that is leased to a handle. */
 export interface Grant {
   readonly claimId: string;
   /** The message's JSON as reads return it. */
@@ -28,7 +28,7 @@ export interface Grant {
   readonly remainingMs: number;
   /** How many grants of this message the handle has had. */
   readonly delivery: number;
-  /** It was granted before. @see CLAIM-20 */
+  /** The handle claimed again while its lease was live, and got the same claim. @see CLAIM-20 */
   readonly resumed: boolean;
 }
 
@@ -49,11 +49,11 @@ interface HandleState {
   claim: Claim | null;
   /** Grants of each message above the cursor, by seq. */
   readonly deliveries: Map<number, number>;
-  /** Gives its state in the room's table back. */
+  /** Frees this entry in the room's table of handles. */
   readonly release: () => void;
 }
 
-/** Who stands where in one lifetime of a room, and what they hold. */
+/** The cursor and the lease of each handle, for one lifetime of a room. */
 export class Leases {
   readonly #log: RoomLog;
   readonly #limits: RelayLimits;
@@ -73,8 +73,9 @@ export class Leases {
   }
 
   /**
-   * Make sure that a handle can have a state. In a full room whoever never acked anything and holds no lease gives way.
-   * @throws {RequestProblem} rate-limited, when its address has its share; unavailable, when nobody gives way.
+   * Make sure that there is room for the handle's state. In a full table, a handle that never acked and holds no lease is
+   * dropped.
+   * @throws {RequestProblem} rate-limited, when the client's address has its share; unavailable, when none can be dropped.
    */
   admit(handle: string, client: Client): void {
     if (this.#handles.has(handle)) return;
@@ -83,7 +84,7 @@ export class Leases {
     this.#shares.take(client)();
   }
 
-  /** @returns whether a state was given back. */
+  /** @returns whether a handle was dropped. */
   #reclaim(): boolean {
     for (const [handle, state] of this.#handles) {
       if (state.cursor > 0 || this.#live(state) !== null) continue;

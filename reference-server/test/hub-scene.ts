@@ -117,8 +117,15 @@ export class Scene {
     if (appended.kind === 'nonce-reused') throw new Error('every nonce is fresh');
     const { seq, id: messageId } = appended;
     const frame = {
-      ...{ type: 'message', seq, id: messageId, sender: 's', sender_verified: false },
-      ...{ ciphertext, nonce, ts: this.now, ...(ttlMs === 0 ? {} : { ttl_ms: ttlMs }) },
+      type: 'message',
+      seq,
+      id: messageId,
+      sender: 's',
+      sender_verified: false,
+      ciphertext,
+      nonce,
+      ts: this.now,
+      ...(ttlMs === 0 ? {} : { ttl_ms: ttlMs }),
     };
     const { length } = JSON.stringify(frame);
     const bytes = length + (length < 126 ? 2 : 4) + ENTRY_BYTES;
@@ -149,20 +156,61 @@ export class Scene {
     const mono = this.now - START;
     const [gap, oldestSeq] = [log.gap(after), log.oldestSeq];
     const sub: Subscriber = {
-      ...{ format, socket: wire as unknown as Socket, room: life.room },
-      ...{ cursor: Math.max(after, oldestSeq - 1), joining: { reset, gap, oldestSeq } },
-      ...{ blocked: false, blockedAt: 0, owesPresence: false, name: undefined, boxPub: undefined },
-      ...{ seenAt: mono, heardAt: mono, pingedAt: mono, writtenAt: mono, own: [] },
-      ...{ hold: () => undefined, end: () => wire.destroy() },
+      format,
+      socket: wire as unknown as Socket,
+      room: life.room,
+      cursor: Math.max(after, oldestSeq - 1),
+      joining: {
+        reset,
+        gap,
+        oldestSeq,
+      },
+      ...{
+        blocked: false,
+        blockedAt: 0,
+        owesPresence: false,
+        name: undefined,
+        boxPub: undefined,
+      },
+      ...{
+        seenAt: mono,
+        heardAt: mono,
+        pingedAt: mono,
+        writtenAt: mono,
+        own: [],
+      },
+      ...{
+        hold: () => undefined,
+        end: () => wire.destroy(),
+      },
     };
     this.streams.push({
-      ...{ life, sub, wire, start: Math.max(after, life.floor - 1), newestAtJoin: log.lastAssigned },
+      life,
+      sub,
+      wire,
+      start: Math.max(after, life.floor - 1),
+      newestAtJoin: log.lastAssigned,
       expectedReady: {
-        ...{ type: 'ready', roomId: id, epoch: log.epoch, oldest_seq: life.floor },
+        ...{
+          type: 'ready',
+          roomId: id,
+          epoch: log.epoch,
+          oldest_seq: life.floor,
+        },
         ...(knowsEpoch ? {} : { reset: true }),
-        ...(after > 0 && after < life.floor - 1 ? { gap: { from: after + 1, to: life.floor - 1 } } : {}),
+        ...(after > 0 && after < life.floor - 1
+          ? {
+              gap: {
+                from: after + 1,
+                to: life.floor - 1,
+              },
+            }
+          : {}),
       },
-      ...{ checked: 0, last: 0, isReady: false, open: true },
+      checked: 0,
+      last: 0,
+      isReady: false,
+      open: true,
     });
     life.usedAt = this.now;
     this.hub.join(sub);
