@@ -165,24 +165,18 @@ export class Scene {
         gap,
         oldestSeq,
       },
-      ...{
-        blocked: false,
-        blockedAt: 0,
-        owesPresence: false,
-        name: undefined,
-        boxPub: undefined,
-      },
-      ...{
-        seenAt: mono,
-        heardAt: mono,
-        pingedAt: mono,
-        writtenAt: mono,
-        own: [],
-      },
-      ...{
-        hold: () => undefined,
-        end: () => wire.destroy(),
-      },
+      blocked: false,
+      blockedAt: 0,
+      owesPresence: false,
+      name: undefined,
+      boxPub: undefined,
+      seenAt: mono,
+      heardAt: mono,
+      pingedAt: mono,
+      writtenAt: mono,
+      own: [],
+      hold: () => undefined,
+      end: () => wire.destroy(),
     };
     this.streams.push({
       life,
@@ -191,12 +185,10 @@ export class Scene {
       start: Math.max(after, life.floor - 1),
       newestAtJoin: log.lastAssigned,
       expectedReady: {
-        ...{
-          type: 'ready',
-          roomId: id,
-          epoch: log.epoch,
-          oldest_seq: life.floor,
-        },
+        type: 'ready',
+        roomId: id,
+        epoch: log.epoch,
+        oldest_seq: life.floor,
         ...(knowsEpoch ? {} : { reset: true }),
         ...(after > 0 && after < life.floor - 1
           ? {
