@@ -91,3 +91,13 @@ describe('packages import along the edges of their package.json', () => {
     expect(lint(folder, specifier)).toMatchObject({ status: 0 });
   });
 });
+
+it('files of the relay may not import each other, not even for types', () => {
+  const [folder, other] = ['reference-server/src', 'edge-other.ts'];
+  const path = join(root, folder, other);
+  written.push(path);
+  writeFileSync(path, `import type { used } from './${probe}';\nexport type Used = typeof used;\n`);
+  const { status, output } = lint(folder, `./${other}`);
+  expect(status).not.toBe(0);
+  expect(output).toContain('Dependency cycle detected');
+});

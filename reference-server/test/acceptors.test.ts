@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import { openDoors } from '../src/doors.ts';
+import { openAcceptors } from '../src/acceptors.ts';
 import { start, stop } from './process.ts';
 
 it('sixteen connections are taken in a turn, not one', async () => {
@@ -14,8 +14,8 @@ it('sixteen connections are taken in a turn, not one', async () => {
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
-  const doors = openDoors(server);
-  await doors.opened;
+  const acceptors = openAcceptors(server);
+  await acceptors.opened;
   // The system completes these while nothing here runs.
   for (let i = 0; i < 100; i++) sockets.push(connect(port, '127.0.0.1').on('error', () => undefined));
   const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -25,11 +25,11 @@ it('sixteen connections are taken in a turn, not one', async () => {
   expect(taken - before).toBeGreaterThanOrEqual(3 * 16);
   await expect.poll(() => taken).toBe(100);
   for (const socket of sockets) socket.destroy();
-  doors.close();
+  acceptors.close();
   server.close();
 });
 
-it('a relay that is killed as soon as it listens leaves nobody behind its doors', async () => {
+it('a relay that is killed as soon as it listens leaves nobody behind its acceptors', async () => {
   for (let i = 0; i < 3; i++) {
     const relay = await start([]);
     await stop(relay, 'SIGKILL');
