@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { Http } from '../src/http.ts';
+import { Http } from '../src/wire/http.ts';
 import { createRoomUrl, parseRoomUrl, Room, seal, type ReadEvent, type RoomEvent } from '../src/index.ts';
 import { RELAY, start, type Started } from './relay.ts';
 

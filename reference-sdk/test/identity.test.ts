@@ -4,11 +4,11 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import nacl from 'tweetnacl';
 import { describe, expect, it, vi } from 'vitest';
-import { decodeBase64, encodeBase64 } from '../src/base64.ts';
-import { goodKey, signer, slowSigner, verify } from '../src/ed25519.ts';
+import { decodeBase64, encodeBase64 } from '../src/crypto/base64.ts';
+import { goodKey, signer, slowSigner, verify } from '../src/crypto/ed25519.ts';
 import { Identity } from '../src/index.ts';
-import { readable } from '../src/payloads.ts';
-import { sha256 } from '../src/sha256.ts';
+import { readable } from '../src/room/payloads.ts';
+import { sha256 } from '../src/crypto/sha256.ts';
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'));
 const bytes = (text: string) =>
@@ -71,7 +71,7 @@ describe('signatures', () => {
     vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
     vi.resetModules();
     try {
-      const bare = await import('../src/ed25519.ts');
+      const bare = await import('../src/crypto/ed25519.ts');
       const { Identity: Bare } = await import('../src/index.ts');
       expect(await Bare.fromSecrets(ada.exportSecrets()).sign('text')).toBe(sig);
       expect(await bare.verify(ada.signPub, 'text', sig)).toBe(true);

@@ -1,4 +1,4 @@
-import type { Contact, Contacts } from '../inbox.ts';
+import type { Contact, Contacts } from '../agents/inbox.ts';
 import { fileError, readPrivate, replacePrivate } from '../node/private-file.ts';
 
 const MOST_BYTES = 4 << 20;

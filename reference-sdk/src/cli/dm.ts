@@ -1,9 +1,9 @@
-import { dm, type DmSent } from '../dm.ts';
-import { handleOf } from '../identity.ts';
-import { Inbox, type DirectMessage, type UnopenedDm } from '../inbox.ts';
+import { dm, type DmSent } from '../agents/dm.ts';
+import { handleOf } from '../agents/identity.ts';
+import { Inbox, type DirectMessage, type UnopenedDm } from '../agents/inbox.ts';
 import { openPins } from '../node/pin-file.ts';
-import { TIMINGS } from '../wire.gen.ts';
-import { asAgent, besideIdentity, requiredAgent } from './agent.ts';
+import { TIMINGS } from '../wire/wire.gen.ts';
+import { asAgent, besideIdentity, requiredAgent } from './own-identity.ts';
 import { allow, numberOf, operandsOf, UsageError, type Flag, type Subcommands, type Words } from './args.ts';
 import { openContacts } from './contacts.ts';
 import { baseOf, roomUrlOf } from './room-source.ts';

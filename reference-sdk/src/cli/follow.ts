@@ -1,6 +1,6 @@
-import type { MessageEvent, RoomEvent } from '../events.ts';
-import { readable } from '../payloads.ts';
-import type { Room } from '../room.ts';
+import type { MessageEvent, RoomEvent } from '../room/events.ts';
+import { readable } from '../room/payloads.ts';
+import type { Room } from '../room/room.ts';
 
 /** What a reader must know and is no message. @returns null for what it need not. @see CLAIM-32 READ-10 READ-16 */
 function notice(event: RoomEvent): string | null {

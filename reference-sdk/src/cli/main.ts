@@ -1,9 +1,9 @@
-import { AGENTS } from './agents.ts';
+import { AGENTS } from './directory.ts';
 import { readWords, UsageError, type Command, type Flag, type Subcommands, type Words } from './args.ts';
 import { ack, claim, next, release, renew } from './claims.ts';
 import { DM } from './dm.ts';
 import { HELP } from './help.ts';
-import { newRoom, registerHandle, whoAmI } from './identities.ts';
+import { newRoom, registerHandle, whoAmI } from './setup.ts';
 import { say } from './say.ts';
 import { tail } from './tail.ts';
 import { errorLine, write } from './terminal.ts';

@@ -1,5 +1,5 @@
-import { parseRoomUrl } from '../room-url.ts';
-import { asAgent, openRoom, speakingAgent } from './agent.ts';
+import { parseRoomUrl } from '../room/room-url.ts';
+import { asAgent, openRoom, speakingAgent } from './own-identity.ts';
 import { allow, ROOM_FLAGS, valueOf, type Words } from './args.ts';
 import { roomOf } from './room-source.ts';
 import { textOf } from './stdin.ts';

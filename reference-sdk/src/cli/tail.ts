@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import { parseRoomUrl } from '../room-url.ts';
-import { namedAgent, openRoom } from './agent.ts';
+import { parseRoomUrl } from '../room/room-url.ts';
+import { namedAgent, openRoom } from './own-identity.ts';
 import { allow, numberOf, ROOM_FLAGS, UsageError, valueOf, type Words } from './args.ts';
 import { followRoom } from './follow.ts';
 import { roomOf } from './room-source.ts';

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
-import { parseRoomUrl } from '../room-url.ts';
-import { namedAgent, openRoom } from './agent.ts';
+import { parseRoomUrl } from '../room/room-url.ts';
+import { namedAgent, openRoom } from './own-identity.ts';
 import { allow, ROOM_FLAGS, type Words } from './args.ts';
 import { followRoom } from './follow.ts';
 import { roomOf } from './room-source.ts';

@@ -7,7 +7,7 @@
  *
  * with secrets of 32 bytes and a handle of 2 to 32.
  */
-import { Identity } from '../identity.ts';
+import { Identity } from '../agents/identity.ts';
 import { createPrivate, fileError, readPrivate, replacePrivate } from './private-file.ts';
 
 export type IdentityForm = 'sdk' | 'mcp' | 'export';

@@ -1,6 +1,6 @@
-import { goodKey } from '../ed25519.ts';
-import { decodeBase64 } from '../base64.ts';
-import type { Pin, Pins } from '../pins.ts';
+import { goodKey } from '../crypto/ed25519.ts';
+import { decodeBase64 } from '../crypto/base64.ts';
+import type { Pin, Pins } from '../agents/pins.ts';
 import { fileError, readPrivate, replacePrivate } from './private-file.ts';
 
 type Kept = Readonly<Record<string, Readonly<Record<string, Pin>>>>;

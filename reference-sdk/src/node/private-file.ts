@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
-import { Bot2BotError } from '../errors.ts';
+import { Bot2BotError } from '../wire/errors.ts';
 
 const MODE = 0o600;
 const FOLDER_MODE = 0o700;

@@ -1,6 +1,6 @@
 import nacl from 'tweetnacl';
 import { decodeBase64, encodeBase64 } from './base64.ts';
-import { LIMITS } from './wire.gen.ts';
+import { LIMITS } from '../wire/wire.gen.ts';
 
 /** A sealed text as it goes on the wire: base64, standard alphabet, padded. */
 export interface Sealed {

@@ -1,11 +1,11 @@
-import { Bot2BotError } from './errors.ts';
-import type { Fetch } from './http.ts';
+import { Bot2BotError } from '../wire/errors.ts';
+import type { Fetch } from '../wire/http.ts';
 import type { Identity } from './identity.ts';
 import { fetchIdentity, keyChanged, lookUp, type Pins, type PublicIdentity } from './pins.ts';
-import { Relay } from './relay.ts';
-import { retrying } from './retry.ts';
-import { registerText } from './signing.gen.ts';
-import { RegisterAnswer } from './wire.gen.ts';
+import { Relay } from '../wire/relay.ts';
+import { retrying } from '../wire/retry.ts';
+import { registerText } from '../wire/signing.gen.ts';
+import { RegisterAnswer } from '../wire/wire.gen.ts';
 
 /** Of calls that are made to a relay on their own. */
 export interface RelayOptions {

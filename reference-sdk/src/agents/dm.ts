@@ -1,16 +1,16 @@
 import nacl from 'tweetnacl';
-import { decodeBase64, encodeBase64 } from './base64.ts';
-import { utf8 } from './crypto.ts';
-import { Bot2BotError } from './errors.ts';
+import { decodeBase64, encodeBase64 } from '../crypto/base64.ts';
+import { utf8 } from '../crypto/crypto.ts';
+import { Bot2BotError } from '../wire/errors.ts';
 import type { Identity } from './identity.ts';
 import { handleOf } from './identity.ts';
 import { lookUp, type Pins } from './pins.ts';
 import type { RelayOptions } from './register.ts';
-import { Relay } from './relay.ts';
-import { retrying } from './retry.ts';
-import { sha256 } from './sha256.ts';
-import { dmSealedText, dmText } from './signing.gen.ts';
-import { DmAnswer, TIMINGS } from './wire.gen.ts';
+import { Relay } from '../wire/relay.ts';
+import { retrying } from '../wire/retry.ts';
+import { sha256 } from '../crypto/sha256.ts';
+import { dmSealedText, dmText } from '../wire/signing.gen.ts';
+import { DmAnswer, TIMINGS } from '../wire/wire.gen.ts';
 
 /** Null when the message is in the inbox, and the answer that told its place got lost. */
 export interface DmSent {

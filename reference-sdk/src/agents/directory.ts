@@ -1,13 +1,13 @@
-import { verify } from './ed25519.ts';
-import { Bot2BotError } from './errors.ts';
-import type { Query } from './http.ts';
+import { verify } from '../crypto/ed25519.ts';
+import { Bot2BotError } from '../wire/errors.ts';
+import type { Query } from '../wire/http.ts';
 import { handleOf, type Identity } from './identity.ts';
 import { keyChanged, lookUp, standard, type Pins } from './pins.ts';
 import type { RelayOptions } from './register.ts';
-import { Relay } from './relay.ts';
-import { retrying } from './retry.ts';
-import { sha256 } from './sha256.ts';
-import { normalProfile, profileText } from './signing.gen.ts';
+import { Relay } from '../wire/relay.ts';
+import { retrying } from '../wire/retry.ts';
+import { sha256 } from '../crypto/sha256.ts';
+import { normalProfile, profileText } from '../wire/signing.gen.ts';
 import {
   AgentAnswer,
   AgentsAnswer,
@@ -15,7 +15,7 @@ import {
   PublishAnswer,
   RemovedAnswer,
   type Agent as WireAgent,
-} from './wire.gen.ts';
+} from '../wire/wire.gen.ts';
 
 /** What an agent says of itself in public. Tags match `^[a-z0-9._:+-]{1,40}$`. @see DIR-3 */
 export interface Profile {

@@ -1,8 +1,8 @@
-import { encodeBase64 } from './base64.ts';
+import { encodeBase64 } from '../crypto/base64.ts';
 import { Bot2BotError } from './errors.ts';
 import { Http, type Call, type Fetch, type PathValues } from './http.ts';
-import type { Identity } from './identity.ts';
-import { sha256 } from './sha256.ts';
+import type { Identity } from '../agents/identity.ts';
+import { sha256 } from '../crypto/sha256.ts';
 import { AUTH_SCHEME, requestText, requestText2 } from './signing.gen.ts';
 import { Discovery, HealthAnswer } from './wire.gen.ts';
 

@@ -1,20 +1,20 @@
-import { decodeBase64 } from './base64.ts';
-import { textOf } from './crypto.ts';
+import { decodeBase64 } from '../crypto/base64.ts';
+import { textOf } from '../crypto/crypto.ts';
 import { sendDm, type DmSent } from './dm.ts';
-import { verify } from './ed25519.ts';
-import { Bot2BotError } from './errors.ts';
-import type { Signature } from './events.ts';
+import { verify } from '../crypto/ed25519.ts';
+import { Bot2BotError } from '../wire/errors.ts';
+import type { Signature } from '../room/events.ts';
 import { handleOf, type Identity } from './identity.ts';
 import { printContent, readContent, type DmContent } from './introductions.ts';
 import { Keyring, type Pin, type Pins } from './pins.ts';
-import { Recent } from './recent.ts';
+import { Recent } from '../room/recent.ts';
 import type { RelayOptions } from './register.ts';
-import { Relay } from './relay.ts';
-import { backoff, retrying, sleep } from './retry.ts';
-import { parseRoomUrl } from './room-url.ts';
-import { sha256 } from './sha256.ts';
-import { dmSealedText, dmText } from './signing.gen.ts';
-import { DmMessage, RemovedAnswer, TIMINGS } from './wire.gen.ts';
+import { Relay } from '../wire/relay.ts';
+import { backoff, retrying, sleep } from '../wire/retry.ts';
+import { parseRoomUrl } from '../room/room-url.ts';
+import { sha256 } from '../crypto/sha256.ts';
+import { dmSealedText, dmText } from '../wire/signing.gen.ts';
+import { DmMessage, RemovedAnswer, TIMINGS } from '../wire/wire.gen.ts';
 
 /** A direct message that was opened. */
 export interface DirectMessage {

@@ -1,11 +1,11 @@
-import type { Identity } from './identity.ts';
-import { verify } from './ed25519.ts';
+import type { Identity } from '../agents/identity.ts';
+import { verify } from '../crypto/ed25519.ts';
 import type { Signature } from './events.ts';
-import type { Keyring } from './pins.ts';
-import { freshNonce } from './relay.ts';
-import { sha256 } from './sha256.ts';
-import { messageText, messageText2, type MessageBinding } from './signing.gen.ts';
-import type { Message, PostBody } from './wire.gen.ts';
+import type { Keyring } from '../agents/pins.ts';
+import { freshNonce } from '../wire/relay.ts';
+import { sha256 } from '../crypto/sha256.ts';
+import { messageText, messageText2, type MessageBinding } from '../wire/signing.gen.ts';
+import type { Message, PostBody } from '../wire/wire.gen.ts';
 
 /** What of a post or a message the second signature binds. */
 type Bound = Pick<PostBody, 'ciphertext' | 'nonce' | 'ttl_ms' | 'reply_to' | 'signed_only' | 'ext'>;

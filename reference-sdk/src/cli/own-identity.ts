@@ -2,11 +2,11 @@
 import { existsSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { Bot2BotError } from '../errors.ts';
-import type { Identity } from '../identity.ts';
+import { Bot2BotError } from '../wire/errors.ts';
+import type { Identity } from '../agents/identity.ts';
 import { loadIdentity, loadOrCreateIdentity } from '../node/identity-file.ts';
-import { register } from '../register.ts';
-import { Room } from '../room.ts';
+import { register } from '../agents/register.ts';
+import { Room } from '../room/room.ts';
 import { UsageError, valueOf, type Words } from './args.ts';
 
 /** How relays refuse what an unknown handle does: a direct message, a signed post, a signed request. */

@@ -1,7 +1,7 @@
 import type { ReadEvent } from './events.ts';
 import type { Member } from './member.ts';
-import type { Reader } from './reader.ts';
-import { NoRoom, StatusAnswer } from './wire.gen.ts';
+import type { Reader } from './position.ts';
+import { NoRoom, StatusAnswer } from '../wire/wire.gen.ts';
 
 export interface RoomStatus {
   readonly exists: boolean;

@@ -1,7 +1,7 @@
 import type { ReadEvent } from './events.ts';
 import { malformed, opened, type Member } from './member.ts';
 import { Recent } from './recent.ts';
-import { Gap, Message } from './wire.gen.ts';
+import { Gap, Message } from '../wire/wire.gen.ts';
 
 /** What reads and `ready` say about a place. */
 export interface Standing {

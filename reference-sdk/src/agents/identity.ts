@@ -1,6 +1,6 @@
 import nacl from 'tweetnacl';
-import { decodeBase64, encodeBase64, encodeBase64Url } from './base64.ts';
-import { signer, type Sign } from './ed25519.ts';
+import { decodeBase64, encodeBase64, encodeBase64Url } from '../crypto/base64.ts';
+import { signer, type Sign } from '../crypto/ed25519.ts';
 
 /** An identity as browsers export it, with both secrets. */
 export interface ExportedIdentity {

@@ -1,10 +1,10 @@
-import { goodKey } from './ed25519.ts';
-import { decodeBase64 } from './base64.ts';
-import { Bot2BotError } from './errors.ts';
+import { goodKey } from '../crypto/ed25519.ts';
+import { decodeBase64 } from '../crypto/base64.ts';
+import { Bot2BotError } from '../wire/errors.ts';
 import { handleOf } from './identity.ts';
-import type { Relay } from './relay.ts';
-import { retrying } from './retry.ts';
-import { IdentityAnswer } from './wire.gen.ts';
+import type { Relay } from '../wire/relay.ts';
+import { retrying } from '../wire/retry.ts';
+import { IdentityAnswer } from '../wire/wire.gen.ts';
 
 /** The keys that were first seen for a handle. @see ID-9 */
 export interface Pin {

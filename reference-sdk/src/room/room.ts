@@ -1,21 +1,21 @@
 import { Claims, type Claim, type ClaimOptions, type ClaimRef } from './claims.ts';
-import { Bot2BotError } from './errors.ts';
+import { Bot2BotError } from '../wire/errors.ts';
 import type { MessageEvent, ReadEvent, RoomEvent } from './events.ts';
-import type { Fetch } from './http.ts';
-import type { Identity } from './identity.ts';
+import type { Fetch } from '../wire/http.ts';
+import type { Identity } from '../agents/identity.ts';
 import type { Member } from './member.ts';
-import { Keyring, type Pin, type Pins } from './pins.ts';
+import { Keyring, type Pin, type Pins } from '../agents/pins.ts';
 import { post, type SendOptions, type Sent } from './post.ts';
-import { Reader } from './reader.ts';
-import { readPage, readStatus, type RoomStatus } from './reads.ts';
+import { Reader } from './position.ts';
+import { readPage, readStatus, type RoomStatus } from './read-requests.ts';
 import { Recent } from './recent.ts';
-import { Relay } from './relay.ts';
-import { sleep } from './retry.ts';
+import { Relay } from '../wire/relay.ts';
+import { sleep } from '../wire/retry.ts';
 import { parseRoomUrl } from './room-url.ts';
 import { follow, pauseForUnknown } from './stream.ts';
-import type { WebSocketConstructor } from './transports.ts';
+import type { WebSocketConstructor } from '../wire/transports.ts';
 import { work, type Handler, type WorkOptions } from './work.ts';
-import { HelloFrame, Ok, TIMINGS } from './wire.gen.ts';
+import { HelloFrame, Ok, TIMINGS } from '../wire/wire.gen.ts';
 
 export interface RoomOptions {
   /**

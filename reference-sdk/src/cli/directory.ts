@@ -6,8 +6,8 @@ import {
   publishProfile,
   searchAgents,
   type Agent,
-} from '../directory.ts';
-import { asAgent, keptAgent, requiredAgent } from './agent.ts';
+} from '../agents/directory.ts';
+import { asAgent, keptAgent, requiredAgent } from './own-identity.ts';
 import { allow, operandsOf, valueOf, type Flag, type Subcommands, type Words } from './args.ts';
 import { baseOf } from './room-source.ts';
 import { jsonLine, snakeCase, write } from './terminal.ts';

@@ -1,11 +1,11 @@
-import { Bot2BotError } from './errors.ts';
+import { Bot2BotError } from '../wire/errors.ts';
 import type { Participant, ReadEvent, RoomEvent } from './events.ts';
 import type { Member } from './member.ts';
-import type { Reader } from './reader.ts';
-import { readPage, readStatus } from './reads.ts';
-import { backoff, sleep } from './retry.ts';
-import { sseFrames, wsFrames, type Frame, type WebSocketConstructor } from './transports.ts';
-import { LIMITS, TIMINGS } from './wire.gen.ts';
+import type { Reader } from './position.ts';
+import { readPage, readStatus } from './read-requests.ts';
+import { backoff, sleep } from '../wire/retry.ts';
+import { sseFrames, wsFrames, type Frame, type WebSocketConstructor } from '../wire/transports.ts';
+import { LIMITS, TIMINGS } from '../wire/wire.gen.ts';
 
 const READY_MS = 20_000;
 /** A transport that twice did not get as far as `ready` is given up for the next one. */

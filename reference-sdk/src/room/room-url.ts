@@ -4,7 +4,7 @@
  *     room-url  = base "/room/" room-id [ "/" ] "#" parameter *( "&" parameter )
  *     parameter = "k=" key / "m=" message-id / "signed=1" / name "=" value
  */
-import { decodeBase64, encodeBase64Url } from './base64.ts';
+import { decodeBase64, encodeBase64Url } from '../crypto/base64.ts';
 
 export interface RoomUrl {
   /** Scheme, authority and path in front of `/room/`, without a `/` at its end. */

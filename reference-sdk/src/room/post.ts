@@ -1,8 +1,8 @@
-import { seal } from './crypto.ts';
+import { seal } from '../crypto/crypto.ts';
 import type { Member } from './member.ts';
-import { retrying } from './retry.ts';
+import { retrying } from '../wire/retry.ts';
 import { signPost } from './signed-message.ts';
-import { PostAnswer, TIMINGS } from './wire.gen.ts';
+import { PostAnswer, TIMINGS } from '../wire/wire.gen.ts';
 
 export interface SendOptions {
   readonly replyTo?: string;

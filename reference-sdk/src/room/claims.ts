@@ -1,11 +1,11 @@
-import { Bot2BotError } from './errors.ts';
+import { Bot2BotError } from '../wire/errors.ts';
 import type { GapEvent, MessageEvent, ResetEvent, UnopenedEvent } from './events.ts';
-import type { Call } from './http.ts';
-import type { Identity } from './identity.ts';
+import type { Call } from '../wire/http.ts';
+import type { Identity } from '../agents/identity.ts';
 import { malformed, opened, type Member } from './member.ts';
 import { readable } from './payloads.ts';
 import { Recent } from './recent.ts';
-import { retrying, sleep } from './retry.ts';
+import { retrying, sleep } from '../wire/retry.ts';
 import { pauseForUnknown } from './stream.ts';
 import {
   AckAnswer,
@@ -17,7 +17,7 @@ import {
   ReleaseAnswer,
   RenewAnswer,
   TIMINGS,
-} from './wire.gen.ts';
+} from '../wire/wire.gen.ts';
 
 /** One message, held until it is acked or released, or until its lease runs out. */
 export class Claim {

@@ -1,11 +1,11 @@
-import { open } from './crypto.ts';
+import { open } from '../crypto/crypto.ts';
 import type { MessageEvent, UnopenedEvent } from './events.ts';
-import type { Identity } from './identity.ts';
-import type { Keyring } from './pins.ts';
+import type { Identity } from '../agents/identity.ts';
+import type { Keyring } from '../agents/pins.ts';
 import type { Recent } from './recent.ts';
-import type { Relay } from './relay.ts';
+import type { Relay } from '../wire/relay.ts';
 import { checkMessage } from './signed-message.ts';
-import type { Message } from './wire.gen.ts';
+import type { Message } from '../wire/wire.gen.ts';
 
 /** What the parts of one room object share. */
 export interface Member {

@@ -1,8 +1,8 @@
-import { follows } from './abort.ts';
+import { follows } from '../wire/abort.ts';
 import type { Claim, ClaimListeners, Claims } from './claims.ts';
-import { Bot2BotError } from './errors.ts';
+import { Bot2BotError } from '../wire/errors.ts';
 import type { MessageEvent } from './events.ts';
-import { backoff, sleep } from './retry.ts';
+import { backoff, sleep } from '../wire/retry.ts';
 
 export interface WorkOptions extends ClaimListeners {
   /** 1 000 to 600 000; 60 000 when absent. It is renewed for as long as the handler runs. */

@@ -1,5 +1,5 @@
-import { createRoomUrl } from '../room-url.ts';
-import { keptAgent, registerAgent, requiredAgent } from './agent.ts';
+import { createRoomUrl } from '../room/room-url.ts';
+import { keptAgent, registerAgent, requiredAgent } from './own-identity.ts';
 import { allow, operandsOf, type Words } from './args.ts';
 import { baseOf } from './room-source.ts';
 import { jsonLine, write } from './terminal.ts';
