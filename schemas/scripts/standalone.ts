@@ -8,7 +8,7 @@ import { COMPONENTS } from '../src/components.ts';
 import { LIMITS, TIMINGS, type Bound } from '../src/limits.ts';
 import { standalone } from '../src/openapi.ts';
 import { PROBLEM_BASE, PROBLEMS } from '../src/problems.ts';
-import { ROUTES } from '../src/routes.ts';
+import { ROUTES } from '../src/routes/index.ts';
 
 type Json = { readonly [key: string]: unknown };
 const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null;

@@ -1,12 +1,10 @@
 import { Type, type Static } from 'typebox';
-import { exampleMessage, Gap, Message } from './envelopes.ts';
+import { exampleEpoch, exampleMessage, exampleSeq, Message, positionFields } from './messages.ts';
 import { LIMITS } from './limits.ts';
-import { ClaimId, component, Epoch, Handle, ref, Seq } from './scalars.ts';
+import { ClaimId, component, Handle, ref, Seq } from './scalars.ts';
 
 const optional = Type.Optional;
-const { seq } = exampleMessage;
 const claim_id = 'c_5Wk2vQ8nTzLr';
-const epoch = 'Jx3kP9vQ2mZs';
 
 /** Which of its own messages a claim passes over: those with the handle's label, or only those it signed. @see CLAIM-14 */
 const ExcludeSelf = Type.Union([Type.Literal('label'), Type.Literal('verified')], {
@@ -31,15 +29,13 @@ export const ClaimBody = component(
 export type ClaimBody = Static<typeof ClaimBody>;
 
 /** Where the handle stands in the room. */
-const standing = {
-  cursor: Seq,
-  last_seq: Seq,
-  epoch: optional(Epoch),
-  reset: optional(Type.Literal(true)),
-  oldest_seq: optional(Seq),
-  gap: optional(ref(Gap)),
+const standing = { cursor: Seq, last_seq: Seq, ...positionFields };
+const exampleStanding = {
+  cursor: exampleSeq - 1,
+  last_seq: exampleSeq,
+  epoch: exampleEpoch,
+  oldest_seq: exampleSeq - 9,
 };
-const exampleStanding = { cursor: seq - 1, last_seq: seq, epoch, oldest_seq: seq - 9 };
 
 /** @see CLAIM-8 CLAIM-19 */
 export const ClaimAnswer = component(
@@ -83,7 +79,7 @@ export const ClaimEmpty = component(
   }),
   {
     description: 'Nothing came before the timeout.',
-    example: { ok: true, empty: true, ...exampleStanding, cursor: seq },
+    example: { ok: true, empty: true, ...exampleStanding, cursor: exampleSeq },
     hardened: ['epoch', 'oldest_seq'],
   },
 );
@@ -95,7 +91,7 @@ export const AckBody = component(
   Type.Object({ handle: Handle, claim_id: Type.String({ maxLength: 64 }), seq: Seq }),
   {
     description: 'The granted message has been dealt with.',
-    example: { handle: 'summariser', claim_id, seq },
+    example: { handle: 'summariser', claim_id, seq: exampleSeq },
   },
 );
 export type AckBody = Static<typeof AckBody>;
@@ -104,7 +100,7 @@ export type AckBody = Static<typeof AckBody>;
 export const AckAnswer = component(
   'AckAnswer',
   Type.Object({ ok: Type.Literal(true), advanced: Type.Boolean(), cursor: Seq }),
-  { description: 'Where the handle stands now.', example: { ok: true, advanced: true, cursor: seq } },
+  { description: 'Where the handle stands now.', example: { ok: true, advanced: true, cursor: exampleSeq } },
 );
 export type AckAnswer = Static<typeof AckAnswer>;
 

@@ -1,8 +1,9 @@
 import type { TSchema } from 'typebox';
 import { COMPONENTS, type Component } from './components.ts';
-import { ProblemBody, SPEC_VERSION } from './envelopes.ts';
+import { SPEC_VERSION } from './discovery.ts';
+import { ProblemBody } from './problem.ts';
 import { PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, type ProblemSlug } from './problems.ts';
-import { paramsOf, PATH_PARAMS, ROUTES, type Route } from './routes.ts';
+import { paramsOf, PATH_PARAMS, ROUTES, type Route } from './routes/index.ts';
 import { AUTH_SCHEME } from './signing.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
