@@ -24,13 +24,13 @@ const keys = load<PublicKey>('public-keys.json');
 const signatures = load<Signed>('signatures.json');
 const bytesOf = (text: string) => decodeBase64(text, { alphabet: 'either', padding: 'required' });
 
-/** `goodKey` leaves the curve to `verify`, which refuses every signature under such a key. */
+/** `isSoundKey` leaves the curve to `verify`, which refuses every signature under such a key. */
 const offTheCurve = (name: string) => /^no point, y = \d/.test(name);
 
 describe('ID-7: keys', () => {
   it.each(keys)('$name', ({ name, sign_pub, valid }) => {
     const bytes = bytesOf(sign_pub);
-    expect(bytes !== null && fast.goodKey(bytes)).toBe(valid || offTheCurve(name));
+    expect(bytes !== null && fast.isSoundKey(bytes)).toBe(valid || offTheCurve(name));
   });
 });
 

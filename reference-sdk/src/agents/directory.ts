@@ -1,8 +1,9 @@
+import { NEVER_ABORTED } from '../wire/abort.ts';
 import { verify } from '../crypto/ed25519.ts';
 import { Bot2BotError } from '../wire/errors.ts';
 import type { Query } from '../wire/http.ts';
 import { handleOf, type Identity } from './identity.ts';
-import { keyChanged, lookUp, standard, type Pins } from './pins.ts';
+import { keyChanged, lookUp, toStandardAlphabet, type Pins } from './pins.ts';
 import type { RelayOptions } from './register.ts';
 import { Relay } from '../wire/relay.ts';
 import { retrying } from '../wire/retry.ts';
@@ -17,7 +18,7 @@ import {
   type Agent as WireAgent,
 } from '../wire/wire.gen.ts';
 
-/** What an agent says of itself in public. Tags match `^[a-z0-9._:+-]{1,40}$`. @see DIR-3 */
+/** An agent's public description of itself. Tags match `^[a-z0-9._:+-]{1,40}$`. @see DIR-3 */
 export interface Profile {
   readonly displayName?: string;
   readonly framework?: string;
@@ -29,7 +30,7 @@ export interface Profile {
   readonly homepageUrl?: string;
 }
 
-/** An agent of a directory. */
+/** An agent that is listed in the directory. */
 export interface Agent extends Required<Profile> {
   readonly handle: string;
   /** 32 bytes, base64. */
@@ -39,9 +40,9 @@ export interface Agent extends Required<Profile> {
   readonly updatedAt: number;
   readonly expiresAt: number;
   readonly lastSeenAt: number | null;
-  /** Tags in common, among matches; null elsewhere. */
+  /** Number of tags in common, in the results of `matchAgents`; else null. */
   readonly score: number | null;
-  /** Whether the profile is signed by `signPub`, and that is the key that was first seen for the handle. */
+  /** `verified` when `signPub` signed the profile and is the pinned key of the handle. */
   readonly signature: 'verified' | 'invalid' | 'key-changed';
 }
 
@@ -50,30 +51,29 @@ export interface AgentFilter {
   readonly capability?: string;
   readonly topic?: string;
   readonly language?: string;
-  /** In handle, display name or summary. */
+  /** Substring of the handle, display name or summary. */
   readonly q?: string;
 }
 
 const ANSWER_MS = 30_000;
 const RETRY_FOR_MS = 30_000;
-const NEVER = new AbortController().signal;
 const EXPIRES_MS = 24 * 3_600_000;
 
-interface Asked {
+interface Context {
   readonly relay: Relay;
   readonly signal: AbortSignal;
   readonly pins: Pins;
 }
 
-function asked(base: string, { fetch, signal = NEVER, pins = new Map() }: RelayOptions): Asked {
+function contextOf(base: string, { fetch, signal = NEVER_ABORTED, pins = new Map() }: RelayOptions): Context {
   return { relay: new Relay(base, fetch), signal, pins };
 }
 
 /**
- * Publish the profile of a registered identity, in place of the one before.
- * @param options `expiresInMs` from 60 000 to 604 800 000; a day when absent.
- * @returns when it expires, in Unix ms.
- * @throws {Bot2BotError} bad-profile, unknown-handle, stale-profile. {TypeError} for a homepage that is no URL.
+ * Publish the profile of a registered identity, replacing the previous one.
+ * @param options `expiresInMs`: 60 000 to 604 800 000; one day when absent.
+ * @returns when the profile expires, in Unix ms.
+ * @throws {Bot2BotError} bad-profile, unknown-handle, stale-profile. {TypeError} when the homepage is not a URL.
  * @see DIR-1 DIR-3
  */
 export async function publishProfile(
@@ -82,7 +82,7 @@ export async function publishProfile(
   profile: Profile,
   options: RelayOptions & { readonly expiresInMs?: number } = {},
 ): Promise<{ expiresAt: number }> {
-  const { relay, signal } = asked(base, options);
+  const { relay, signal } = contextOf(base, options);
   const { handle } = identity;
   const { displayName, frameworkVersion, homepageUrl, ...same } = profile;
   const once = async () => {
@@ -105,30 +105,30 @@ export async function publishProfile(
       PublishAnswer,
     );
   };
-  const answer = await retrying(() => relay.timely(once, signal), { forMs: RETRY_FOR_MS, signal });
+  const answer = await retrying(() => relay.withClockRetry(once, signal), { forMs: RETRY_FOR_MS, signal });
   return { expiresAt: answer.profile.expires_at };
 }
 
-/** Take the profile out of the directory. @returns whether there was one. @see DIR-9 */
+/** Remove the identity's profile from the directory. @returns whether there was one. @see DIR-9 */
 export async function deleteProfile(
   base: string,
   identity: Identity,
   options: RelayOptions = {},
 ): Promise<boolean> {
-  const { relay, signal } = asked(base, options);
+  const { relay, signal } = contextOf(base, options);
   const path = { handle: identity.handle };
   const call = { method: 'DELETE', operation: 'deleteProfile', path, signal, timeoutMs: ANSWER_MS } as const;
   const once = () => relay.signed(identity, call, RemovedAnswer);
   return (await retrying(once, { forMs: RETRY_FOR_MS, signal })).removed;
 }
 
-/** Tell that the agent is alive. @returns the relay's clock, in Unix ms. @see DIR-10 */
+/** Report that the agent is alive. @returns the relay's time, in Unix ms. @see DIR-10 */
 export async function heartbeat(
   base: string,
   identity: Identity,
   options: RelayOptions = {},
 ): Promise<number> {
-  const { relay, signal } = asked(base, options);
+  const { relay, signal } = contextOf(base, options);
   const path = { handle: identity.handle };
   const call = { method: 'POST', operation: 'agentHeartbeat', path, signal, timeoutMs: ANSWER_MS } as const;
   const once = () => relay.signed(identity, call, HeartbeatAnswer);
@@ -138,7 +138,10 @@ export async function heartbeat(
 async function signatureOf(agent: WireAgent, pins: Pins): Promise<Agent['signature']> {
   const { handle, sign_pub, box_pub, updated_at, profile_sig } = agent;
   const kept = pins.get(handle);
-  if (kept !== undefined && (kept.signPub !== standard(sign_pub) || kept.boxPub !== standard(box_pub)))
+  if (
+    kept !== undefined &&
+    (kept.signPub !== toStandardAlphabet(sign_pub) || kept.boxPub !== toStandardAlphabet(box_pub))
+  )
     return 'key-changed';
   let text: string;
   try {
@@ -160,8 +163,8 @@ async function agentOf(agent: WireAgent, pins: Pins): Promise<Agent> {
     topics: agent.topics ?? [],
     languages: agent.languages ?? [],
     homepageUrl: agent.homepage_url ?? '',
-    boxPub: standard(agent.box_pub),
-    signPub: standard(agent.sign_pub),
+    boxPub: toStandardAlphabet(agent.box_pub),
+    signPub: toStandardAlphabet(agent.sign_pub),
     updatedAt: agent.updated_at,
     expiresAt: agent.expires_at,
     lastSeenAt: agent.last_seen_at,
@@ -171,37 +174,41 @@ async function agentOf(agent: WireAgent, pins: Pins): Promise<Agent> {
 }
 
 /**
- * One agent of the directory, with its keys.
- * @throws {Bot2BotError} unknown-agent; signature-invalid, when the profile is not the handle's; key-changed.
+ * Fetch one agent from the directory.
+ * @throws {Bot2BotError} unknown-agent; signature-invalid when the handle did not sign the profile; key-changed.
  * @see DIR-2 ID-9
  */
 export async function getAgent(base: string, handle: string, options: RelayOptions = {}): Promise<Agent> {
-  const { relay, signal, pins } = asked(base, options);
+  const { relay, signal, pins } = contextOf(base, options);
   const path = { handle: handleOf(handle) };
   const call = { method: 'GET', operation: 'getAgent', path, signal, timeoutMs: ANSWER_MS } as const;
   const once = () => relay.http.json(call, AgentAnswer);
   const { agent: told } = await retrying(once, { forMs: RETRY_FOR_MS, signal });
-  // The directory must tell the keys that the handle is registered with.
+  // Pin the registered keys first: the directory may not report others.
   await lookUp(relay, path.handle, pins, signal);
   const agent = await agentOf(told, pins);
   if (agent.handle !== path.handle)
-    throw new Bot2BotError('bad-answer', 'the directory told of another agent');
+    throw new Bot2BotError('bad-answer', 'the directory answered with another agent');
   if (agent.signature === 'key-changed') throw keyChanged(path.handle);
   if (agent.signature === 'invalid')
-    throw new Bot2BotError('signature-invalid', `the profile of @${path.handle} is not signed by it`, {
+    throw new Bot2BotError('signature-invalid', `@${path.handle} did not sign its profile`, {
       definite: true,
     });
   return agent;
 }
 
-async function page({ relay, signal }: Asked, operation: 'searchAgents' | 'matchAgents', query: Query) {
+async function fetchPage(
+  { relay, signal }: Context,
+  operation: 'searchAgents' | 'matchAgents',
+  query: Query,
+) {
   const call = { method: 'GET', operation, query, signal, timeoutMs: ANSWER_MS } as const;
   return retrying(() => relay.http.json(call, AgentsAnswer), { forMs: RETRY_FOR_MS, signal });
 }
 
 /**
- * The agents that satisfy every filter given, page by page.
- * @param options `limit`, the agents in a page, from 1 to 100.
+ * Search the directory. It yields the agents that match all given filters, and fetches page by page.
+ * @param options `limit`: agents per page, 1 to 100.
  * @see DIR-6 DIR-7
  */
 export async function* searchAgents(
@@ -209,24 +216,24 @@ export async function* searchAgents(
   filter: AgentFilter = {},
   options: RelayOptions & { readonly limit?: number } = {},
 ): AsyncGenerator<Agent, void, void> {
-  const at = asked(base, options);
+  const at = contextOf(base, options);
   const { framework, capability, topic, language, q } = filter;
   for (let cursor: string | number | null = null; ;) {
     const query: Query = { framework, capability, topic, language, q, limit: options.limit, cursor };
-    const { agents, next_cursor: next }: AgentsAnswer = await page(at, 'searchAgents', query);
+    const { agents, next_cursor: next }: AgentsAnswer = await fetchPage(at, 'searchAgents', query);
     for (const agent of agents) yield await agentOf(agent, at.pins);
     if (next === null || next === cursor) return;
     cursor = next;
   }
 }
 
-/** The agents that have most in common with one, those first that share most. @throws {Bot2BotError} unknown-agent. @see DIR-11 */
+/** Find the agents that share tags with `handle`, best match first. @throws {Bot2BotError} unknown-agent. @see DIR-11 */
 export async function matchAgents(
   base: string,
   handle: string,
   options: RelayOptions = {},
 ): Promise<Agent[]> {
-  const at = asked(base, options);
-  const { agents } = await page(at, 'matchAgents', { handle: handleOf(handle) });
+  const at = contextOf(base, options);
+  const { agents } = await fetchPage(at, 'matchAgents', { handle: handleOf(handle) });
   return Promise.all(agents.map((agent) => agentOf(agent, at.pins)));
 }

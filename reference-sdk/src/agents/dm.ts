@@ -1,5 +1,6 @@
+import { NEVER_ABORTED } from '../wire/abort.ts';
 import nacl from 'tweetnacl';
-import { decodeBase64, encodeBase64 } from '../crypto/base64.ts';
+import { decodeBase64, encodeBase64, FROM_WIRE } from '../crypto/base64.ts';
 import { utf8 } from '../crypto/crypto.ts';
 import { Bot2BotError } from '../wire/errors.ts';
 import type { Identity } from './identity.ts';
@@ -12,18 +13,16 @@ import { sha256 } from '../crypto/sha256.ts';
 import { dmSealedText, dmText } from '../wire/signing.gen.ts';
 import { DmAnswer, TIMINGS } from '../wire/wire.gen.ts';
 
-/** Null when the message is in the inbox, and the answer that told its place got lost. */
+/** Where the message is in the inbox. Both are null when it was delivered but the answer was lost. */
 export interface DmSent {
   readonly id: string | null;
   readonly seq: number | null;
 }
 
 const ANSWER_MS = 30_000;
-const NEVER = new AbortController().signal;
-const EITHER = { alphabet: 'either', padding: 'required' } as const;
 const ROOM_URL = /\/room\/[\w-]+\/?#\S*\bk=/;
 
-/** Seal, sign and send one direct message, again with identical bytes while it is not known what became of it. */
+/** Seal, sign and send one direct message. Retries send identical bytes while an earlier attempt may have succeeded. */
 export async function sendDm(
   relay: Relay,
   { identity, pins, signal }: { identity: Identity | null; pins: Pins; signal: AbortSignal },
@@ -32,7 +31,7 @@ export async function sendDm(
 ): Promise<DmSent> {
   const bytes = utf8(text);
   const { handle, boxPub } = await lookUp(relay, to, pins, signal);
-  const theirs = decodeBase64(boxPub, EITHER) ?? new Uint8Array();
+  const theirs = decodeBase64(boxPub, FROM_WIRE) ?? new Uint8Array();
   const ephemeral = nacl.box.keyPair();
   const nonce = crypto.getRandomValues(new Uint8Array(nacl.box.nonceLength));
   const fields = {
@@ -56,7 +55,7 @@ export async function sendDm(
   };
   const attempt = async (unsure: boolean): Promise<DmSent> => {
     try {
-      const { id, seq } = await relay.timely(once, signal, () => {
+      const { id, seq } = await relay.withClockRetry(once, signal, () => {
         if (!unsure) body = null;
         return !unsure;
       });
@@ -71,10 +70,10 @@ export async function sendDm(
 }
 
 /**
- * Send a direct message, which only `to` can open.
- * @param identity signs it; null for a message that nobody signed.
- * @throws {Bot2BotError} unknown-handle, inbox-full; key-changed, when `pins` holds other keys for the handle.
- * {TypeError} for a text with a room's URL: that is `Inbox.inviteToRoom`.
+ * Send a direct message that only `to` can open.
+ * @param identity the signer; null sends an unsigned message.
+ * @throws {Bot2BotError} unknown-handle, inbox-full; key-changed when `pins` holds other keys for the handle.
+ * {TypeError} when the text contains a room's URL: use `Inbox.inviteToRoom` for that.
  * @see DM-1 DM-9
  */
 export async function dm(
@@ -86,8 +85,8 @@ export async function dm(
 ): Promise<DmSent> {
   if (ROOM_URL.test(text))
     throw new TypeError(
-      "a room's URL is sent by an invitation (inviteToRoom, dm invite), after an introduction",
+      "send a room's URL as an invitation (inviteToRoom, dm invite), after an introduction",
     );
-  const { pins = new Map(), signal = NEVER } = options;
+  const { pins = new Map(), signal = NEVER_ABORTED } = options;
   return sendDm(new Relay(base, options.fetch), { identity, pins, signal }, handleOf(to), text);
 }

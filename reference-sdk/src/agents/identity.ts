@@ -2,7 +2,7 @@ import nacl from 'tweetnacl';
 import { decodeBase64, encodeBase64, encodeBase64Url } from '../crypto/base64.ts';
 import { signer, type Sign } from '../crypto/ed25519.ts';
 
-/** An identity as browsers export it, with both secrets. */
+/** An identity as browsers export it, with both secret keys. */
 export interface ExportedIdentity {
   readonly bot2bot_identity_v1: true;
   readonly handle: string;
@@ -15,7 +15,7 @@ export interface ExportedIdentity {
 const HANDLE = /^[a-z0-9][a-z0-9_-]{1,31}$/;
 const SECRET_BYTES = 32;
 
-/** Without `@`, in lower case. @throws {RangeError} for what is no handle. */
+/** Normalise a handle: no leading `@`, lower case. @throws {RangeError} when the text is not a handle. */
 export function handleOf(text: string): string {
   const handle = text.replace(/^@/, '').toLowerCase();
   if (!HANDLE.test(handle))
@@ -32,8 +32,8 @@ function secretOf(text: unknown): Uint8Array {
 }
 
 /**
- * A handle and the keys that it stands for: one that signs, one to which others seal.
- * Its secrets are in private fields: printing it, or turning it into JSON, shows the public half alone.
+ * A handle with its two key pairs: Ed25519 to sign, X25519 so that others can seal messages to it.
+ * The secrets are private fields: printing the object or converting it to JSON shows the public half only.
  */
 export class Identity {
   /** Without `@`. */
@@ -54,13 +54,20 @@ export class Identity {
     this.signPub = encodeBase64(nacl.sign.keyPair.fromSeed(signSeed).publicKey);
   }
 
-  /** New keys for a handle, which belongs to them once they are registered. @throws {RangeError} for what is no handle. */
+  /**
+   * Make an identity with new keys. The handle belongs to it once `register` has succeeded.
+   * @throws {RangeError} when the text is not a handle.
+   */
   static create(handle: string): Identity {
     const secret = () => crypto.getRandomValues(new Uint8Array(SECRET_BYTES));
     return new Identity(handle, secret(), secret());
   }
 
-  /** @param value as `exportSecrets` gives it. @throws {RangeError} which repeats nothing of it. */
+  /**
+   * Restore an exported identity.
+   * @param value what `exportSecrets` returned.
+   * @throws {RangeError} when it is malformed; the message repeats nothing of it.
+   */
   static fromSecrets(value: unknown): Identity {
     const all = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
     if (all['bot2bot_identity_v1'] !== true || typeof all['handle'] !== 'string')
@@ -68,7 +75,7 @@ export class Identity {
     return new Identity(all['handle'], secretOf(all['box_sk_b64u']), secretOf(all['sign_seed_b64u']));
   }
 
-  /** Both secrets, to be kept: whoever has them is this agent. */
+  /** Export both secrets, to store them safely: whoever holds them can act as this agent. */
   exportSecrets(): ExportedIdentity {
     return {
       bot2bot_identity_v1: true,
@@ -84,7 +91,7 @@ export class Identity {
     return encodeBase64(await this.#signing(text));
   }
 
-  /** Open what was sealed to `boxPub`. @returns null when it cannot be opened. */
+  /** Open a box that was sealed to `boxPub`. @returns the plaintext; null when it cannot be opened. */
   openBox(box: Uint8Array, nonce: Uint8Array, senderPub: Uint8Array): Uint8Array | null {
     return nacl.box.open(box, nonce, senderPub, this.#boxSecret);
   }

@@ -1,4 +1,5 @@
-import { decodeBase64 } from '../crypto/base64.ts';
+import { NEVER_ABORTED } from '../wire/abort.ts';
+import { decodeBase64, FROM_WIRE } from '../crypto/base64.ts';
 import { textOf } from '../crypto/crypto.ts';
 import { sendDm, type DmSent } from './dm.ts';
 import { verify } from '../crypto/ed25519.ts';
@@ -16,21 +17,21 @@ import { sha256 } from '../crypto/sha256.ts';
 import { dmSealedText, dmText } from '../wire/signing.gen.ts';
 import { DmMessage, RemovedAnswer, TIMINGS } from '../wire/wire.gen.ts';
 
-/** A direct message that was opened. */
+/** A direct message that could be opened. */
 export interface DirectMessage {
   readonly type: 'dm';
   readonly seq: number;
   readonly id: string;
   /** Unix ms, by the relay's clock. */
   readonly ts: number;
-  /** Who the relay says it is from; null for a message that nobody signed. */
+  /** The sender's handle as the relay reports it; null for an unsigned message. */
   readonly from: string | null;
-  /** The handle whose signature was verified here. Relays at compat pass none on. @see SIGN-10 */
+  /** The handle whose signature the SDK verified; else null. Relays at level compat deliver no signatures. @see SIGN-10 */
   readonly signedBy: string | null;
   readonly signature: Signature;
-  /** The relay says that it checked the signature: a hint. */
+  /** The relay says that it verified the signature: a hint, not a proof. */
   readonly fromVerified: boolean;
-  /** Byte for byte as it was sent. Written by a stranger: never run it. */
+  /** Exactly as sent. Untrusted input: never execute it. */
   readonly text: string;
   readonly content: DmContent;
 }
@@ -43,17 +44,17 @@ export interface UnopenedDm {
   readonly from: string | null;
 }
 
-/** How far two agents have come to know each other. */
+/** State of the introduction between this agent and another. */
 export interface Contact {
-  /** This agent introduced itself. */
+  /** This agent sent an introduction. */
   readonly introduced: boolean;
-  /** The other introduced itself. */
+  /** The other agent sent an introduction. */
   readonly asked: boolean;
-  /** One of them accepted the other's introduction. */
+  /** One of the two accepted the other's introduction. */
   readonly accepted: boolean;
 }
 
-/** Where contacts are kept. A `Map` will do; it forgets them with the process. */
+/** Stores contacts, by handle. A `Map` works, but forgets them when the process ends. */
 export interface Contacts {
   get(handle: string): Contact | undefined;
   set(handle: string, contact: Contact): unknown;
@@ -63,21 +64,19 @@ export interface InboxOptions extends Omit<RelayOptions, 'signal'> {
   /** The relay, such as `https://bot2bot.chat`. */
   readonly base: string;
   readonly identity: Identity;
-  /** Read what comes after this seq; 0 when absent. */
+  /** Start after this seq; 0 when absent. */
   readonly after?: number;
   readonly contacts?: Contacts;
 }
 
 const ANSWER_MS = 30_000;
 const RETRY_FOR_MS = 30_000;
-const NEVER = new AbortController().signal;
-const EITHER = { alphabet: 'either', padding: 'required' } as const;
 
 interface Page {
   readonly messages: readonly { readonly seq: number; readonly id: string }[];
 }
 
-/** A message that is not what it should be must not stand in the way of the others. */
+/** Checks the page, but not each message: a malformed one must not hide the others. */
 function isInbox(value: unknown): value is Page {
   if (typeof value !== 'object' || value === null || !('messages' in value)) return false;
   const { messages } = value;
@@ -90,9 +89,9 @@ function isInbox(value: unknown): value is Page {
   );
 }
 
-/** The direct messages of an identity, and the way from an introduction to a room. */
+/** The direct messages of an identity: reading them, introductions, and invitations to rooms. */
 export class Inbox {
-  /** Everything up to this seq has been read. */
+  /** The seq up to which everything has been read. */
   after: number;
   readonly #base: string;
   readonly #relay: Relay;
@@ -113,15 +112,15 @@ export class Inbox {
   }
 
   /**
-   * Wait for what comes next, once.
-   * @param options `timeoutMs` from 1 000 to 90 000; 30 000 when absent.
-   * @returns empty when nothing came.
+   * Wait once for new messages.
+   * @param options `timeoutMs`: 1 000 to 90 000; 30 000 when absent.
+   * @returns the new messages; empty after a timeout.
    * @see DM-2
    */
   async poll(
     options: { timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<(DirectMessage | UnopenedDm)[]> {
-    const { timeoutMs = TIMINGS.wait_default_ms, signal = NEVER } = options;
+    const { timeoutMs = TIMINGS.wait_default_ms, signal = NEVER_ABORTED } = options;
     const timeout = Math.max(1, Math.round(timeoutMs / 1000));
     const query = { after: this.after, timeout };
     const path = { handle: this.#identity.handle };
@@ -135,17 +134,20 @@ export class Inbox {
       const { seq, id } = message;
       if (seq <= this.after) continue;
       if (!DmMessage(message)) events.push({ type: 'unopened', seq, id, from: null });
-      else if (this.#seen.add(message.nonce)) events.push(await this.#opened(message, signal));
+      else if (this.#seen.add(message.nonce)) events.push(await this.#open(message, signal));
       this.after = seq;
     }
     return events;
   }
 
-  /** What the inbox holds, then what comes, over interruptions, until `signal` aborts. @throws the signal's reason. */
+  /**
+   * Yield the messages of the inbox, then new ones as they arrive, until `signal` aborts. Temporary failures are retried.
+   * @throws the signal's reason.
+   */
   async *messages(
     options: { signal?: AbortSignal } = {},
   ): AsyncGenerator<DirectMessage | UnopenedDm, void, void> {
-    const signal = options.signal ?? NEVER;
+    const signal = options.signal ?? NEVER_ABORTED;
     for (let failures = 0; ;) {
       try {
         yield* await this.poll({ signal });
@@ -157,38 +159,38 @@ export class Inbox {
     }
   }
 
-  /** Remove a message for good. @returns whether there was one. @see DM-5 */
+  /** Delete a message from the inbox. @returns whether it was there. @see DM-5 */
   async delete({ id }: { readonly id: string }, options: { signal?: AbortSignal } = {}): Promise<boolean> {
-    const signal = options.signal ?? NEVER;
+    const signal = options.signal ?? NEVER_ABORTED;
     const path = { handle: this.#identity.handle, id };
     const call = { method: 'DELETE', operation: 'deleteDm', path, signal, timeoutMs: ANSWER_MS } as const;
     const once = () => this.#relay.signed(this.#identity, call, RemovedAnswer);
     return (await retrying(once, { forMs: RETRY_FOR_MS, signal })).removed;
   }
 
-  async #opened(message: DmMessage, signal: AbortSignal): Promise<DirectMessage | UnopenedDm> {
+  async #open(message: DmMessage, signal: AbortSignal): Promise<DirectMessage | UnopenedDm> {
     const { seq, id, ts, from_handle: from, from_verified: fromVerified } = message;
     const [box, nonce, theirs] = [message.ciphertext, message.nonce, message.sender_eph_pub].map((text) =>
-      decodeBase64(text, EITHER),
+      decodeBase64(text, FROM_WIRE),
     );
     const bytes = box && nonce && theirs ? this.#identity.openBox(box, nonce, theirs) : null;
     const text = bytes === null ? null : textOf(bytes);
     if (text === null) return { type: 'unopened', seq, id, from };
-    const signature = await this.#check(message, signal);
+    const signature = await this.#checkSignature(message, signal);
     const signedBy = signature === 'verified' ? from : null;
     const content = readContent(from, text);
-    // A relay at compat passes no signatures on: its word is then all there is.
+    // Relays at level compat deliver no signatures, so their `from_verified` is all there is.
     const trusted = signature === 'none' && fromVerified ? from : signedBy;
     if (trusted !== null) this.#note(trusted, content);
     return { type: 'dm', seq, id, ts, from, signedBy, signature, fromVerified, text, content };
   }
 
-  async #check(message: DmMessage, signal: AbortSignal): Promise<Signature> {
+  async #checkSignature(message: DmMessage, signal: AbortSignal): Promise<Signature> {
     const { ciphertext, nonce, sender_eph_pub, from_handle: from, from_ts: ts, from_sig: sig } = message;
     if (from === null || ts === undefined || sig === undefined) return 'none';
     const sealed = sha256(dmSealedText(ciphertext, nonce, sender_eph_pub));
     const text = dmText(this.#identity.handle, from, ts, sealed);
-    const kept = await this.#keys.judge(from, (signPub) => verify(signPub, text, sig), signal);
+    const kept = await this.#keys.checkSignature(from, (signPub) => verify(signPub, text, sig), signal);
     return typeof kept === 'string' ? kept : 'verified';
   }
 
@@ -203,14 +205,14 @@ export class Inbox {
       this.#contacts.set(from, { ...contact, accepted: true });
   }
 
-  async #send(to: string, content: DmContent, signal: AbortSignal = NEVER): Promise<DmSent> {
+  async #send(to: string, content: DmContent, signal: AbortSignal = NEVER_ABORTED): Promise<DmSent> {
     const by = { identity: this.#identity, pins: this.#pins, signal };
     return sendDm(this.#relay, by, to, printContent(this.#identity.handle, content));
   }
 
   /**
    * Introduce this agent to another.
-   * @param intro `profileUrl` when absent: its entry in the relay's directory.
+   * @param intro `profileUrl`: this agent's directory entry when absent.
    * @throws {Bot2BotError} as `dm` does.
    */
   async introduce(
@@ -224,7 +226,7 @@ export class Inbox {
     return this.#send(handle, { type: 'intro', text, profileUrl, topics }, options.signal);
   }
 
-  /** Accept the introduction of another. @throws {Bot2BotError} not-introduced, when none of it has been read. */
+  /** Accept another agent's introduction. @throws {Bot2BotError} not-introduced when this inbox has read none from it. */
   async acceptIntro(to: string, options: { signal?: AbortSignal } = {}): Promise<DmSent> {
     const handle = handleOf(to);
     if (!this.#contact(handle).asked)
@@ -235,9 +237,9 @@ export class Inbox {
   }
 
   /**
-   * Send the URL of a room to another agent.
-   * @throws {Bot2BotError} not-accepted, unless one of the two accepted the other's introduction.
-   * {RangeError} for what is no room URL.
+   * Send a room's URL to another agent.
+   * @throws {Bot2BotError} not-accepted unless one of the two accepted the other's introduction.
+   * {RangeError} when `roomUrl` is not a room URL.
    * @see DM-9
    */
   async inviteToRoom(to: string, roomUrl: string, options: { signal?: AbortSignal } = {}): Promise<DmSent> {

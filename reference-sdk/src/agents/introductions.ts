@@ -1,4 +1,4 @@
-/** What a direct message says: text, or one of three JSON objects by which agents get to know each other (chapter 06). */
+/** The content of a direct message: plain text, or one of the three JSON objects of an introduction (chapter 06). */
 
 export type DmContent =
   | { readonly type: 'text'; readonly text: string }
@@ -15,7 +15,7 @@ const INTRO = 'bot2bot.intro.v1';
 const ACCEPT = 'bot2bot.intro_accept.v1';
 const INVITE = 'bot2bot.room_invite.v1';
 
-/** @param from the handle that writes it. */
+/** Encode content as the text of a message. @param from the sender's handle. */
 export function printContent(from: string, content: DmContent): string {
   if (content.type === 'text') return content.text;
   if (content.type === 'intro-accept') return JSON.stringify({ type: ACCEPT, from });
@@ -31,7 +31,10 @@ export function printContent(from: string, content: DmContent): string {
   });
 }
 
-/** @param from who sent it; an object that names another is text. */
+/**
+ * Decode the text of a message.
+ * @param from the sender's handle; an object whose `from` is another handle counts as plain text.
+ */
 export function readContent(from: string | null, text: string): DmContent {
   let value: Readonly<Record<string, unknown>>;
   try {

@@ -1,28 +1,28 @@
-import { goodKey } from '../crypto/ed25519.ts';
-import { decodeBase64 } from '../crypto/base64.ts';
+import { isSoundKey } from '../crypto/ed25519.ts';
+import { decodeBase64, FROM_WIRE } from '../crypto/base64.ts';
 import { Bot2BotError } from '../wire/errors.ts';
 import { handleOf } from './identity.ts';
 import type { Relay } from '../wire/relay.ts';
 import { retrying } from '../wire/retry.ts';
 import { IdentityAnswer } from '../wire/wire.gen.ts';
 
-/** The keys that were first seen for a handle. @see ID-9 */
+/** The public keys that were seen first for a handle (trust on first use). @see ID-9 */
 export interface Pin {
   /** 32 bytes, base64. */
   readonly signPub: string;
   /** 32 bytes, base64. */
   readonly boxPub: string;
-  /** It has signed a message in the second form. @see SIGN-11 */
+  /** The handle has sent a message with `sender_sig2`; a later one without it is a downgrade. @see SIGN-11 */
   readonly sig2: boolean;
 }
 
-/** Where the keys of others are kept, for one relay. A `Map` will do; it forgets them with the process. */
+/** Stores the pinned keys of other agents, for one relay. A `Map` works, but forgets them when the process ends. */
 export interface Pins {
   get(handle: string): Pin | undefined;
   set(handle: string, pin: Pin): unknown;
 }
 
-/** The public keys of a handle, as its relay tells them and as they were first seen. */
+/** The public keys of a handle: what the relay says, checked against the pinned keys. */
 export interface PublicIdentity {
   readonly handle: string;
   readonly boxPub: string;
@@ -34,22 +34,21 @@ export interface PublicIdentity {
 
 const ANSWER_MS = 15_000;
 const RETRY_FOR_MS = 15_000;
-const EITHER = { alphabet: 'either', padding: 'required' } as const;
 
-/** Standard alphabet, whatever the relay sent. */
-export function standard(key: string): string {
+/** Convert base64 to the standard alphabet; relays may send either. */
+export function toStandardAlphabet(key: string): string {
   return key.replaceAll('-', '+').replaceAll('_', '/');
 }
 
 export function keyChanged(handle: string): Bot2BotError {
   return new Bot2BotError(
     'key-changed',
-    `the relay tells another key for @${handle} than the one that was first seen: someone else may be using the handle`,
+    `the relay now reports another key for @${handle} than the one seen first: someone else may be using the handle`,
     { definite: true },
   );
 }
 
-/** What the relay tells of a handle; compared with nothing. @throws {Bot2BotError} unknown-handle, among others. */
+/** Ask the relay for the keys of a handle, without comparing them with the pins. @throws {Bot2BotError} unknown-handle, among others. */
 export async function fetchIdentity(
   relay: Relay,
   handle: string,
@@ -68,19 +67,19 @@ export async function fetchIdentity(
     });
   }
   const { handle: told, box_pub, sign_pub, registered_at, meta } = answer;
-  if (told !== path.handle || !goodKey(decodeBase64(sign_pub, EITHER) ?? new Uint8Array()))
-    throw new Bot2BotError('bad-answer', `what the relay tells of @${path.handle} is not an identity`);
+  if (told !== path.handle || !isSoundKey(decodeBase64(sign_pub, FROM_WIRE) ?? new Uint8Array()))
+    throw new Bot2BotError('bad-answer', `the relay's answer for @${path.handle} is not an identity`);
   return {
     handle: told,
-    boxPub: standard(box_pub),
-    signPub: standard(sign_pub),
+    boxPub: toStandardAlphabet(box_pub),
+    signPub: toStandardAlphabet(sign_pub),
     registeredAt: registered_at,
     bio: meta.bio ?? null,
   };
 }
 
-/** Keep the keys of a handle, or see that they are the ones that were kept. @throws {Bot2BotError} key-changed. @see ID-9 */
-function pin(pins: Pins, { handle, signPub, boxPub }: PublicIdentity): Pin {
+/** Pin the keys of a handle, or compare them with its pin. @throws {Bot2BotError} key-changed. @see ID-9 */
+function pinOrCompare(pins: Pins, { handle, signPub, boxPub }: PublicIdentity): Pin {
   const kept = pins.get(handle);
   if (kept === undefined) {
     const first = { signPub, boxPub, sig2: false };
@@ -91,7 +90,7 @@ function pin(pins: Pins, { handle, signPub, boxPub }: PublicIdentity): Pin {
   return kept;
 }
 
-/** Look up a handle. @throws {Bot2BotError} unknown-handle, key-changed, or that of the request. @see ID-6 ID-9 */
+/** Look up a handle and pin its keys. @throws {Bot2BotError} unknown-handle, key-changed, or the failure of the request. @see ID-6 ID-9 */
 export async function lookUp(
   relay: Relay,
   handle: string,
@@ -99,16 +98,16 @@ export async function lookUp(
   signal: AbortSignal,
 ): Promise<PublicIdentity> {
   const found = await retrying(() => fetchIdentity(relay, handle, signal), { forMs: RETRY_FOR_MS, signal });
-  pin(pins, found);
+  pinOrCompare(pins, found);
   return found;
 }
 
-/** What the relay told of a handle is not asked for again for this time. */
+/** How long the relay's answer for a handle is cached. */
 const ASK_AGAIN_MS = 10_000;
-const MOST_ASKED = 1_000;
+const MAX_ASKED = 1_000;
 type NoKey = 'unknown-handle' | 'key-changed' | 'unchecked';
 
-/** Judges what handles signed under the keys that are kept; asks the relay for those that are not. @see SIGN-10 ID-9 */
+/** Verifies signatures under the pinned keys, and asks the relay for keys that are not pinned yet. @see SIGN-10 ID-9 */
 export class Keyring {
   readonly #relay: Relay;
   readonly #pins: Pins;
@@ -119,8 +118,12 @@ export class Keyring {
     this.#pins = pins;
   }
 
-  /** @param holds whether the signatures are those of this key. @returns the pin under which they hold; why not, else. */
-  async judge(
+  /**
+   * Verify what a handle signed.
+   * @param holds verifies the signatures under the given key.
+   * @returns the pin under which they hold, or the reason why they cannot be trusted.
+   */
+  async checkSignature(
     handle: string,
     holds: (signPub: string) => Promise<boolean>,
     signal: AbortSignal,
@@ -132,12 +135,12 @@ export class Keyring {
     return told === 'key-changed' ? told : 'invalid';
   }
 
-  /** Whether the handle has signed in the second form. @see SIGN-11 */
-  usesSecond(handle: string): boolean {
+  /** Whether the handle has ever sent `sender_sig2`. @see SIGN-11 */
+  hasUsedSig2(handle: string): boolean {
     return this.#pins.get(handle)?.sig2 === true;
   }
 
-  noteSecond(handle: string, kept: Pin): void {
+  noteSig2(handle: string, kept: Pin): void {
     if (!kept.sig2) this.#pins.set(handle, { ...kept, sig2: true });
   }
 
@@ -146,15 +149,15 @@ export class Keyring {
     if (known !== undefined && performance.now() < known.until) return known.told;
     let told: Pin | NoKey;
     try {
-      told = pin(this.#pins, await fetchIdentity(this.#relay, handle, signal));
+      told = pinOrCompare(this.#pins, await fetchIdentity(this.#relay, handle, signal));
     } catch (error) {
-      // What has been received is handed on all the same.
+      // An aborted lookup must not lose the message that is being checked.
       if (signal.aborted) return 'unchecked';
       if (!(error instanceof Bot2BotError)) throw error;
       const { code } = error;
       told = code === 'unknown-handle' || code === 'key-changed' ? code : 'unchecked';
     }
-    if (this.#asked.size >= MOST_ASKED) this.#asked.clear();
+    if (this.#asked.size >= MAX_ASKED) this.#asked.clear();
     this.#asked.set(handle, { until: performance.now() + ASK_AGAIN_MS, told });
     return told;
   }

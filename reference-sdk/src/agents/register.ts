@@ -1,3 +1,4 @@
+import { NEVER_ABORTED } from '../wire/abort.ts';
 import { Bot2BotError } from '../wire/errors.ts';
 import type { Fetch } from '../wire/http.ts';
 import type { Identity } from './identity.ts';
@@ -7,24 +8,23 @@ import { retrying } from '../wire/retry.ts';
 import { registerText } from '../wire/signing.gen.ts';
 import { RegisterAnswer } from '../wire/wire.gen.ts';
 
-/** Of calls that are made to a relay on their own. */
+/** Options of the calls that need no `Room`. */
 export interface RelayOptions {
-  /** In place of the platform's `fetch`. */
+  /** The `fetch` to use; the platform's when absent. */
   readonly fetch?: Fetch;
   readonly signal?: AbortSignal;
-  /** Where the keys of others are kept; without it they are believed anew by every call. */
+  /** Pinned keys of other agents; without it every call trusts the keys that the relay sends. */
   readonly pins?: Pins;
 }
 
 const ANSWER_MS = 30_000;
 const RETRY_FOR_MS = 30_000;
-const NEVER = new AbortController().signal;
 
 /**
- * Give a handle to an identity's keys. Again for the same identity, it changes nothing.
+ * Register the identity's handle and keys. Registering the same identity again changes nothing.
  * @param base the relay, such as `https://bot2bot.chat`.
  * @returns when it was first registered, in Unix ms.
- * @throws {Bot2BotError} handle-taken, handle-reserved; key-changed when the relay then tells other keys.
+ * @throws {Bot2BotError} handle-taken, handle-reserved; key-changed when the relay then reports other keys.
  * @see ID-1 ID-3 ID-4
  */
 export async function register(
@@ -33,7 +33,7 @@ export async function register(
   options: RelayOptions & { readonly meta?: { readonly bio?: string } } = {},
 ): Promise<{ handle: string; registeredAt: number }> {
   const relay = new Relay(base, options.fetch);
-  const signal = options.signal ?? NEVER;
+  const signal = options.signal ?? NEVER_ABORTED;
   const { handle, boxPub, signPub } = identity;
   const once = async () => {
     const ts = Math.round(relay.now());
@@ -57,7 +57,7 @@ export async function register(
   const within = { forMs: RETRY_FOR_MS, signal };
   let answer: RegisterAnswer;
   try {
-    answer = await retrying(() => relay.timely(once, signal), within);
+    answer = await retrying(() => relay.withClockRetry(once, signal), within);
   } catch (error) {
     if (!(error instanceof Bot2BotError) || error.code !== 'http-409') throw error;
     throw new Bot2BotError('handle-taken', `@${handle} is taken or reserved`, {
@@ -70,11 +70,16 @@ export async function register(
   return { handle: answer.handle, registeredAt: answer.registered_at };
 }
 
-/** The public keys of a handle. @throws {Bot2BotError} unknown-handle; key-changed, when `pins` holds others. @see ID-6 ID-9 */
+/** Look up the public keys of a handle. @throws {Bot2BotError} unknown-handle; key-changed when `pins` holds other keys. @see ID-6 ID-9 */
 export function lookUpIdentity(
   base: string,
   handle: string,
   options: RelayOptions = {},
 ): Promise<PublicIdentity> {
-  return lookUp(new Relay(base, options.fetch), handle, options.pins ?? new Map(), options.signal ?? NEVER);
+  return lookUp(
+    new Relay(base, options.fetch),
+    handle,
+    options.pins ?? new Map(),
+    options.signal ?? NEVER_ABORTED,
+  );
 }

@@ -50,15 +50,15 @@ export const ROOM_FLAGS: readonly Flag[] = ['handle', 'identity-file', 'name', '
 
 const isFlag = (name: string): name is Flag => Object.hasOwn(FLAGS, name);
 
-export interface Words {
-  readonly words: readonly string[];
+export interface Args {
+  readonly positional: readonly string[];
   /** The values of each flag that was given. */
   readonly flags: ReadonlyMap<Flag, readonly string[]>;
 }
 
-export type Command = (words: Words, signal: AbortSignal) => Promise<number>;
+export type Command = (args: Args, signal: AbortSignal) => Promise<number>;
 /** Each exits 0 unless it throws. */
-export type Subcommands = Readonly<Record<string, (words: Words, signal: AbortSignal) => Promise<void>>>;
+export type Subcommands = Readonly<Record<string, (args: Args, signal: AbortSignal) => Promise<void>>>;
 
 /** How many letters have to be put in, left out or exchanged. */
 function distance(a: string, b: string): number {
@@ -86,19 +86,19 @@ function unknown(name: string): UsageError {
 }
 
 /** @throws {UsageError} which repeats no value. */
-export function readWords(args: readonly string[]): Words {
-  const words: string[] = [];
+export function parseArgs(argv: readonly string[]): Args {
+  const positional: string[] = [];
   const flags = new Map<Flag, readonly string[]>();
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at] ?? '';
-    if (arg === '--') return { words: [...words, ...args.slice(at + 1)], flags };
+  for (let at = 0; at < argv.length; at++) {
+    const arg = argv[at] ?? '';
+    if (arg === '--') return { positional: [...positional, ...argv.slice(at + 1)], flags };
     if (arg === '-h') {
       flags.set('help', []);
       continue;
     }
     if (!arg.startsWith('--')) {
       if (/^-[A-Za-z]/.test(arg)) throw new UsageError('flags begin with --; put -- before other words');
-      words.push(arg);
+      positional.push(arg);
       continue;
     }
     const equals = arg.indexOf('=');
@@ -111,36 +111,36 @@ export function readWords(args: readonly string[]): Words {
       flags.set(name, [arg.slice(equals + 1)]);
       continue;
     }
-    const values = args.slice(at + 1, at + 1 + count);
+    const values = argv.slice(at + 1, at + 1 + count);
     if (values.length < count)
       throw new UsageError(`--${name} takes ${count === 1 ? 'a value' : 'two words'}`);
     flags.set(name, values);
     at += count;
   }
-  return { words, flags };
+  return { positional, flags };
 }
 
 /** The value of a flag that has one. */
-export function valueOf({ flags }: Words, name: Flag): string | undefined {
+export function valueOf({ flags }: Args, name: Flag): string | undefined {
   return flags.get(name)?.[0];
 }
 
 /** @returns a number of at least `least`. @throws {UsageError} */
 export function numberOf(
-  words: Words,
+  args: Args,
   name: Flag,
-  { least, most, whole }: { least: number; most: number; whole: boolean },
+  { min, max, whole }: { min: number; max: number; whole: boolean },
 ): number | undefined {
-  const text = valueOf(words, name);
+  const text = valueOf(args, name);
   if (text === undefined) return undefined;
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  if (!(value >= least && value <= most) || (whole && !Number.isInteger(value)))
-    throw new UsageError(`--${name} takes a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
+  if (!(value >= min && value <= max) || (whole && !Number.isInteger(value)))
+    throw new UsageError(`--${name} takes a ${whole ? 'whole ' : ''}number from ${min} to ${max}`);
   return value;
 }
 
 /** @throws {UsageError} for a flag that does not go with what is asked for. */
-export function allow({ flags }: Words, what: string, allowed: readonly Flag[]): void {
+export function allow({ flags }: Args, what: string, allowed: readonly Flag[]): void {
   for (const name of flags.keys())
     if (!allowed.includes(name)) throw new UsageError(`--${name} does not go with ${what}`);
 }
@@ -150,8 +150,12 @@ export function allow({ flags }: Words, what: string, allowed: readonly Flag[]):
  * @param names what they are, one each; with `?` where it may be left out.
  * @throws {UsageError} when there are more, or fewer.
  */
-export function operandsOf({ words }: Words, command: string, names: readonly string[]): readonly string[] {
-  const operands = words.slice(command.split(' ').length);
+export function operandsOf(
+  { positional }: Args,
+  command: string,
+  names: readonly string[],
+): readonly string[] {
+  const operands = positional.slice(command.split(' ').length);
   const least = names.filter((name) => !name.endsWith('?')).length;
   if (operands.length >= least && operands.length <= names.length) return operands;
   const form = names.map((name) => (name.endsWith('?') ? `[${name.slice(0, -1)}]` : name)).join(' ');

@@ -1,7 +1,7 @@
 import type { Contact, Contacts } from '../agents/inbox.ts';
 import { fileError, readPrivate, replacePrivate } from '../node/private-file.ts';
 
-const MOST_BYTES = 4 << 20;
+const MAX_BYTES = 4 << 20;
 
 function isContact(value: unknown): value is Contact {
   const { introduced, asked, accepted } = (value ?? {}) as Readonly<Record<string, unknown>>;
@@ -15,7 +15,7 @@ function isContact(value: unknown): value is Contact {
  */
 export function openContacts(path: string, base: string): Contacts {
   const read = (): Map<string, unknown> => {
-    const bytes = readPrivate(path, MOST_BYTES);
+    const bytes = readPrivate(path, MAX_BYTES);
     if (bytes === null) return new Map();
     try {
       return new Map(Object.entries(JSON.parse(bytes.toString()) as object));

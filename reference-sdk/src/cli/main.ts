@@ -1,5 +1,5 @@
-import { AGENTS } from './directory.ts';
-import { readWords, UsageError, type Command, type Flag, type Subcommands, type Words } from './args.ts';
+import { DIRECTORY } from './directory.ts';
+import { parseArgs, UsageError, type Command, type Flag, type Subcommands, type Args } from './args.ts';
 import { ack, claim, next, release, renew } from './claims.ts';
 import { DM } from './dm.ts';
 import { HELP } from './help.ts';
@@ -11,11 +11,11 @@ import { watch } from './watch.ts';
 
 /** A command whose second word says what is to be done. */
 function group(name: string, commands: Subcommands): Command {
-  return async (words, signal) => {
-    const command = Object.entries(commands).find(([second]) => second === words.words[1])?.[1];
+  return async (args, signal) => {
+    const command = Object.entries(commands).find(([second]) => second === args.positional[1])?.[1];
     if (command === undefined)
       throw new UsageError(`${name} takes one of ${Object.keys(commands).join(', ')}`);
-    await command(words, signal);
+    await command(args, signal);
     return 0;
   };
 }
@@ -24,7 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   new: newRoom,
   register: registerHandle,
   whoami: whoAmI,
-  agents: group('agents', AGENTS),
+  agents: group('agents', DIRECTORY),
   dm: group('dm', DM),
 };
 const VERBS = { say, watch, tail, claim, ack, next, renew, release } as const satisfies Partial<
@@ -36,10 +36,10 @@ const INTERRUPTED = 130;
 /** What a shell shows for a command whose reader left. */
 const BROKEN_PIPE = 141;
 
-function commandOf(words: Words): Command {
-  const [first = ''] = words.words;
+function commandOf(args: Args): Command {
+  const [first = ''] = args.positional;
   if (Object.hasOwn(COMMANDS, first)) return COMMANDS[first] ?? newRoom;
-  const verbs = Object.entries(VERBS).filter(([name]) => words.flags.has(name as Flag));
+  const verbs = Object.entries(VERBS).filter(([name]) => args.flags.has(name as Flag));
   const [[, command] = [], second] = verbs;
   if (command === undefined)
     throw new UsageError(`what is to be done? One of --${Object.keys(VERBS).join(', --')}`);
@@ -48,13 +48,13 @@ function commandOf(words: Words): Command {
   return command;
 }
 
-async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
-  const words = readWords(args);
-  if (words.flags.has('help')) {
+async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  const args = parseArgs(argv);
+  if (args.flags.has('help')) {
     await write(HELP);
     return 0;
   }
-  return commandOf(words)(words, signal);
+  return commandOf(args)(args, signal);
 }
 
 function tell(error: unknown): void {

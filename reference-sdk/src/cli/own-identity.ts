@@ -7,19 +7,19 @@ import type { Identity } from '../agents/identity.ts';
 import { loadIdentity, loadOrCreateIdentity } from '../node/identity-file.ts';
 import { register } from '../agents/register.ts';
 import { Room } from '../room/room.ts';
-import { UsageError, valueOf, type Words } from './args.ts';
+import { UsageError, valueOf, type Args } from './args.ts';
 
 /** How relays refuse what an unknown handle does: a direct message, a signed post, a signed request. */
 const UNKNOWN: readonly number[] = [400, 401, 404];
 
 /** Where the first `--handle` puts its identity. */
-function identityPath(words: Words): string {
-  return valueOf(words, 'identity-file') ?? join(homedir(), '.config/bot2bot/cli_identity.key');
+function identityPath(args: Args): string {
+  return valueOf(args, 'identity-file') ?? join(homedir(), '.config/bot2bot/cli_identity.key');
 }
 
 /** Where something is kept that goes with an identity. */
-export function besideIdentity(words: Words, what: string): string {
-  return `${identityPath(words).replace(/\.key$/, '')}.${what}.json`;
+export function besideIdentity(args: Args, what: string): string {
+  return `${identityPath(args).replace(/\.key$/, '')}.${what}.json`;
 }
 
 function taken(handle: string, base: string): Bot2BotError {
@@ -31,8 +31,8 @@ function taken(handle: string, base: string): Bot2BotError {
 }
 
 /** @throws {UsageError} when none is kept. */
-export async function keptAgent(words: Words): Promise<Identity> {
-  const path = identityPath(words);
+export async function storedIdentity(args: Args): Promise<Identity> {
+  const path = identityPath(args);
   if (existsSync(path)) return loadIdentity(path);
   throw new UsageError(`no identity is kept in ${path}: --handle NAME makes one`);
 }
@@ -41,14 +41,14 @@ export async function keptAgent(words: Words): Promise<Identity> {
  * The identity that `--handle` and `--identity-file` name. Where there is none, it is made and registered.
  * @throws {UsageError} when none is named and none is kept; {Bot2BotError} handle-taken, private-file.
  */
-export async function requiredAgent(words: Words, base: string, signal: AbortSignal): Promise<Identity> {
-  const handle = valueOf(words, 'handle');
-  if (handle === undefined) return keptAgent(words);
-  const path = identityPath(words);
+export async function requiredIdentity(args: Args, base: string, signal: AbortSignal): Promise<Identity> {
+  const handle = valueOf(args, 'handle');
+  if (handle === undefined) return storedIdentity(args);
+  const path = identityPath(args);
   if (existsSync(path)) return loadOrCreateIdentity(path, handle);
   const identity = await loadOrCreateIdentity(path, handle);
   try {
-    await registerAgent(base, identity, signal);
+    await registerIdentity(base, identity, signal);
   } catch (error) {
     // New keys without a handle would stand in the way of another.
     if (error instanceof Bot2BotError && error.code === 'handle-taken') rmSync(path, { force: true });
@@ -58,30 +58,30 @@ export async function requiredAgent(words: Words, base: string, signal: AbortSig
 }
 
 /** Who `--handle` or `--identity-file` names; null without either. */
-export async function namedAgent(words: Words, base: string, signal: AbortSignal): Promise<Identity | null> {
-  const named = words.flags.has('handle') || words.flags.has('identity-file');
-  return named ? requiredAgent(words, base, signal) : null;
+export async function namedIdentity(args: Args, base: string, signal: AbortSignal): Promise<Identity | null> {
+  const named = args.flags.has('handle') || args.flags.has('identity-file');
+  return named ? requiredIdentity(args, base, signal) : null;
 }
 
 /** Who speaks: who is named, nobody where `--name` alone is given, else who is kept, if anybody. */
-export async function speakingAgent(
-  words: Words,
+export async function signingIdentity(
+  args: Args,
   base: string,
   signal: AbortSignal,
 ): Promise<Identity | null> {
-  const named = await namedAgent(words, base, signal);
+  const named = await namedIdentity(args, base, signal);
   if (named !== null) return named;
-  return words.flags.has('name') || !existsSync(identityPath(words)) ? null : keptAgent(words);
+  return args.flags.has('name') || !existsSync(identityPath(args)) ? null : storedIdentity(args);
 }
 
 /** The room, for an agent or for `--name`. */
 export function openRoom(
-  words: Words,
+  args: Args,
   url: string,
   identity: Identity | null,
   warn: (text: string) => void = () => undefined,
 ): Room {
-  const name = valueOf(words, 'name');
+  const name = valueOf(args, 'name');
   return new Room(url, {
     ...(name === undefined ? {} : { name }),
     ...(identity === null ? {} : { identity }),
@@ -90,7 +90,7 @@ export function openRoom(
 }
 
 /** Give the identity's handle to its keys, at this relay. @throws {Bot2BotError} handle-taken. */
-export async function registerAgent(
+export async function registerIdentity(
   base: string,
   identity: Identity,
   signal: AbortSignal,
@@ -104,7 +104,7 @@ export async function registerAgent(
 }
 
 /** Do what takes a registered handle; where the relay does not know it, register it and do it once more. */
-export async function asAgent<T>(
+export async function withRegistration<T>(
   identity: Identity | null,
   base: string,
   signal: AbortSignal,
@@ -115,6 +115,6 @@ export async function asAgent<T>(
   } catch (error) {
     if (identity === null || !(error instanceof Bot2BotError) || !UNKNOWN.includes(error.status)) throw error;
   }
-  await registerAgent(base, identity, signal);
+  await registerIdentity(base, identity, signal);
   return once();
 }

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { UsageError, valueOf, type Words } from './args.ts';
+import { UsageError, valueOf, type Args } from './args.ts';
 
 const OTHERS = 0o077;
 
@@ -25,8 +25,8 @@ function readSecret(path: string): string {
  * The room's URL: a word, a file that `--room-file` names, or BOT2BOT_ROOM_URL. Others on the machine see the words of
  * a command; they do not see its environment.
  */
-export function roomUrlOf(words: Words, url: string | undefined): string {
-  const file = valueOf(words, 'room-file');
+export function roomUrlOf(args: Args, url: string | undefined): string {
+  const file = valueOf(args, 'room-file');
   if (url !== undefined && file !== undefined)
     throw new UsageError('give the room by its URL or by --room-file, not by both');
   const found = file === undefined ? (url ?? process.env['BOT2BOT_ROOM_URL']) : readSecret(file);
@@ -36,15 +36,15 @@ export function roomUrlOf(words: Words, url: string | undefined): string {
 }
 
 /** The room of a verb such as `--say`, whose only word it may be. */
-export function roomOf(words: Words): string {
-  const [url, extra] = words.words;
+export function roomOf(args: Args): string {
+  const [url, extra] = args.positional;
   if (extra !== undefined) throw new UsageError('there is a word too many; put a text with spaces in quotes');
-  return roomUrlOf(words, url);
+  return roomUrlOf(args, url);
 }
 
 /** The relay, for what is asked of no room: a word, `--base`, or BOT2BOT_BASE. */
-export function baseOf(words: Words, word?: string): string {
-  const base = word ?? valueOf(words, 'base') ?? process.env['BOT2BOT_BASE'];
+export function baseOf(args: Args, word?: string): string {
+  const base = word ?? valueOf(args, 'base') ?? process.env['BOT2BOT_BASE'];
   if (base === undefined || base === '')
     throw new UsageError('which relay? Give its URL with --base, or set BOT2BOT_BASE');
   const url = URL.canParse(base) ? new URL(base) : null;

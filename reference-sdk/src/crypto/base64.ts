@@ -1,6 +1,9 @@
+/** The base64 that a relay may send: either alphabet, padded. */
+export const FROM_WIRE = { alphabet: 'either', padding: 'required' } as const;
+
 const STANDARD = /^[A-Za-z0-9+/]*$/;
 const URL_SAFE = /^[A-Za-z0-9_-]*$/;
-/** Bytes turned into one call's arguments. */
+/** Bytes that one `String.fromCharCode` call takes as arguments. */
 const CHUNK = 0x80_00;
 
 export function encodeBase64(bytes: Uint8Array): string {
@@ -10,15 +13,15 @@ export function encodeBase64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-/** Without padding. */
+/** URL-safe alphabet, no padding. */
 export function encodeBase64Url(bytes: Uint8Array): string {
   return encodeBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }
 
 /**
- * Decode base64 that is canonical: encoding the bytes again gives the same text.
- * @param form `alphabet` either: one of the two, not a mixture.
- * @returns null for anything else.
+ * Decode canonical base64: encoding the bytes again gives the same text.
+ * @param form with the alphabet `either`, a text may use one of the two alphabets, but not mix them.
+ * @returns null for any other text.
  */
 export function decodeBase64(
   text: string,

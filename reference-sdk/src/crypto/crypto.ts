@@ -1,23 +1,27 @@
 import nacl from 'tweetnacl';
-import { decodeBase64, encodeBase64 } from './base64.ts';
+import { decodeBase64, encodeBase64, FROM_WIRE } from './base64.ts';
 import { LIMITS } from '../wire/wire.gen.ts';
 
-/** A sealed text as it goes on the wire: base64, standard alphabet, padded. */
+/** A sealed text as it is sent: base64, standard alphabet, padded. */
 export interface Sealed {
   readonly ciphertext: string;
   readonly nonce: string;
 }
 
 const encoder = new TextEncoder();
-// A byte order mark is text like any other.
+// Without `ignoreBOM`, decoding would drop a leading byte order mark from the text.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const TAG_BYTES = nacl.secretbox.overheadLength;
 /** The longest text, in bytes of UTF-8. @see SEAL-9 */
 export const MAX_TEXT_BYTES = (LIMITS.ciphertext_chars / 4) * 3 - TAG_BYTES;
 
-/** @throws {RangeError} over MAX_TEXT_BYTES, or what UTF-8 cannot encode. @see SEAL-7 SEAL-9 */
+/**
+ * Encode a text as UTF-8.
+ * @throws {RangeError} when the text has more than MAX_TEXT_BYTES, or a lone surrogate.
+ * @see SEAL-7 SEAL-9
+ */
 export function utf8(text: string): Uint8Array {
-  if (typeof text !== 'string') throw new TypeError('a text is a string');
+  if (typeof text !== 'string') throw new TypeError('the text is not a string');
   const bytes = encoder.encode(text);
   if (bytes.length > MAX_TEXT_BYTES)
     throw new RangeError(`a text has at most ${MAX_TEXT_BYTES} bytes of UTF-8, this one has ${bytes.length}`);
@@ -26,7 +30,7 @@ export function utf8(text: string): Uint8Array {
   return bytes;
 }
 
-/** @returns null for what is not UTF-8. @see SEAL-11 */
+/** Decode UTF-8. @returns null when the bytes are not valid UTF-8. @see SEAL-11 */
 export function textOf(bytes: Uint8Array): string | null {
   try {
     return decoder.decode(bytes);
@@ -38,8 +42,8 @@ export function textOf(bytes: Uint8Array): string | null {
 /**
  * Seal one text for a room.
  * @param key 32 bytes; borrowed, never logged.
- * @param nonce 24 bytes, for vectors alone; drawn afresh when absent.
- * @throws {RangeError} for a key of another length, a text over MAX_TEXT_BYTES, or one that UTF-8 cannot encode.
+ * @param nonce 24 bytes, for test vectors only; random when absent.
+ * @throws {RangeError} when the key has another length, or `text` is over MAX_TEXT_BYTES or has a lone surrogate.
  * @see SEAL-6 SEAL-7 SEAL-8 SEAL-9
  */
 export function seal(key: Uint8Array, text: string, nonce?: Uint8Array): Sealed {
@@ -51,13 +55,12 @@ export function seal(key: Uint8Array, text: string, nonce?: Uint8Array): Sealed 
 
 /**
  * Open a sealed text.
- * @returns null when it cannot be opened: another key, damaged, not base64, not UTF-8.
+ * @returns null when it cannot be opened: wrong key, damaged, not base64, or not UTF-8.
  * @see SEAL-10 SEAL-11
  */
 export function open(key: Uint8Array, { ciphertext, nonce }: Sealed): string | null {
-  const form = { alphabet: 'either', padding: 'required' } as const;
-  const box = decodeBase64(ciphertext, form);
-  const used = decodeBase64(nonce, form);
+  const box = decodeBase64(ciphertext, FROM_WIRE);
+  const used = decodeBase64(nonce, FROM_WIRE);
   if (box === null || used?.length !== nacl.secretbox.nonceLength) return null;
   const bytes = nacl.secretbox.open(box, used, key);
   return bytes === null ? null : textOf(bytes);

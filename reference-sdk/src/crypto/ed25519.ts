@@ -1,11 +1,13 @@
 import nacl from 'tweetnacl';
-import { decodeBase64 } from './base64.ts';
+import { decodeBase64, FROM_WIRE } from './base64.ts';
 
-/** In front of a seed, this makes a private key in the form that WebCrypto imports (RFC 8410). */
+/** PKCS#8 header: followed by a 32-byte seed, it is a private key that WebCrypto imports (RFC 8410). */
 const PKCS8 = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+/** Order of the base point; a signature's S must be below it. */
 const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
+/** Prime of the field; a canonical y is below it. */
 const PRIME = 2n ** 255n - 19n;
-/** The y of the points whose order divides 8. */
+/** The y coordinates of the points of small order (their order divides 8). */
 const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
   0n,
   1n,
@@ -13,11 +15,11 @@ const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
   0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n,
   0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
 ]);
-const EITHER = { alphabet: 'either', padding: 'required' } as const;
-const MOST_KEYS = 1_000;
+/** Imported public keys that are cached. */
+const MAX_KEYS = 1_000;
 
 const encoder = new TextEncoder();
-/** Missing on pages without https. */
+/** Undefined on pages without HTTPS. */
 const subtle = (globalThis.crypto as { subtle?: SubtleCrypto }).subtle;
 
 function littleEndian(bytes: Uint8Array): bigint {
@@ -25,25 +27,25 @@ function littleEndian(bytes: Uint8Array): bigint {
 }
 
 /**
- * Whether bytes may be a key that signatures are checked with: 32 of them, canonical, and of no small order.
+ * Whether these bytes are acceptable as a signing key: 32 bytes, a canonical y, and not a point of small order.
  * @see ID-7
  */
-export function goodKey(signPub: Uint8Array): boolean {
+export function isSoundKey(signPub: Uint8Array): boolean {
   if (signPub.length !== nacl.sign.publicKeyLength) return false;
   const y = littleEndian(signPub) & ((1n << 255n) - 1n);
   return y < PRIME && !SMALL_ORDER_Y.has(y);
 }
 
-/** Makes the signatures of one seed. @param seed 32 bytes; kept. */
+/** Signs with one seed. @returns the 64-byte signature of the text's UTF-8. */
 export type Sign = (text: string) => Promise<Uint8Array>;
 
-/** Signs with tweetnacl, some hundreds of times a second. */
+/** Sign with tweetnacl: a few hundred signatures a second. @param seed 32 bytes; kept. */
 export function slowSigner(seed: Uint8Array): Sign {
   const { secretKey } = nacl.sign.keyPair.fromSeed(seed);
   return (text) => Promise.resolve(nacl.sign.detached(encoder.encode(text), secretKey));
 }
 
-/** Signs with WebCrypto where it can, else with tweetnacl; the signatures are the same. */
+/** Sign with WebCrypto where it supports Ed25519, else with tweetnacl. Both give the same signatures. @param seed 32 bytes; kept. */
 export function signer(seed: Uint8Array): Sign {
   if (subtle === undefined) return slowSigner(seed);
   const imported = subtle
@@ -74,18 +76,19 @@ async function checkOf(signPub: Uint8Array): Promise<Check> {
 }
 
 /**
- * Check a signature.
- * @param signPub base64 of 32 bytes. @param signature base64 of 64 bytes.
- * @returns false for anything that is not the one signature which the key made of the text.
+ * Verify a signature.
+ * @param signPub 32 bytes, base64.
+ * @param signature 64 bytes, base64.
+ * @returns true only for the canonical signature of the text's UTF-8 under an acceptable key.
  * @see ID-7 ID-8
  */
 export async function verify(signPub: string, text: string, signature: string): Promise<boolean> {
-  const [key, bytes] = [decodeBase64(signPub, EITHER), decodeBase64(signature, EITHER)];
-  if (key === null || bytes === null || !goodKey(key)) return false;
+  const [key, bytes] = [decodeBase64(signPub, FROM_WIRE), decodeBase64(signature, FROM_WIRE)];
+  if (key === null || bytes === null || !isSoundKey(key)) return false;
   if (bytes.length !== nacl.sign.signatureLength || littleEndian(bytes.subarray(32)) >= ORDER) return false;
   let check = checks.get(signPub);
   if (check === undefined) {
-    if (checks.size >= MOST_KEYS) checks.clear();
+    if (checks.size >= MAX_KEYS) checks.clear();
     check = checkOf(key);
     checks.set(signPub, check);
   }

@@ -13,7 +13,7 @@ import { createPrivate, fileError, readPrivate, replacePrivate } from './private
 export type IdentityForm = 'sdk' | 'mcp' | 'export';
 
 const SECRETS_BYTES = 64;
-const MOST_BYTES = 4_096;
+const MAX_BYTES = 4_096;
 const BRACE = 0x7b;
 
 const handlePath = (path: string) => `${path.replace(/\.key$/, '')}.json`;
@@ -42,7 +42,7 @@ function objectOf(bytes: Buffer): Readonly<Record<string, unknown>> {
 
 /** The handle that stands beside a file of the form `mcp`. */
 function handleBeside(path: string): string {
-  const beside = readPrivate(handlePath(path), MOST_BYTES);
+  const beside = readPrivate(handlePath(path), MAX_BYTES);
   const handle = beside === null ? undefined : objectOf(beside)['handle'];
   if (typeof handle !== 'string') throw new RangeError('no handle');
   return handle;
@@ -57,7 +57,7 @@ function parse(path: string, bytes: Buffer): Identity {
 }
 
 function read(path: string): Identity | null {
-  const bytes = readPrivate(path, MOST_BYTES);
+  const bytes = readPrivate(path, MAX_BYTES);
   if (bytes === null) return null;
   try {
     return parse(path, bytes);

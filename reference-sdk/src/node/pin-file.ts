@@ -1,16 +1,16 @@
-import { goodKey } from '../crypto/ed25519.ts';
+import { isSoundKey } from '../crypto/ed25519.ts';
 import { decodeBase64 } from '../crypto/base64.ts';
 import type { Pin, Pins } from '../agents/pins.ts';
 import { fileError, readPrivate, replacePrivate } from './private-file.ts';
 
 type Kept = Readonly<Record<string, Readonly<Record<string, Pin>>>>;
 
-const MOST_BYTES = 16 << 20;
+const MAX_BYTES = 16 << 20;
 
 function isPin(value: unknown): value is Pin {
   const { signPub, boxPub, sig2 } = (value ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof signPub !== 'string' || typeof boxPub !== 'string' || typeof sig2 !== 'boolean') return false;
-  return goodKey(decodeBase64(signPub, { alphabet: 'either', padding: 'required' }) ?? new Uint8Array());
+  return isSoundKey(decodeBase64(signPub, { alphabet: 'either', padding: 'required' }) ?? new Uint8Array());
 }
 
 function isKept(value: unknown): value is Kept {
@@ -33,7 +33,7 @@ function isKept(value: unknown): value is Kept {
 export function openPins(path: string, base: string): Pins {
   const relay = new URL(base).href.replace(/\/+$/, '');
   const read = (): Kept => {
-    const bytes = readPrivate(path, MOST_BYTES);
+    const bytes = readPrivate(path, MAX_BYTES);
     if (bytes === null) return {};
     let value: unknown;
     try {

@@ -2,11 +2,11 @@ import { Bot2BotError } from '../wire/errors.ts';
 import type { GapEvent, MessageEvent, ResetEvent, UnopenedEvent } from './events.ts';
 import type { Call } from '../wire/http.ts';
 import type { Identity } from '../agents/identity.ts';
-import { malformed, opened, type Member } from './member.ts';
+import { malformed, openMessage, type Member } from './member.ts';
 import { readable } from './payloads.ts';
 import { Recent } from './recent.ts';
 import { retrying, sleep } from '../wire/retry.ts';
-import { pauseForUnknown } from './stream.ts';
+import { missingRoomDelayMs } from './stream.ts';
 import {
   AckAnswer,
   ClaimAnswer,
@@ -102,7 +102,7 @@ function isGranted(value: unknown): value is Granted {
 
 const isAnswer = (value: unknown): value is Granted | ClaimEmpty => isGranted(value) || ClaimEmpty(value);
 
-function gone(error: unknown): unknown {
+function asClaimGone(error: unknown): unknown {
   if (!(error instanceof Bot2BotError) || error.status !== 409) return error;
   return new Bot2BotError('claim-gone', 'the claim is over: its lease ran out, or it was acked or released', {
     status: 409,
@@ -118,11 +118,11 @@ export class Claims {
   readonly #identity: Identity;
   #epoch: string | null = null;
   /** The last grant, for relays that do not tell how long it has still to go. */
-  #last = { claimId: '', deadline: 0 };
-  #toldGap = '';
-  #granted = { seq: 0, nonce: '' };
+  #estimate = { claimId: '', deadline: 0 };
+  #reportedGap = '';
+  #current = { seq: 0, nonce: '' };
   /** Nonces of what was acked. @see MSG-24 */
-  readonly #done = new Recent();
+  readonly #acked = new Recent();
 
   constructor(member: Member, identity: Identity) {
     this.#member = member;
@@ -147,15 +147,15 @@ export class Claims {
       const timeout = Math.min(TIMINGS.wait_default_ms / 1000, Math.max(1, Math.round(left / 1000)));
       const asked = performance.now();
       const { answer, sentAt } = await this.#ask(timeout, options, signal);
-      const told = this.#tell(answer, options);
+      const told = this.#reportLosses(answer, options);
       if (!('message' in answer)) {
         if (performance.now() >= until) return null;
-        if (answer.exists === false) await pause(pauseForUnknown(unknown++));
+        if (answer.exists === false) await pause(missingRoomDelayMs(unknown++));
         else if (performance.now() - asked < timeout * 1000 - EARLY_MS) await pause(EARLY_MS);
         continue;
       }
       unknown = 0;
-      const event = await this.#event(answer, signal);
+      const event = await this.#toEvent(answer, signal);
       if (event?.type === 'message') {
         return new Claim({
           claimId: answer.claim_id,
@@ -209,20 +209,20 @@ export class Claims {
   }
 
   /** @returns null for what is dealt with by not handing it on. @see CLAIM-31 */
-  async #event({ message }: Granted, signal: AbortSignal): Promise<MessageEvent | UnopenedEvent | null> {
+  async #toEvent({ message }: Granted, signal: AbortSignal): Promise<MessageEvent | UnopenedEvent | null> {
     if (!Message(message)) return malformed(message);
     const { seq, nonce } = message;
-    this.#granted = { seq, nonce };
+    this.#current = { seq, nonce };
     // Relays at compat may hold a message twice that was sent once.
-    if (this.#done.has(nonce)) return null;
-    const event = await opened(this.#member, message, signal);
+    if (this.#acked.has(nonce)) return null;
+    const event = await openMessage(this.#member, message, signal);
     if (event.type === 'unopened') return event;
     if (event.own) return null;
     const text = readable(event.text);
     return text === null ? null : { ...event, text };
   }
 
-  #tell(
+  #reportLosses(
     { epoch, reset, gap }: { epoch?: string; reset?: boolean; gap?: unknown },
     { onReset, onGap }: ClaimListeners,
   ): { reset: boolean; gap: GapEvent | null } {
@@ -235,8 +235,8 @@ export class Claims {
     if (gap === undefined || !Gap(gap)) return { reset: changed, gap: null };
     const event: GapEvent = { type: 'gap', from: gap.from, to: gap.to };
     const key = `${this.#epoch}:${gap.from}-${gap.to}`;
-    if (key !== this.#toldGap) {
-      this.#toldGap = key;
+    if (key !== this.#reportedGap) {
+      this.#reportedGap = key;
       if (onGap !== undefined) onGap(event);
       else
         this.#member.warn(
@@ -250,9 +250,9 @@ export class Claims {
     if (lease_remaining_ms !== undefined) return sentAt + lease_remaining_ms;
     const lease = leaseMs ?? TIMINGS.lease_default_ms;
     const { claim_ttl_min_ms: least, claim_ttl_max_ms: most } = TIMINGS;
-    if (this.#last.claimId !== claim_id)
-      this.#last = { claimId: claim_id, deadline: sentAt + Math.min(most, Math.max(least, lease)) };
-    return this.#last.deadline;
+    if (this.#estimate.claimId !== claim_id)
+      this.#estimate = { claimId: claim_id, deadline: sentAt + Math.min(most, Math.max(least, lease)) };
+    return this.#estimate.deadline;
   }
 
   /** @throws {Bot2BotError} claim-gone. @see CLAIM-15 CLAIM-16 CLAIM-5 */
@@ -261,10 +261,10 @@ export class Claims {
     const once = () => this.#member.relay.signed(this.#identity, call, AckAnswer);
     try {
       const { advanced, cursor } = await retrying(once, { forMs: RETRY_FOR_MS, signal });
-      if (seq === this.#granted.seq) this.#done.add(this.#granted.nonce);
+      if (seq === this.#current.seq) this.#acked.add(this.#current.nonce);
       return { advanced, cursor };
     } catch (error) {
-      throw gone(error);
+      throw asClaimGone(error);
     }
   }
 
@@ -277,7 +277,7 @@ export class Claims {
       const answer = await this.#member.relay.signed(this.#identity, call, RenewAnswer);
       claim.deadline = sentAt + answer.lease_remaining_ms;
     } catch (error) {
-      throw gone(error);
+      throw asClaimGone(error);
     }
   }
 

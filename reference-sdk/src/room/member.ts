@@ -43,7 +43,7 @@ export function malformed(value: unknown): UnopenedEvent {
 }
 
 /** Open a message and check its signature. @see SEAL-11 SIGN-10 */
-export async function opened(
+export async function openMessage(
   member: Member,
   message: Message,
   signal: AbortSignal,

@@ -1,17 +1,17 @@
 import type { ReadEvent } from './events.ts';
-import { malformed, opened, type Member } from './member.ts';
+import { malformed, openMessage, type Member } from './member.ts';
 import { Recent } from './recent.ts';
 import { Gap, Message } from '../wire/wire.gen.ts';
 
 /** What reads and `ready` say about a place. */
-export interface Standing {
+export interface PageHeader {
   readonly epoch?: string;
   readonly reset?: boolean;
   readonly gap?: unknown;
 }
 
 /** One reader's place in a room: what it has had, and what it makes of what comes. */
-export class Reader {
+export class Position {
   /** Everything up to this seq of the epoch has been had. */
   after: number;
   epoch: string | null = null;
@@ -26,12 +26,12 @@ export class Reader {
   }
 
   /** Whether it has a place that could be lost. */
-  get placed(): boolean {
+  get isStarted(): boolean {
     return this.after > 0 || this.epoch !== null;
   }
 
   /** Take note of an epoch. @returns a reset, when it is another than before. @see READ-16 */
-  enter(epoch: string): ReadEvent[] {
+  noteEpoch(epoch: string): ReadEvent[] {
     if (this.epoch === epoch) return [];
     const changed = this.epoch !== null;
     this.epoch = epoch;
@@ -41,18 +41,18 @@ export class Reader {
   }
 
   /** The room is gone, or was made anew by a relay that tells no epochs. */
-  lose(): ReadEvent[] {
-    if (!this.placed) return [];
+  forget(): ReadEvent[] {
+    if (!this.isStarted) return [];
     this.after = 0;
     this.epoch = null;
     return [{ type: 'reset', epoch: null }];
   }
 
   /** What an answer or `ready` says before its messages. */
-  stand(standing: Standing): ReadEvent[] {
-    const { epoch, reset, gap } = standing;
+  takeHeader(header: PageHeader): ReadEvent[] {
+    const { epoch, reset, gap } = header;
     const known = this.epoch;
-    const events = epoch === undefined ? [] : this.enter(epoch);
+    const events = epoch === undefined ? [] : this.noteEpoch(epoch);
     // Told to begin again although no epoch was known: the place that was asked for was another room's.
     if (reset === true && events.length === 0 && known === null && this.after > 0) {
       this.after = 0;
@@ -67,7 +67,7 @@ export class Reader {
    * @param skipBelow leave out what is at or below the place: true once the stream is in the reader's epoch.
    * @returns none for what it has had, and for its own. @see MSG-24
    */
-  async message(value: unknown, skipBelow: boolean, signal: AbortSignal): Promise<ReadEvent[]> {
+  async takeMessage(value: unknown, skipBelow: boolean, signal: AbortSignal): Promise<ReadEvent[]> {
     if (!Message(value)) {
       const event = malformed(value);
       if (event.seq > 0 && event.seq <= this.after && skipBelow) return [];
@@ -79,7 +79,7 @@ export class Reader {
     this.after = seq;
     if (!this.#seen.add(nonce)) return [];
     if (!this.#includeSelf && this.#member.sent.has(nonce)) return [];
-    const event = await opened(this.#member, value, signal);
+    const event = await openMessage(this.#member, value, signal);
     if (event.type === 'unopened') return [event];
     if (event.own && !this.#includeSelf) return [];
     const handle = value.sender_handle ?? '';

@@ -53,7 +53,7 @@ export async function post(
   };
   const attempt = (unsure: boolean) => {
     if (identity === null) return once();
-    return relay.timely(once, signal, () => {
+    return relay.withClockRetry(once, signal, () => {
       // Other bytes would be another message, where the first may already be in the room.
       if (!unsure) body = null;
       return !unsure;

@@ -1,6 +1,6 @@
 import type { ReadEvent } from './events.ts';
 import type { Member } from './member.ts';
-import type { Reader } from './position.ts';
+import type { Position } from './position.ts';
 import { NoRoom, StatusAnswer } from '../wire/wire.gen.ts';
 
 export interface RoomStatus {
@@ -33,29 +33,29 @@ function isPage(value: unknown): value is Page {
 }
 
 /** Ask for what comes after a reader's place. */
-export async function readPage(
+export async function fetchPage(
   member: Member,
-  reader: Reader,
+  position: Position,
   operation: 'waitForMessages' | 'readTranscript',
   query: { timeout?: number; limit?: number },
   signal: AbortSignal,
 ): Promise<{ events: ReadEvent[]; exists: boolean; hasMore: boolean }> {
   const timeoutMs = ANSWER_MS + (query.timeout ?? 0) * 1000;
-  const full = { ...query, after: reader.after, epoch: reader.epoch };
+  const full = { ...query, after: position.after, epoch: position.epoch };
   const page = await member.relay.http.json(
     { method: 'GET', operation, query: full, signal, timeoutMs },
     isPage,
   );
-  if (page.exists === false) return { events: reader.lose(), exists: false, hasMore: false };
-  const events = reader.stand(page);
-  for (const message of page.messages) events.push(...(await reader.message(message, true, signal)));
+  if (page.exists === false) return { events: position.forget(), exists: false, hasMore: false };
+  const events = position.takeHeader(page);
+  for (const message of page.messages) events.push(...(await position.takeMessage(message, true, signal)));
   const { next_after: next } = page;
-  if (typeof next === 'number' && next > reader.after) reader.after = next;
+  if (typeof next === 'number' && next > position.after) position.after = next;
   return { events, exists: true, hasMore: page.has_more === true };
 }
 
 /** Look at the room without joining it. */
-export async function readStatus({ relay }: Member, signal: AbortSignal): Promise<RoomStatus> {
+export async function fetchStatus({ relay }: Member, signal: AbortSignal): Promise<RoomStatus> {
   const answer = await relay.http.json(
     { method: 'GET', operation: 'probeRoom', signal, timeoutMs: ANSWER_MS },
     (value): value is StatusAnswer | NoRoom => StatusAnswer(value) || NoRoom(value),

@@ -6,13 +6,13 @@ import type { Identity } from '../agents/identity.ts';
 import type { Member } from './member.ts';
 import { Keyring, type Pin, type Pins } from '../agents/pins.ts';
 import { post, type SendOptions, type Sent } from './post.ts';
-import { Reader } from './position.ts';
-import { readPage, readStatus, type RoomStatus } from './read-requests.ts';
+import { Position } from './position.ts';
+import { fetchPage, fetchStatus, type RoomStatus } from './read-requests.ts';
 import { Recent } from './recent.ts';
 import { Relay } from '../wire/relay.ts';
 import { sleep } from '../wire/retry.ts';
 import { parseRoomUrl } from './room-url.ts';
-import { follow, pauseForUnknown } from './stream.ts';
+import { follow, missingRoomDelayMs } from './stream.ts';
 import type { WebSocketConstructor } from '../wire/transports.ts';
 import { work, type Handler, type WorkOptions } from './work.ts';
 import { HelloFrame, Ok, TIMINGS } from '../wire/wire.gen.ts';
@@ -77,7 +77,7 @@ export class Room {
   readonly #member: Member;
   readonly #claims: Claims | null;
   readonly #closing = new AbortController();
-  readonly #polled: Reader;
+  readonly #pollPosition: Position;
 
   /**
    * Nothing is sent yet.
@@ -101,7 +101,7 @@ export class Room {
     const { name } = this;
     this.#member = { relay, roomId, key, name, identity, sent: new Recent(), keys, warn };
     this.#claims = identity === null ? null : new Claims(this.#member, identity);
-    this.#polled = new Reader(this.#member, 0, options.includeSelf ?? false);
+    this.#pollPosition = new Position(this.#member, 0, options.includeSelf ?? false);
   }
 
   /** Ends with the caller's signal and with the room. */
@@ -133,9 +133,9 @@ export class Room {
   ): AsyncGenerator<RoomEvent, void, void> {
     const platform = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
     const { WebSocket: given = platform ?? null, includeSelf = false } = this.#options;
-    const reader = new Reader(this.#member, options.after ?? 0, options.includeSelf ?? includeSelf);
+    const position = new Position(this.#member, options.after ?? 0, options.includeSelf ?? includeSelf);
     const signal = this.#signal(options.signal);
-    yield* follow(this.#member, reader, { socket: given, closing: this.#closing.signal, signal });
+    yield* follow(this.#member, position, { socket: given, closing: this.#closing.signal, signal });
   }
 
   /**
@@ -147,37 +147,43 @@ export class Room {
   async poll(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<ReadEvent[]> {
     const signal = this.#signal(options.signal);
     const until = performance.now() + (options.timeoutMs ?? TIMINGS.wait_default_ms);
-    const reader = this.#polled;
+    const position = this.#pollPosition;
     for (let unknown = 0; ;) {
       const left = until - performance.now();
       const timeout = Math.max(1, Math.round(left / 1000));
-      const { events, exists } = await readPage(this.#member, reader, 'waitForMessages', { timeout }, signal);
+      const { events, exists } = await fetchPage(
+        this.#member,
+        position,
+        'waitForMessages',
+        { timeout },
+        signal,
+      );
       if (events.length > 0 || performance.now() >= until) return events;
-      const pause = exists ? 0 : pauseForUnknown(unknown++);
+      const pause = exists ? 0 : missingRoomDelayMs(unknown++);
       await sleep(Math.min(pause, Math.max(0, until - performance.now())), signal);
     }
   }
 
   /**
-   * Read a page of what the room holds, own messages included. It moves no other reader.
+   * Read a page of what the room holds, own messages included. It moves no other position.
    * @param options `after` a seq, 0 when absent; `limit` from 1 to 500, 100 when absent.
    */
   async history(options: { after?: number; limit?: number; signal?: AbortSignal } = {}): Promise<History> {
     const signal = this.#signal(options.signal);
-    const reader = new Reader(this.#member, options.after ?? 0, true);
-    const { events, hasMore } = await readPage(
+    const position = new Position(this.#member, options.after ?? 0, true);
+    const { events, hasMore } = await fetchPage(
       this.#member,
-      reader,
+      position,
       'readTranscript',
       { limit: options.limit ?? 100 },
       signal,
     );
-    return { events, nextAfter: reader.after, hasMore };
+    return { events, nextAfter: position.after, hasMore };
   }
 
   /** Look at the room without joining it. */
   async status(options: { signal?: AbortSignal } = {}): Promise<RoomStatus> {
-    return readStatus(this.#member, this.#signal(options.signal));
+    return fetchStatus(this.#member, this.#signal(options.signal));
   }
 
   /**

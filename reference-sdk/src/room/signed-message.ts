@@ -66,7 +66,7 @@ export async function checkMessage(
   } = message;
   if (handle === undefined || ts === undefined || senderNonce === undefined || sig === undefined) {
     const claimed = handle ?? (sender.startsWith('@') ? sender.slice(1) : '');
-    return { signature: keys.usesSecond(claimed) ? 'downgraded' : 'none', signedBy: null };
+    return { signature: keys.hasUsedSig2(claimed) ? 'downgraded' : 'none', signedBy: null };
   }
   const { sender_sig2: sig2 } = message;
   const holds = async (signPub: string) => {
@@ -77,9 +77,9 @@ export async function checkMessage(
       (sig2 === undefined || (await verify(signPub, messageText2(bound), sig2)))
     );
   };
-  const kept = await keys.judge(handle, holds, signal);
+  const kept = await keys.checkSignature(handle, holds, signal);
   if (typeof kept === 'string') return { signature: kept, signedBy: null };
   if (sig2 === undefined && kept.sig2) return { signature: 'downgraded', signedBy: null };
-  if (sig2 !== undefined) keys.noteSecond(handle, kept);
+  if (sig2 !== undefined) keys.noteSig2(handle, kept);
   return { signature: 'verified', signedBy: handle };
 }

@@ -1,23 +1,23 @@
 import { Bot2BotError } from '../wire/errors.ts';
 import type { Participant, ReadEvent, RoomEvent } from './events.ts';
 import type { Member } from './member.ts';
-import type { Reader } from './position.ts';
-import { readPage, readStatus } from './read-requests.ts';
+import type { Position } from './position.ts';
+import { fetchPage, fetchStatus } from './read-requests.ts';
 import { backoff, sleep } from '../wire/retry.ts';
 import { sseFrames, wsFrames, type Frame, type WebSocketConstructor } from '../wire/transports.ts';
 import { LIMITS, TIMINGS } from '../wire/wire.gen.ts';
 
 const READY_MS = 20_000;
 /** A transport that twice did not get as far as `ready` is given up for the next one. */
-const MOST_FAILURES = 2;
+const MAX_FAILURES = 2;
 /** A room that does not exist is asked for again after this time, and then more rarely. @see ROOM-3 */
-const UNKNOWN_FIRST_MS = 500;
+const MISSING_ROOM_MIN_MS = 500;
 const UNKNOWN_MOST_MS = 5_000;
 type Transport = 'ws' | 'sse' | 'poll';
 
 /** How long to wait before asking again for a room that does not exist. @param times how often it did not. @see ROOM-3 */
-export function pauseForUnknown(times: number): number {
-  return backoff(times, UNKNOWN_FIRST_MS, UNKNOWN_MOST_MS);
+export function missingRoomDelayMs(times: number): number {
+  return backoff(times, MISSING_ROOM_MIN_MS, UNKNOWN_MOST_MS);
 }
 
 /**
@@ -26,7 +26,7 @@ export function pauseForUnknown(times: number): number {
  */
 export async function* follow(
   member: Member,
-  reader: Reader,
+  position: Position,
   {
     socket,
     closing,
@@ -39,9 +39,9 @@ export async function* follow(
   while (!closing.aborted) {
     let ready = false;
     try {
-      if (attempt > 0 && (reader.epoch === null || transports[0] === 'ws'))
-        yield* await recall(member, reader, signal);
-      for await (const event of connection(member, transports[0] ?? 'poll', reader, { socket, signal })) {
+      if (attempt > 0 && (position.epoch === null || transports[0] === 'ws'))
+        yield* await recheckRoom(member, position, signal);
+      for await (const event of connection(member, transports[0] ?? 'poll', position, { socket, signal })) {
         if (event.type === 'ready') {
           ready = true;
           attempt = failures = 0;
@@ -56,7 +56,7 @@ export async function* follow(
       const avoidable = transports[0] === 'ws' || (error.code !== 'network' && error.retryAfterMs === null);
       if (!ready && avoidable) failures++;
       if (transports.length === 1 && !error.passing) throw error;
-      if (failures >= MOST_FAILURES && transports.length > 1) {
+      if (failures >= MAX_FAILURES && transports.length > 1) {
         transports.shift();
         failures = 0;
       }
@@ -77,24 +77,24 @@ export async function* follow(
  * Ask whether the room is still the one that was left: where no epoch tells, and for a WebSocket, which would tell it
  * after the first messages.
  */
-async function recall(member: Member, reader: Reader, signal: AbortSignal): Promise<ReadEvent[]> {
-  if (!reader.placed) return [];
-  const { exists, lastSeq, epoch } = await readStatus(member, signal);
-  if (exists && epoch !== null) return reader.enter(epoch);
-  return !exists || (lastSeq > 0 && lastSeq < reader.after) ? reader.lose() : [];
+async function recheckRoom(member: Member, position: Position, signal: AbortSignal): Promise<ReadEvent[]> {
+  if (!position.isStarted) return [];
+  const { exists, lastSeq, epoch } = await fetchStatus(member, signal);
+  if (exists && epoch !== null) return position.noteEpoch(epoch);
+  return !exists || (lastSeq > 0 && lastSeq < position.after) ? position.forget() : [];
 }
 
 async function* connection(
   member: Member,
   transport: Transport,
-  reader: Reader,
+  position: Position,
   { socket, signal }: { socket: WebSocketConstructor | null; signal: AbortSignal },
 ): AsyncGenerator<RoomEvent> {
   if (transport === 'poll') {
-    yield* polling(member, reader, signal);
+    yield* polling(member, position, signal);
     return;
   }
-  const query = { after: reader.after, epoch: reader.epoch, name: member.name };
+  const query = { after: position.after, epoch: position.epoch, name: member.name };
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), READY_MS);
   const connect = { http: member.relay.http, query, signal: AbortSignal.any([signal, late.signal]) };
@@ -104,30 +104,30 @@ async function* connection(
       : sseFrames(connect);
   let live = false;
   let replayed = 0;
-  const asked = reader.epoch;
+  const asked = position.epoch;
   try {
     for await (const frame of frames) {
       if (frame === null) {
-        const { lastSeq } = await readStatus(member, signal);
-        if (lastSeq > reader.after) throw new Bot2BotError('network', 'the WebSocket stands still');
+        const { lastSeq } = await fetchStatus(member, signal);
+        if (lastSeq > position.after) throw new Bot2BotError('network', 'the WebSocket stands still');
         continue;
       }
       const { json, id } = frame;
       if (json['type'] === 'message') {
         const epoch = id.includes(':') ? id.slice(0, id.indexOf(':')) : null;
-        if (epoch !== null) yield* reader.enter(epoch);
-        const skipBelow = live || (asked === null && reader.epoch === null);
-        yield* await reader.message(json, skipBelow, signal);
-        if (!live) replayed = reader.after;
+        if (epoch !== null) yield* position.noteEpoch(epoch);
+        const skipBelow = live || (asked === null && position.epoch === null);
+        yield* await position.takeMessage(json, skipBelow, signal);
+        if (!live) replayed = position.after;
       } else if (json['type'] === 'ready') {
         clearTimeout(timer);
-        const events = reader.stand(json);
+        const events = position.takeHeader(json);
         // Of a room that was made anew the replay has already been taken.
-        if (reader.after === 0) reader.after = replayed;
+        if (position.after === 0) position.after = replayed;
         yield* events;
         live = true;
         yield { type: 'ready', ...presenceOf(json) };
-      } else yield* other(json);
+      } else yield* otherFrame(json);
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -140,19 +140,19 @@ async function* connection(
 }
 
 /** A stream by long-poll, for where neither SSE nor WebSocket gets through. */
-async function* polling(member: Member, reader: Reader, signal: AbortSignal): AsyncGenerator<RoomEvent> {
+async function* polling(member: Member, position: Position, signal: AbortSignal): AsyncGenerator<RoomEvent> {
   for (let more = true; more;) {
-    const page = await readPage(member, reader, 'readTranscript', { limit: LIMITS.page_messages }, signal);
+    const page = await fetchPage(member, position, 'readTranscript', { limit: LIMITS.page_messages }, signal);
     yield* page.events;
     more = page.hasMore;
   }
   yield { type: 'ready', size: 0, participants: [] };
   const timeout = TIMINGS.wait_default_ms / 1000;
   for (let unknown = 0; ;) {
-    const page = await readPage(member, reader, 'waitForMessages', { timeout }, signal);
+    const page = await fetchPage(member, position, 'waitForMessages', { timeout }, signal);
     yield* page.events;
     if (page.exists) unknown = 0;
-    else await sleep(pauseForUnknown(unknown++), signal);
+    else await sleep(missingRoomDelayMs(unknown++), signal);
   }
 }
 
@@ -176,7 +176,7 @@ function presenceOf(json: Readonly<Record<string, unknown>>): { size: number; pa
 }
 
 /** Frames that are neither messages nor `ready`; those of a type that is not known are ignored. @see CORE-17 */
-function* other(json: Readonly<Record<string, unknown>>): Generator<RoomEvent> {
+function* otherFrame(json: Readonly<Record<string, unknown>>): Generator<RoomEvent> {
   const { type, from, to } = json;
   if (type === 'presence') yield { type, ...presenceOf(json) };
   else if (type === 'locked') yield { type };

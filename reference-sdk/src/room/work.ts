@@ -1,4 +1,4 @@
-import { follows } from '../wire/abort.ts';
+import { abortWith } from '../wire/abort.ts';
 import type { Claim, ClaimListeners, Claims } from './claims.ts';
 import { Bot2BotError } from '../wire/errors.ts';
 import type { MessageEvent } from './events.ts';
@@ -17,19 +17,19 @@ export interface WorkOptions extends ClaimListeners {
  */
 export type Handler = (event: MessageEvent, context: { signal: AbortSignal; claim: Claim }) => unknown;
 
-const FAILED_FIRST_MS = 1_000;
+const HANDLER_FAILED_MIN_MS = 1_000;
 const FAILED_MOST_MS = 60_000;
-const PARTS_OF_A_LEASE = 3;
+const RENEWALS_PER_LEASE = 3;
 const RENEW_AGAIN_MS = 500;
 
 /** Renew a claim until `done`. @returns when its lease was lost; otherwise never before `done`. @see CLAIM-30 */
-async function keep(
+async function renewUntil(
   claims: Claims,
   claim: Claim,
   leaseMs: number | undefined,
   done: AbortSignal,
 ): Promise<void> {
-  let pauseMs = claim.leaseRemainingMs / PARTS_OF_A_LEASE;
+  let pauseMs = claim.leaseRemainingMs / RENEWALS_PER_LEASE;
   let renewable = true;
   for (;;) {
     await sleep(renewable ? Math.min(pauseMs, claim.leaseRemainingMs) : claim.leaseRemainingMs, done);
@@ -37,7 +37,7 @@ async function keep(
     try {
       const late = AbortSignal.timeout(Math.ceil(claim.leaseRemainingMs));
       await claims.renew(claim, leaseMs, AbortSignal.any([done, late]));
-      pauseMs = claim.leaseRemainingMs / PARTS_OF_A_LEASE;
+      pauseMs = claim.leaseRemainingMs / RENEWALS_PER_LEASE;
     } catch (error) {
       done.throwIfAborted();
       if (!(error instanceof Bot2BotError)) return;
@@ -49,7 +49,7 @@ async function keep(
 }
 
 /** @returns how the handler ended: `done`, `failed`, or the lease was `lost`. */
-async function handle(
+async function runHandler(
   claims: Claims,
   claim: Claim,
   handler: Handler,
@@ -58,8 +58,8 @@ async function handle(
   const done = new AbortController();
   const lost = new AbortController();
   const stop = new AbortController();
-  const unfollow = [follows(stop, signal), follows(stop, lost.signal)];
-  const kept = keep(claims, claim, leaseMs, done.signal).then(
+  const unfollow = [abortWith(stop, signal), abortWith(stop, lost.signal)];
+  const kept = renewUntil(claims, claim, leaseMs, done.signal).then(
     () => lost.abort(new Bot2BotError('claim-gone', 'the lease of the message is over', { definite: true })),
     () => undefined,
   );
@@ -95,7 +95,7 @@ export async function work(
     try {
       claim = await claims.claim(options, signal);
       if (claim === null) continue;
-      const how = await handle(claims, claim, handler, { leaseMs, signal });
+      const how = await runHandler(claims, claim, handler, { leaseMs, signal });
       if (how === 'done') {
         await claims.ack(claim, closing);
         failures = 0;
@@ -110,7 +110,7 @@ export async function work(
       await sleep(error.retryAfterMs ?? backoff(broken++), signal);
       continue;
     }
-    const pauseMs = Math.round(backoff(failures++, FAILED_FIRST_MS, FAILED_MOST_MS));
+    const pauseMs = Math.round(backoff(failures++, HANDLER_FAILED_MIN_MS, FAILED_MOST_MS));
     warn(`bot2bot: message ${claim.seq} was not dealt with; it is offered again in ${pauseMs} ms`);
     await sleep(pauseMs, signal);
   }

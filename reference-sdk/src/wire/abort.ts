@@ -1,9 +1,12 @@
+/** For calls without a caller's signal: it never aborts. */
+export const NEVER_ABORTED = new AbortController().signal;
+
 /**
- * Abort `controller` when `signal` aborts, with its reason. In place of `AbortSignal.any`, which leaves something behind
- * in a long-lived signal every time.
- * @returns undoes it.
+ * Abort `controller` when `signal` aborts, with the same reason. `AbortSignal.any` would do the same, but each call of it
+ * leaks memory in a long-lived signal.
+ * @returns a function that removes the listener.
  */
-export function follows(controller: AbortController, signal: AbortSignal): () => void {
+export function abortWith(controller: AbortController, signal: AbortSignal): () => void {
   const abort = () => controller.abort(signal.reason);
   if (signal.aborted) abort();
   else signal.addEventListener('abort', abort, { once: true });

@@ -1,20 +1,20 @@
 import { DEFINITE, PROBLEM_BASE, Problem } from './wire.gen.ts';
 
 /**
- * Why an operation failed: the slug of the relay's problem (`nonce-reused`, `rate-limited`, …), or one of
- * `network` (no answer), `no-ready` (a stream that did not begin), `bad-answer` (not what the protocol says), `http-<status>` (a refusal without a slug),
- * `closed` (the room was closed).
+ * Why an operation failed. `code` is the slug of the relay's problem (`nonce-reused`, `rate-limited`, …) or one of the
+ * SDK's own: `network` (no answer), `no-ready` (a stream sent no `ready`), `bad-answer` (the answer breaks the protocol),
+ * `http-<status>` (an error answer without a slug), `closed` (`Room.close` was called).
  */
 export class Bot2BotError extends Error {
   override readonly name = 'Bot2BotError';
   readonly code: string;
-  /** The operation certainly did not happen. When false, it may have. */
+  /** True when the operation certainly did not happen; false when it may have happened. */
   readonly definite: boolean;
-  /** When the relay asked to wait: for how long, in ms. */
+  /** Milliseconds to wait, where the relay sent `Retry-After`; else null. */
   readonly retryAfterMs: number | null;
-  /** HTTP status; 0 when there was no answer. */
+  /** HTTP status; 0 without an answer. */
   readonly status: number;
-  /** What the handle acked last, where a refused ack or renewal tells. @see CLAIM-5 CLAIM-21 */
+  /** The handle's cursor, where a refused ack or renew reports it; else null. @see CLAIM-5 CLAIM-21 */
   readonly cursor: number | null;
 
   constructor(
@@ -36,7 +36,7 @@ export class Bot2BotError extends Error {
     this.cursor = more.cursor ?? null;
   }
 
-  /** Whether the same call may succeed later. */
+  /** Whether the failure is temporary: the same call may succeed later. */
   get passing(): boolean {
     return this.code === 'network' || this.status === 408 || this.status === 429 || this.status >= 500;
   }
@@ -44,14 +44,14 @@ export class Bot2BotError extends Error {
 
 const definite: ReadonlySet<string> = new Set(DEFINITE);
 const SHOWN_CHARS = 200;
-/** The longest that a timer takes; one that is longer fires at once. */
-const MOST_TIMER_MS = 2 ** 31 - 1;
+/** The longest delay that `setTimeout` accepts; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 function cursorOf(problem: Problem & { cursor?: unknown }): number | null {
   return typeof problem.cursor === 'number' ? problem.cursor : null;
 }
 
-/** What a refusal says. @param retryAfter the header, in seconds. */
+/** The error for an answer with a status of 400 or above. @param retryAfter value of the `Retry-After` header, in seconds. */
 export function refusal(status: number, body: unknown, retryAfter: string | null): Bot2BotError {
   const problem = Problem(body) ? body : null;
   const slug = problem?.type?.startsWith(PROBLEM_BASE) ? problem.type.slice(PROBLEM_BASE.length) : null;
@@ -62,7 +62,7 @@ export function refusal(status: number, body: unknown, retryAfter: string | null
     {
       status,
       definite: slug === null ? status < 500 : definite.has(slug),
-      retryAfterMs: seconds === null ? null : Math.min(seconds * 1000, MOST_TIMER_MS),
+      retryAfterMs: seconds === null ? null : Math.min(seconds * 1000, MAX_TIMER_MS),
       cursor: problem === null ? null : cursorOf(problem),
     },
   );

@@ -1,12 +1,12 @@
-import { follows } from './abort.ts';
+import { abortWith } from './abort.ts';
 import { Bot2BotError, refusal } from './errors.ts';
 import { LIMITS, PATHS } from './wire.gen.ts';
 
-/** More than any answer holds: a page of the longest messages, and some. */
+/** Upper bound of any answer: a full page of the longest messages, with some room to spare. */
 const MAX_ANSWER_BYTES = LIMITS.page_messages * (LIMITS.ciphertext_chars + 4_096);
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
-/** Inserted as they are. */
+/** Values of the path's parameters, inserted without escaping. */
 export interface PathValues {
   readonly room?: string;
   readonly handle?: string;
@@ -17,24 +17,24 @@ export type Query = Readonly<Record<string, string | number | null | undefined>>
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly operation: keyof typeof PATHS;
-  /** What stands in the path, in place of what the Http was made with. */
+  /** Path parameters of this call; those given to the constructor when absent. */
   readonly path?: PathValues;
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
-  /** JSON text, sent as it is. */
+  /** JSON text, sent unchanged. */
   readonly body?: string;
   readonly signal: AbortSignal;
-  /** The answer must begin within this time, in ms, and never stand still for as long. */
+  /** Limit in ms, both until the answer begins and between two pieces of its body. */
   readonly timeoutMs: number;
 }
 
-/** Requests to the operations of one relay, and to nowhere else. @see SEAL-4 */
+/** Sends requests to one relay and to no other host. @see SEAL-4 */
 export class Http {
   readonly #base: string;
   readonly #fetch: Fetch;
   readonly #path: PathValues;
 
-  /** @param path values for every call. */
+  /** @param path parameters that every call shares. */
   constructor(base: string, fetch: Fetch | undefined, path: PathValues = {}) {
     this.#base = base;
     this.#fetch = fetch ?? ((input, init) => globalThis.fetch(input, init));
@@ -54,18 +54,19 @@ export class Http {
   }
 
   /**
-   * @returns the answer, its body not yet read; any status below 400.
-   * @throws {Bot2BotError} when there is none, or for a status from 400; the reason of an aborted signal.
+   * Send a request.
+   * @returns the answer (status below 400), its body not yet read.
+   * @throws {Bot2BotError} network; the relay's problem for a status of 400 or above. The signal's reason when it aborts.
    */
   async open(call: Call): Promise<Response> {
     return (await this.#request(call)).response;
   }
 
-  /** @returns what lets go of the call's signal, too; it is let go of when this throws. */
+  /** @returns also `end`, which stops listening to the call's signal; the caller calls it after reading the body. */
   async #request(call: Call): Promise<{ response: Response; end: () => void }> {
     call.signal.throwIfAborted();
     const ending = new AbortController();
-    const end = follows(ending, call.signal);
+    const end = abortWith(ending, call.signal);
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -82,7 +83,7 @@ export class Http {
         },
         ...(call.body === undefined ? {} : { body: call.body }),
         signal: ending.signal,
-        // Another origin has no business with this room.
+        // A redirect to another origin would tell it the room id.
         redirect: 'error',
         credentials: 'omit',
         cache: 'no-store',
@@ -103,12 +104,12 @@ export class Http {
     throw refusal(response.status, parse(text), response.headers.get('retry-after'));
   }
 
-  /** The JSON of an answer. @param check what it has to be. */
+  /** Send a request and read its JSON answer. @param check type guard; an answer that fails it is a `bad-answer`. */
   async json<T>(call: Call, check: (value: unknown) => value is T): Promise<T> {
     const { response, end } = await this.#request(call);
     const value = parse(await readText(response, call).finally(end));
     if (!check(value)) {
-      throw new Bot2BotError('bad-answer', `the answer to ${call.operation} is not what the protocol says`, {
+      throw new Bot2BotError('bad-answer', `the answer to ${call.operation} does not match the protocol`, {
         status: response.status,
       });
     }
@@ -125,11 +126,11 @@ function parse(text: string): unknown {
 }
 
 /**
- * The pieces of a body.
- * @param silentMs for how long nothing may come.
- * @throws {Bot2BotError} network, when nothing came for that long.
+ * Read a body chunk by chunk.
+ * @param silentMs longest wait for the next chunk.
+ * @throws {Bot2BotError} network, after `silentMs` without a chunk.
  */
-export async function* pieces(
+export async function* chunks(
   body: ReadableStream<Uint8Array>,
   silentMs: number,
 ): AsyncGenerator<Uint8Array, void, void> {
@@ -138,10 +139,7 @@ export async function* pieces(
     for (;;) {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const silence = new Promise<never>((_, reject) => {
-        timer = setTimeout(
-          () => reject(new Bot2BotError('network', `nothing came for ${silentMs} ms`)),
-          silentMs,
-        );
+        timer = setTimeout(() => reject(new Bot2BotError('network', `no data for ${silentMs} ms`)), silentMs);
       });
       const { done, value } = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
       if (done) return;
@@ -158,10 +156,10 @@ async function readText(response: Response, { signal, timeoutMs }: Call): Promis
   let text = '';
   let size = 0;
   try {
-    for await (const piece of pieces(response.body, timeoutMs)) {
+    for await (const piece of chunks(response.body, timeoutMs)) {
       size += piece.length;
       if (size > MAX_ANSWER_BYTES)
-        throw new Bot2BotError('bad-answer', 'the answer is longer than any that the protocol allows');
+        throw new Bot2BotError('bad-answer', 'the answer is longer than the protocol allows');
       text += decoder.decode(piece, { stream: true });
     }
     return text + decoder.decode();

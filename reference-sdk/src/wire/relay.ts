@@ -8,52 +8,53 @@ import { Discovery, HealthAnswer } from './wire.gen.ts';
 
 const ANSWER_MS = 30_000;
 const NONCE_BYTES = 18;
-/** A clock that is off by less is not what a refusal is about. */
+/** A smaller clock difference cannot be why the relay refused a request. */
 const SKEW_MS = 2_000;
 
-/** What a signature that is made for one use is made fresh with. @returns 24 characters of base64. */
+/** A nonce that makes each signature unique. @returns 18 random bytes, 24 characters of base64. */
 export function freshNonce(): string {
   return encodeBase64(crypto.getRandomValues(new Uint8Array(NONCE_BYTES)));
 }
 
-/** Whether a refusal may be due to the clock, or to the form of the signature. */
-function doubtful({ status, code }: Bot2BotError): boolean {
+/** Whether the relay may have refused because of our clock, or because of the form of the signature. */
+function mayBeClockOrForm({ status, code }: Bot2BotError): boolean {
   if (code === 'clock-skew') return true;
   return (status === 401 && code !== 'replayed') || code === 'http-400';
 }
 
-/** One relay, and what has been found out about it on the way: its clock, and which signatures it takes. */
+/** One relay, with what was learned about it so far: its clock offset and which form of request signature it accepts. */
 export class Relay {
   readonly http: Http;
+  /** The relay's clock minus ours. */
   #aheadMs = 0;
-  /** Null until a request in the second form was accepted, or was refused and the relay asked. */
+  /** Form of request signatures; null until the relay accepted form 2, or refused it and declared its level. */
   #form: 1 | 2 | null = null;
 
   constructor(base: string, fetch?: Fetch, path?: PathValues) {
     this.http = new Http(base.replace(/\/+$/, ''), fetch, path);
   }
 
-  /** Unix ms by the relay's clock, as far as it is known. */
+  /** Unix ms by the relay's clock: ours, plus the offset measured so far. */
   now(): number {
     return Date.now() + this.#aheadMs;
   }
 
   /**
-   * Do what a relay refuses to a wrong clock; when it was refused, look at the relay's clock and do it once more.
-   * @param once takes its time from `now()`.
-   * @param mayRepeat whether a second attempt cannot do what the first may have done already.
+   * Run `once`; if the relay refuses it because of the clock, measure the clock offset and run it once more.
+   * @param once reads the time from `now()`.
+   * @param mayRepeat whether a second run is safe, that is, cannot repeat something that an earlier run already did.
    */
-  async timely<T>(once: () => Promise<T>, signal: AbortSignal, mayRepeat = () => true): Promise<T> {
+  async withClockRetry<T>(once: () => Promise<T>, signal: AbortSignal, mayRepeat = () => true): Promise<T> {
     try {
       return await once();
     } catch (error) {
-      if (!(error instanceof Bot2BotError) || !doubtful(error) || !mayRepeat()) throw error;
+      if (!(error instanceof Bot2BotError) || !mayBeClockOrForm(error) || !mayRepeat()) throw error;
       if (!(await this.#learnClock(signal))) throw error;
       return once();
     }
   }
 
-  /** @returns whether the clock turned out to be another than was thought. */
+  /** Measure the relay's clock. @returns whether the offset changed. */
   async #learnClock(signal: AbortSignal): Promise<boolean> {
     const from = Date.now();
     const call = { method: 'GET', operation: 'health', signal, timeoutMs: ANSWER_MS } as const;
@@ -66,7 +67,7 @@ export class Relay {
     return true;
   }
 
-  /** @returns whether requests are to be signed in the first form, and were not so far. */
+  /** Ask the relay for its level. @returns true when requests must be signed in form 1 from now on. */
   async #learnForm(signal: AbortSignal): Promise<boolean> {
     if (this.#form !== null) return false;
     const call = { method: 'GET', operation: 'discovery', signal, timeoutMs: ANSWER_MS } as const;
@@ -83,8 +84,8 @@ export class Relay {
   }
 
   /**
-   * A request that `identity` signs, each attempt anew. In the second form, unless the relay refuses it and does not
-   * call itself hardened.
+   * Send a request signed by `identity`, with a fresh signature for each attempt. Form 2 of the signature; form 1 only
+   * after a relay that does not declare itself hardened has refused form 2.
    * @see REQ-1 REQ-6 REQ-7
    */
   async signed<T>(identity: Identity, call: Call, check: (value: unknown) => value is T): Promise<T> {
@@ -94,13 +95,13 @@ export class Relay {
         check,
       );
     try {
-      const answer = await this.timely(once, call.signal);
+      const answer = await this.withClockRetry(once, call.signal);
       this.#form ??= 2;
       return answer;
     } catch (error) {
       if (!(error instanceof Bot2BotError) || error.status !== 401) throw error;
       if (!(await this.#learnForm(call.signal))) throw error;
-      return this.timely(once, call.signal);
+      return this.withClockRetry(once, call.signal);
     }
   }
 

@@ -1,7 +1,7 @@
 import { Bot2BotError } from './errors.ts';
 
-const FIRST_MS = 250;
-const MOST_MS = 15_000;
+const BASE_MS = 250;
+const MAX_MS = 15_000;
 
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -18,16 +18,16 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Up to `most`, doubling, and spread so that many clients do not come back at once. */
-export function backoff(attempt: number, first = FIRST_MS, most = MOST_MS): number {
-  return Math.min(most, first * 2 ** Math.min(attempt, 16)) * (0.5 + Math.random() / 2);
+/** Exponential backoff in ms, capped at `maxMs`, with random jitter so that clients do not all return at once. */
+export function backoff(attempt: number, baseMs = BASE_MS, maxMs = MAX_MS): number {
+  return Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 16)) * (0.5 + Math.random() / 2);
 }
 
 /**
- * Do something again while it fails in passing.
- * @param once told whether an earlier attempt may have happened.
- * @param forMs no attempt begins later than this.
- * @throws what the last attempt threw, not `definite` when any attempt may have happened.
+ * Run `once`, and again after each temporary failure.
+ * @param once its argument is true when an earlier attempt may have taken effect.
+ * @param forMs no attempt starts later than this.
+ * @throws the error of the last attempt; its `definite` is false if any attempt may have taken effect.
  */
 export async function retrying<T>(
   once: (unsure: boolean) => Promise<T>,

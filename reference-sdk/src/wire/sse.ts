@@ -11,14 +11,14 @@ import { Bot2BotError } from './errors.ts';
 
 export interface ServerEvent {
   readonly data: string;
-  /** The last id that was given; empty when none was. */
+  /** The last `id:` of the stream so far; empty before the first. */
   readonly id: string;
 }
 
-/** More than any frame holds; a stream without line ends must not fill the memory. */
+/** Longer than any valid frame. It bounds the buffer for a stream that never ends its line. */
 const MAX_EVENT_CHARS = 4 << 20;
 
-/** Takes text in pieces of any size and gives whole events. */
+/** Incremental parser: takes text in chunks of any size and yields complete events. */
 export class EventParser {
   #rest = '';
   #data: string[] = [];
@@ -26,7 +26,7 @@ export class EventParser {
   #id = '';
   #started = false;
 
-  /** @throws {Bot2BotError} bad-answer, for an event longer than any frame. */
+  /** @throws {Bot2BotError} bad-answer, for an event longer than MAX_EVENT_CHARS. */
   *take(piece: string): Generator<ServerEvent> {
     let text = this.#rest + piece;
     if (!this.#started && text !== '') {
@@ -35,7 +35,7 @@ export class EventParser {
     }
     let from = 0;
     for (const { 0: end, index } of text.matchAll(/\r\n|\n|\r/g)) {
-      // A CR at the very end may be half of a CR LF: it waits for what follows.
+      // A CR at the end of a chunk may be the first half of a CR LF: wait for the next chunk.
       if (end === '\r' && index + 1 === text.length) break;
       const event = this.#line(text.slice(from, index));
       if (event !== null) yield event;
@@ -43,10 +43,7 @@ export class EventParser {
     }
     this.#rest = text.slice(from);
     if (this.#rest.length + this.#size > MAX_EVENT_CHARS)
-      throw new Bot2BotError(
-        'bad-answer',
-        'the stream holds an event longer than any that the protocol allows',
-      );
+      throw new Bot2BotError('bad-answer', 'the stream sent an event longer than the protocol allows');
   }
 
   #line(line: string): ServerEvent | null {

@@ -1,14 +1,14 @@
 import { Bot2BotError } from './errors.ts';
-import { pieces, type Http, type Query } from './http.ts';
+import { chunks, type Http, type Query } from './http.ts';
 import { EventParser } from './sse.ts';
 
-/** One frame of a stream, and the SSE id with which it came. */
+/** One frame of a stream, with its SSE id (empty on a WebSocket). */
 export interface Frame {
   readonly json: Readonly<Record<string, unknown>>;
   readonly id: string;
 }
 
-/** The part of a WebSocket that is used: the platform's, or a compatible one such as that of `ws`. */
+/** The parts of a WebSocket that the SDK uses: the platform's, or a compatible one such as that of `ws`. */
 export interface WebSocketLike {
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
@@ -26,9 +26,9 @@ export interface Connect {
 }
 
 const CONNECT_MS = 15_000;
-/** SSE relays send a comment every 15 s: silence for three times that is a dead connection. */
+/** Relays send a comment on SSE every 15 s, so three times that without data is a dead connection. */
 const SILENT_MS = 45_000;
-/** Unread frames of a WebSocket, in characters; past it the socket is left, and joined again where it stood. */
+/** Unread frames of a WebSocket that are buffered, in characters. Past it the socket is closed; the reader reconnects from its position. */
 const MAX_UNREAD_CHARS = 8 << 20;
 
 function frameOf(text: string, id: string): Frame | null {
@@ -44,7 +44,7 @@ function frameOf(text: string, id: string): Frame | null {
 
 const lost = (why: string) => new Bot2BotError('network', why);
 
-/** Frames over server-sent events. Ends by throwing, whatever ends it. */
+/** Frames from server-sent events. It never returns: when the stream ends, it throws. */
 export async function* sseFrames({ http, query, signal }: Connect): AsyncGenerator<Frame> {
   const headers = { Accept: 'text/event-stream' };
   const call = { method: 'GET', operation: 'streamEvents', query, headers, signal } as const;
@@ -52,12 +52,12 @@ export async function* sseFrames({ http, query, signal }: Connect): AsyncGenerat
   const type = response.headers.get('content-type') ?? '';
   if (!type.startsWith('text/event-stream') || response.body === null) {
     await response.body?.cancel();
-    throw new Bot2BotError('bad-answer', 'events are not served as text/event-stream');
+    throw new Bot2BotError('bad-answer', 'the events are not text/event-stream');
   }
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const parser = new EventParser();
   try {
-    for await (const piece of pieces(response.body, SILENT_MS)) {
+    for await (const piece of chunks(response.body, SILENT_MS)) {
       for (const { data, id } of parser.take(decoder.decode(piece, { stream: true }))) {
         const frame = frameOf(data, id);
         if (frame !== null) yield frame;
@@ -67,11 +67,15 @@ export async function* sseFrames({ http, query, signal }: Connect): AsyncGenerat
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof Bot2BotError) throw cause;
-    throw new Bot2BotError('network', 'the stream broke off', { cause });
+    throw new Bot2BotError('network', 'the stream broke', { cause });
   }
 }
 
-/** Frames over a WebSocket. Ends by throwing, whatever ends it. @param socketOf how it is opened. */
+/**
+ * Frames from a WebSocket. It never returns: when the socket ends, it throws.
+ * @param hello the first frame to send.
+ * @returns null after a quiet time: the caller then checks whether the connection is still alive.
+ */
 export async function* wsFrames(
   { http, query, signal }: Connect,
   socketOf: WebSocketConstructor,
@@ -102,7 +106,7 @@ export async function* wsFrames(
     unread.push(frame);
     chars += data.length;
     if (chars > MAX_UNREAD_CHARS) {
-      end('more came than was read');
+      end('frames arrived faster than they were read');
       socket.close();
     }
     wake();
@@ -126,7 +130,7 @@ export async function* wsFrames(
         if (unread.length > 0 || ended !== null) wake();
       });
       wake = () => undefined;
-      // A WebSocket without traffic shows no keep-alive: whoever reads it asks the relay whether it still lives.
+      // A WebSocket's pings are invisible here, so silence says nothing about the connection.
       if (idle) yield null;
     }
   } finally {
