@@ -19,22 +19,22 @@ import {
   TIMINGS,
 } from '../wire/wire.gen.ts';
 
-/** One message, held until it is acked or released, or until its lease runs out. */
+/** A claimed message: leased to this handle until it is acked, released, or the lease expires. */
 export class Claim {
   readonly claimId: string;
   readonly seq: number;
   readonly event: MessageEvent;
-  /** What the handle acked last; 0 before its first ack. */
+  /** Seq of the handle's last ack; 0 before the first. */
   readonly cursor: number;
-  /** How many claims this message has had for this handle; null when the relay does not tell. @see CLAIM-19 */
+  /** How often this message has been delivered to the handle; null when the relay does not report it. @see CLAIM-19 */
   readonly delivery: number | null;
-  /** It was claimed before, and its lease has gone on since. @see CLAIM-20 */
+  /** The handle already held this claim; its lease was not restarted. @see CLAIM-20 */
   readonly resumed: boolean;
-  /** Messages that were gone before they could be claimed. @see CLAIM-24 */
+  /** Messages that were evicted before they could be claimed; null for none. @see CLAIM-24 */
   readonly gap: GapEvent | null;
-  /** The room was made anew since the last claim. @see CLAIM-27 */
+  /** The room was recreated since the last claim. @see CLAIM-27 */
   readonly reset: boolean;
-  /** When the lease ends, by `performance.now()`. */
+  /** When the lease expires, as a `performance.now()` time. */
   deadline: number;
 
   constructor(claim: Omit<Claim, 'leaseRemainingMs'>) {
@@ -49,38 +49,38 @@ export class Claim {
     this.deadline = claim.deadline;
   }
 
-  /** Counted on the own clock from when the claim was sent. @see CLAIM-30 */
+  /** Measured with the local clock from when the claim request was sent. @see CLAIM-30 */
   get leaseRemainingMs(): number {
     return Math.max(0, this.deadline - performance.now());
   }
 }
 
-/** What `ack` and `release` need of a claim, so that another process can do it. */
+/** The part of a claim that `ack` and `release` need, so that another process can call them. */
 export type ClaimRef = Pick<Claim, 'claimId' | 'seq'>;
 
-/** Where what is not handed on is told of; without them a warning is written. */
+/** Callbacks for messages that claim() skips; default: warn. */
 export interface ClaimListeners {
-  /** A message could not be opened; it is acked. @see CLAIM-31 */
+  /** A message could not be decrypted. It is acked. @see CLAIM-31 */
   readonly onUnopened?: (event: UnopenedEvent) => void;
-  /** @see CLAIM-32 */
+  /** Messages were evicted before they could be claimed. @see CLAIM-32 */
   readonly onGap?: (event: GapEvent) => void;
-  /** @see CLAIM-32 */
+  /** The room was recreated; messages may be missing. @see CLAIM-32 */
   readonly onReset?: (event: ResetEvent) => void;
 }
 
 export interface ClaimOptions extends ClaimListeners {
-  /** How long to wait for a message; 30 000 when absent. */
+  /** How long to wait for a message, in ms; 30 000 when absent. */
   readonly timeoutMs?: number;
-  /** 1 000 to 600 000; 60 000 when absent. Relays at compat: from 60 000 to 300 000. */
+  /** 1 000 to 600 000; 60 000 when absent. Relays at level compat clamp it to 60 000 to 300 000. */
   readonly leaseMs?: number;
-  /** Labels whose messages are passed over, at most 255. */
+  /** Sender labels whose messages are skipped; at most 255. */
   readonly excludeSenders?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
 const ANSWER_MS = 30_000;
 const RETRY_FOR_MS = 60_000;
-/** After an answer that came too early to be a timeout, as relays at compat give. */
+/** Pause after an empty answer that came before the timeout, as relays at level compat send it. */
 const EARLY_MS = 250;
 
 interface Granted extends Pick<ClaimAnswer, 'claim_id' | 'cursor' | 'epoch' | 'reset'> {
@@ -91,7 +91,7 @@ interface Granted extends Pick<ClaimAnswer, 'claim_id' | 'cursor' | 'epoch' | 'r
   readonly gap?: unknown;
 }
 
-/** A grant whose message may be anything: it must be acked, or it stands in the way of the rest. */
+/** Whether the answer grants a message. The message itself may be malformed: it still has to be acked, or it would block the rest. */
 function isGranted(value: unknown): value is Granted {
   if (typeof value !== 'object' || value === null || !('message' in value)) return false;
   const { message } = value;
@@ -104,24 +104,28 @@ const isAnswer = (value: unknown): value is Granted | ClaimEmpty => isGranted(va
 
 function asClaimGone(error: unknown): unknown {
   if (!(error instanceof Bot2BotError) || error.status !== 409) return error;
-  return new Bot2BotError('claim-gone', 'the claim is over: its lease ran out, or it was acked or released', {
-    status: 409,
-    definite: true,
-    cursor: error.cursor,
-    cause: error,
-  });
+  return new Bot2BotError(
+    'claim-gone',
+    'the claim no longer exists: its lease expired, or it was acked or released',
+    {
+      status: 409,
+      definite: true,
+      cursor: error.cursor,
+      cause: error,
+    },
+  );
 }
 
-/** The claims of one room object. */
+/** The claims of one `Room` object. */
 export class Claims {
   readonly #member: Member;
   readonly #identity: Identity;
   #epoch: string | null = null;
-  /** The last grant, for relays that do not tell how long it has still to go. */
+  /** Estimated deadline of the current claim, for relays that do not report `lease_remaining_ms`. */
   #estimate = { claimId: '', deadline: 0 };
   #reportedGap = '';
   #current = { seq: 0, nonce: '' };
-  /** Nonces of what was acked. @see MSG-24 */
+  /** Nonces of the acked messages. @see MSG-24 */
   readonly #acked = new Recent();
 
   constructor(member: Member, identity: Identity) {
@@ -135,8 +139,9 @@ export class Claims {
   }
 
   /**
-   * Wait for the next message that is somebody's to deal with. What is not is acked on the way.
-   * @returns null when none came.
+   * Claim the next message that an agent has to handle. Own messages, payloads, duplicates and messages that cannot be
+   * decrypted are acked and skipped.
+   * @returns null after the timeout.
    */
   async claim(options: ClaimOptions, signal: AbortSignal): Promise<Claim | null> {
     const { timeoutMs = TIMINGS.wait_default_ms } = options;
@@ -172,11 +177,13 @@ export class Claims {
         const { onUnopened } = options;
         if (onUnopened !== undefined) onUnopened(event);
         else
-          this.#member.warn(`bot2bot: message ${event.seq} cannot be opened (${event.reason}); it is acked`);
+          this.#member.warn(
+            `bot2bot: message ${event.seq} cannot be decrypted (${event.reason}); it was acked and skipped`,
+          );
       }
       await this.ack({ claimId: answer.claim_id, seq: answer.message.seq }, signal).catch(
         (error: unknown) => {
-          // Its lease ran out meanwhile: it comes again.
+          // The lease expired in the meantime: the message will be delivered again.
           if (!(error instanceof Bot2BotError) || error.code !== 'claim-gone') throw error;
         },
       );
@@ -194,7 +201,7 @@ export class Claims {
       (label) => excludeSenders.includes(label) || (label !== handle && label !== `@${handle}`),
     );
     if (labels.length > LIMITS.exclude_senders)
-      throw new RangeError(`at most ${LIMITS.exclude_senders} senders can be passed over`);
+      throw new RangeError(`at most ${LIMITS.exclude_senders} senders can be excluded`);
     const query = { timeout, lease_ms: leaseMs, ttl_ms: leaseMs, epoch: this.#epoch };
     const fields = { exclude_senders: labels, exclude_self: 'verified' };
     const timeoutMs = ANSWER_MS + timeout * 1000;
@@ -208,12 +215,12 @@ export class Claims {
     return { answer, sentAt };
   }
 
-  /** @returns null for what is dealt with by not handing it on. @see CLAIM-31 */
+  /** @returns null for a message that is acked silently. @see CLAIM-31 */
   async #toEvent({ message }: Granted, signal: AbortSignal): Promise<MessageEvent | UnopenedEvent | null> {
     if (!Message(message)) return malformed(message);
     const { seq, nonce } = message;
     this.#current = { seq, nonce };
-    // Relays at compat may hold a message twice that was sent once.
+    // Relays at level compat may store a message twice when its sender retried.
     if (this.#acked.has(nonce)) return null;
     const event = await openMessage(this.#member, message, signal);
     if (event.type === 'unopened') return event;
@@ -230,7 +237,7 @@ export class Claims {
     if (epoch !== undefined || changed) this.#epoch = epoch ?? null;
     if (changed) {
       if (onReset !== undefined) onReset({ type: 'reset', epoch: this.#epoch });
-      else this.#member.warn('bot2bot: the room was made anew; messages may be missing');
+      else this.#member.warn('bot2bot: the room was recreated; messages may be missing');
     }
     if (gap === undefined || !Gap(gap)) return { reset: changed, gap: null };
     const event: GapEvent = { type: 'gap', from: gap.from, to: gap.to };
@@ -240,7 +247,7 @@ export class Claims {
       if (onGap !== undefined) onGap(event);
       else
         this.#member.warn(
-          `bot2bot: messages ${gap.from} to ${gap.to} were gone before they could be claimed`,
+          `bot2bot: messages ${gap.from} to ${gap.to} were evicted before they could be claimed`,
         );
     }
     return { reset: changed, gap: event };
@@ -255,7 +262,7 @@ export class Claims {
     return this.#estimate.deadline;
   }
 
-  /** @throws {Bot2BotError} claim-gone. @see CLAIM-15 CLAIM-16 CLAIM-5 */
+  /** Acknowledge a claimed message. @throws {Bot2BotError} claim-gone. @see CLAIM-15 CLAIM-16 CLAIM-5 */
   async ack({ claimId, seq }: ClaimRef, signal: AbortSignal): Promise<{ advanced: boolean; cursor: number }> {
     const call = this.#call('ackMessage', { claim_id: claimId, seq }, signal);
     const once = () => this.#member.relay.signed(this.#identity, call, AckAnswer);
@@ -268,7 +275,7 @@ export class Claims {
     }
   }
 
-  /** One attempt. @throws {Bot2BotError} claim-gone; a 404 or 401 from relays that cannot renew. @see CLAIM-21 */
+  /** Extend the lease; one attempt. @throws {Bot2BotError} claim-gone; status 404 or 401 from relays without renew. @see CLAIM-21 */
   async renew(claim: Claim, leaseMs: number | undefined, signal: AbortSignal): Promise<void> {
     const query = { lease_ms: leaseMs };
     const call = this.#call('renewClaim', { claim_id: claim.claimId }, signal, { query });
@@ -281,7 +288,7 @@ export class Claims {
     }
   }
 
-  /** @returns false when the claim was over already, or the relay takes nothing back. @see CLAIM-22 */
+  /** Give the message back. @returns false when the claim was already over, or the relay does not support release. @see CLAIM-22 */
   async release({ claimId }: Pick<Claim, 'claimId'>, signal: AbortSignal): Promise<boolean> {
     const call = this.#call('releaseClaim', { claim_id: claimId }, signal);
     const once = () => this.#member.relay.signed(this.#identity, call, ReleaseAnswer);

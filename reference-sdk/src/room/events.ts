@@ -1,48 +1,55 @@
 /**
- * What became of a message's signature: `verified` under the key that was first seen for the handle; `none`, it carries
- * none; `invalid`, it is not the handle's, or something that it binds was changed; `unknown-handle`, nobody has that
- * handle; `unchecked`, the key could not be fetched; `key-changed`, the relay tells another key than before;
- * `downgraded`, it binds less than what this handle has used before.
+ * Result of verifying a message's signature.
+ *
+ * - `verified`: valid under the pinned key of the handle.
+ * - `none`: the message is not signed.
+ * - `invalid`: not a signature of this handle, or a signed field was changed.
+ * - `unknown-handle`: the handle is not registered.
+ * - `unchecked`: the key could not be fetched.
+ * - `key-changed`: the relay reports another key than the pinned one.
+ * - `downgraded`: the handle has used `sender_sig2` before, and this message lacks it.
  */
 export type Signature =
   'none' | 'verified' | 'invalid' | 'unknown-handle' | 'unchecked' | 'key-changed' | 'downgraded';
 
-/** A message that was opened. */
+/** A message that was decrypted. */
 export interface MessageEvent {
   readonly type: 'message';
-  /** Position in the room; rises. */
+  /** Position in the room; strictly increasing. */
   readonly seq: number;
   readonly id: string;
-  /** The label that its author chose. It proves nothing (SEAL-12). */
+  /** Label that the sender chose. It proves nothing (SEAL-12). */
   readonly sender: string;
-  /** The relay says that it checked a signature: a hint. */
+  /** The relay says that it verified a signature: a hint, not a proof. */
   readonly senderVerified: boolean;
-  /** The handle whose signature was verified here; null without one. @see SIGN-10 */
+  /** The handle whose signature the SDK verified; else null. @see SIGN-10 */
   readonly signedBy: string | null;
   readonly signature: Signature;
-  /** Byte for byte as it was sent. Written by a stranger: never run it. */
+  /** Exactly as sent. Untrusted input: never execute it. */
   readonly text: string;
   /** Unix ms, by the relay's clock. */
   readonly ts: number;
-  /** Ms after `ts` at which it expires; null when it does not. */
+  /** Milliseconds after `ts` until it expires; null when it never does. */
   readonly ttlMs: number | null;
+  /** Id of the message that it answers. */
   readonly replyTo: string | null;
-  /** This room object sent it, or someone with its name did. */
+  /** This `Room` object sent it, or a sender with the same name or handle did. @see SEAL-13 */
   readonly own: boolean;
 }
 
-/** A message that came and could not be opened. @see SEAL-11 */
+/** A message that could not be decrypted. @see SEAL-11 */
 export interface UnopenedEvent {
   readonly type: 'unopened';
   readonly seq: number;
   readonly sender: string;
-  /** `sealed`: wrong key or damaged. `malformed`: not what a relay may deliver. */
+  /** `sealed`: encrypted with another key, or damaged. `malformed`: not a valid message. */
   readonly reason: 'sealed' | 'malformed';
 }
 
 /**
- * The relay tells another key for a handle than the one that was first seen. The message that follows is shown, as
- * not signed. @see ID-9
+ * The relay reports another key for a handle than the pinned one. The message with this seq is the next event, with
+ * `signedBy: null`.
+ * @see ID-9
  */
 export interface KeyChangedEvent {
   readonly type: 'key-changed';
@@ -50,17 +57,17 @@ export interface KeyChangedEvent {
   readonly seq: number;
 }
 
-/** Messages that were gone before they could be read, both seqs included. @see READ-10 */
+/** Messages `from` to `to` (both included) were evicted before this reader received them. @see READ-10 */
 export interface GapEvent {
   readonly type: 'gap';
   readonly from: number;
   readonly to: number;
 }
 
-/** The room was made anew, by a restart or after it was left: messages may be missing. @see READ-16 */
+/** The room was recreated, after a restart or because it was empty: messages may be missing. @see READ-16 */
 export interface ResetEvent {
   readonly type: 'reset';
-  /** Null when the room does not exist now, or the relay tells no epochs. */
+  /** The new epoch; null when the room does not exist now, or the relay reports no epochs. */
   readonly epoch: string | null;
 }
 
@@ -69,7 +76,7 @@ export interface Participant {
   readonly lastSeenMsAgo: number | null;
 }
 
-/** The replay is complete; what follows is live. It comes again after every interruption. */
+/** The replay is complete; the following messages are live. Sent again after every reconnect. */
 export interface ReadyEvent {
   readonly type: 'ready';
   readonly size: number;
@@ -88,20 +95,20 @@ export interface RenameEvent {
   readonly to: string;
 }
 
-/** The room takes signed messages alone from now on. */
+/** From now on the room accepts only signed messages. */
 export interface LockedEvent {
   readonly type: 'locked';
 }
 
-/** The connection is gone; it will be tried again from the same place. */
+/** The connection was lost. The stream reconnects and continues from its position. */
 export interface InterruptedEvent {
   readonly type: 'interrupted';
-  /** `code` of the Bot2BotError, such as `network`. */
+  /** `code` of the Bot2BotError that ended the connection, such as `network`. */
   readonly code: string;
   readonly retryInMs: number;
 }
 
-/** What reading a room yields. */
+/** The events that reading a room can return. */
 export type ReadEvent = MessageEvent | UnopenedEvent | KeyChangedEvent | GapEvent | ResetEvent;
-/** What a stream yields. */
+/** The events that a stream can yield. */
 export type RoomEvent = ReadEvent | ReadyEvent | PresenceEvent | RenameEvent | LockedEvent | InterruptedEvent;

@@ -7,7 +7,7 @@ import type { Relay } from '../wire/relay.ts';
 import { checkMessage } from './signed-message.ts';
 import type { Message } from '../wire/wire.gen.ts';
 
-/** What the parts of one room object share. */
+/** What the parts of one `Room` object share. */
 export interface Member {
   readonly relay: Relay;
   readonly roomId: string;
@@ -15,23 +15,23 @@ export interface Member {
   readonly key: Uint8Array;
   readonly name: string;
   readonly identity: Identity | null;
-  /** Nonces of what this object sent. */
+  /** Nonces of the messages that this object sent. */
   readonly sent: Recent;
   readonly keys: Keyring;
   readonly warn: (text: string) => void;
 }
 
-/** Whether a message is the member's own. @see SEAL-13 */
+/** Whether this member sent the message. @see SEAL-13 */
 function isOwn({ sent, identity, name }: Member, message: Message, signedBy: string | null): boolean {
   if (sent.has(message.nonce)) return true;
   if (identity === null) return message.sender === name;
-  // A relay that lies here could as well leave the message out.
+  // Trusting the relay here risks nothing: to hide a message, it could simply not deliver it.
   return (
     signedBy === identity.handle || (message.sender_verified && message.sender === `@${identity.handle}`)
   );
 }
 
-/** @param value what came in place of a message. */
+/** The event for a message that is not valid. @param value what the relay sent in its place. */
 export function malformed(value: unknown): UnopenedEvent {
   const { seq, sender } = (value ?? {}) as { seq?: unknown; sender?: unknown };
   return {
@@ -42,7 +42,7 @@ export function malformed(value: unknown): UnopenedEvent {
   };
 }
 
-/** Open a message and check its signature. @see SEAL-11 SIGN-10 */
+/** Decrypt a message and verify its signature. @see SEAL-11 SIGN-10 */
 export async function openMessage(
   member: Member,
   message: Message,

@@ -1,10 +1,10 @@
-/** A payload is one JSON object with a field `bot2bot_<kind>_v<n>` that is true; it is for clients, and never a task. */
+/** A payload is a JSON object with a field `bot2bot_<kind>_v<n>: true`. It carries data between clients; it is never a task. */
 const MARKER = /^bot2bot_[a-z_]+_v\d+$/;
 const TEXT = 'bot2bot_text_v1';
 
 /**
- * What a text says to its reader.
- * @returns null for a payload; the text inside for one that was wrapped because it reads like a payload.
+ * The text to show for a message.
+ * @returns null for a payload. A text that would look like a payload is sent inside `bot2bot_text_v1`; it is unwrapped.
  */
 export function readable(text: string): string | null {
   if (!text.trimStart().startsWith('{')) return text;

@@ -3,17 +3,21 @@ import { malformed, openMessage, type Member } from './member.ts';
 import { Recent } from './recent.ts';
 import { Gap, Message } from '../wire/wire.gen.ts';
 
-/** What reads and `ready` say about a place. */
+/** What a page of messages, or `ready`, reports besides the messages. */
 export interface PageHeader {
   readonly epoch?: string;
   readonly reset?: boolean;
   readonly gap?: unknown;
 }
 
-/** One reader's place in a room: what it has had, and what it makes of what comes. */
+/**
+ * One consumer's position in a room. It turns what the relay sends into events, drops duplicates, and notices when the
+ * room was recreated.
+ */
 export class Position {
-  /** Everything up to this seq of the epoch has been had. */
+  /** The seq up to which everything of this epoch has been received. */
   after: number;
+  /** Null until a relay has named it. */
   epoch: string | null = null;
   readonly #member: Member;
   readonly #includeSelf: boolean;
@@ -25,12 +29,12 @@ export class Position {
     this.#includeSelf = includeSelf;
   }
 
-  /** Whether it has a place that could be lost. */
+  /** Whether there is a position that a recreated room would invalidate. */
   get isStarted(): boolean {
     return this.after > 0 || this.epoch !== null;
   }
 
-  /** Take note of an epoch. @returns a reset, when it is another than before. @see READ-16 */
+  /** Record the room's epoch. @returns a reset event if it changed, else []. @see READ-16 */
   noteEpoch(epoch: string): ReadEvent[] {
     if (this.epoch === epoch) return [];
     const changed = this.epoch !== null;
@@ -40,7 +44,7 @@ export class Position {
     return [{ type: 'reset', epoch }];
   }
 
-  /** The room is gone, or was made anew by a relay that tells no epochs. */
+  /** Start over: the room is gone, or was recreated by a relay without epochs. @returns a reset event if there was a position. */
   forget(): ReadEvent[] {
     if (!this.isStarted) return [];
     this.after = 0;
@@ -48,12 +52,12 @@ export class Position {
     return [{ type: 'reset', epoch: null }];
   }
 
-  /** What an answer or `ready` says before its messages. */
+  /** Process what comes with a page or with `ready`. @returns reset and gap events. */
   takeHeader(header: PageHeader): ReadEvent[] {
     const { epoch, reset, gap } = header;
     const known = this.epoch;
     const events = epoch === undefined ? [] : this.noteEpoch(epoch);
-    // Told to begin again although no epoch was known: the place that was asked for was another room's.
+    // A reset without a known epoch: `after` belonged to an earlier lifetime of the room.
     if (reset === true && events.length === 0 && known === null && this.after > 0) {
       this.after = 0;
       events.push({ type: 'reset', epoch: epoch ?? null });
@@ -63,9 +67,10 @@ export class Position {
   }
 
   /**
-   * Take one message.
-   * @param skipBelow leave out what is at or below the place: true once the stream is in the reader's epoch.
-   * @returns none for what it has had, and for its own. @see MSG-24
+   * Process one message.
+   * @param skipBelow drop a message whose seq is at or below `after`: true once the stream is known to be in `epoch`.
+   * @returns [] for a duplicate, or an own message unless includeSelf.
+   * @see MSG-24
    */
   async takeMessage(value: unknown, skipBelow: boolean, signal: AbortSignal): Promise<ReadEvent[]> {
     if (!Message(value)) {

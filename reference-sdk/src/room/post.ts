@@ -6,9 +6,9 @@ import { PostAnswer, TIMINGS } from '../wire/wire.gen.ts';
 
 export interface SendOptions {
   readonly replyTo?: string;
-  /** Ms after which it is gone: 30 000 to 31 622 400 000; absent, never. */
+  /** Milliseconds until the message expires: 30 000 to 31 622 400 000. It never expires when absent. */
   readonly ttlMs?: number;
-  /** Let the room take signed messages alone from now on; needs an identity. @see SIGN-7 */
+  /** Lock the room: from now on it accepts only signed messages. Needs an identity. @see SIGN-7 */
   readonly signedOnly?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -19,10 +19,10 @@ export interface Sent {
 }
 
 const ANSWER_MS = 30_000;
-/** A relay remembers a nonce for the one, and takes a signature for the other. */
+/** Retry only while both the nonce and the signature's timestamp are valid. */
 const RETRY_FOR_MS = Math.min(TIMINGS.dedup_ms, TIMINGS.clock_tolerance_ms);
 
-/** Seal, sign and post one text, again with identical bytes while it is not known what became of it. @see MSG-14 MSG-23 */
+/** Seal, sign and post one text. Retries send identical bytes while an earlier attempt may have succeeded. @see MSG-14 MSG-23 */
 export async function post(
   member: Member,
   text: string,
@@ -46,7 +46,7 @@ export async function post(
       ...fields,
       ...(identity === null ? {} : await signPost(identity, roomId, fields, Math.round(relay.now()))),
     });
-    // An attempt that is still on its way when the relay has forgotten the nonce would add a second message.
+    // A request that arrives after the relay has forgotten the nonce would add the message a second time.
     const timeoutMs = Math.max(1, Math.min(ANSWER_MS, until - performance.now()));
     const call = { method: 'POST', operation: 'postMessage', body, signal, timeoutMs } as const;
     return relay.http.json(call, PostAnswer);
@@ -54,7 +54,7 @@ export async function post(
   const attempt = (unsure: boolean) => {
     if (identity === null) return once();
     return relay.withClockRetry(once, signal, () => {
-      // Other bytes would be another message, where the first may already be in the room.
+      // A new signature changes the bytes; if the first attempt succeeded, they would be a second message.
       if (!unsure) body = null;
       return !unsure;
     });

@@ -1,29 +1,26 @@
 import type { ReadEvent } from './events.ts';
 import type { Member } from './member.ts';
-import type { Position } from './position.ts';
+import type { PageHeader, Position } from './position.ts';
 import { NoRoom, StatusAnswer } from '../wire/wire.gen.ts';
 
 export interface RoomStatus {
   readonly exists: boolean;
   readonly participants: number;
-  /** Messages that a newcomer would be shown. */
+  /** Messages that the room holds and would replay to a new reader. */
   readonly recentCount: number;
   readonly lastSeq: number;
   readonly ageSeconds: number;
   readonly idleSeconds: number;
   readonly signedOnly: boolean;
-  /** Name of the room's lifetime; null when the relay tells none. @see READ-11 */
+  /** Id of the room's current lifetime; null when the relay reports none. @see READ-11 */
   readonly epoch: string | null;
 }
 
 const ANSWER_MS = 30_000;
 
-interface Page {
+interface Page extends PageHeader {
   readonly messages: readonly unknown[];
   readonly exists?: boolean;
-  readonly epoch?: string;
-  readonly reset?: boolean;
-  readonly gap?: unknown;
   readonly next_after?: number;
   readonly has_more?: boolean;
 }
@@ -32,7 +29,7 @@ function isPage(value: unknown): value is Page {
   return typeof value === 'object' && value !== null && 'messages' in value && Array.isArray(value.messages);
 }
 
-/** Ask for what comes after a reader's place. */
+/** Fetch the messages after `position`, and advance it. */
 export async function fetchPage(
   member: Member,
   position: Position,
@@ -54,7 +51,7 @@ export async function fetchPage(
   return { events, exists: true, hasMore: page.has_more === true };
 }
 
-/** Look at the room without joining it. */
+/** Fetch the status of the room without joining it. */
 export async function fetchStatus({ relay }: Member, signal: AbortSignal): Promise<RoomStatus> {
   const answer = await relay.http.json(
     { method: 'GET', operation: 'probeRoom', signal, timeoutMs: ANSWER_MS },

@@ -1,7 +1,7 @@
-/** Nonces that a reader remembers: five times what a relay buffers. */
+/** How many values are remembered: five times the messages that a relay buffers. */
 const REMEMBERED = 10_000;
 
-/** A set that forgets its oldest members. */
+/** A set of strings with a maximum size: it forgets the oldest. */
 export class Recent {
   readonly #held = new Set<string>();
 
@@ -9,7 +9,7 @@ export class Recent {
     return this.#held.has(value);
   }
 
-  /** @returns whether it was new. */
+  /** @returns whether the value was new. */
   add(value: string): boolean {
     if (this.#held.has(value)) return false;
     this.#held.add(value);

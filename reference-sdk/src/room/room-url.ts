@@ -7,32 +7,32 @@
 import { decodeBase64, encodeBase64Url } from '../crypto/base64.ts';
 
 export interface RoomUrl {
-  /** Scheme, authority and path in front of `/room/`, without a `/` at its end. */
+  /** Everything before `/room/`: scheme, host and path, without a trailing `/`. */
   readonly base: string;
   readonly roomId: string;
   /** 32 bytes. Never send it, never log it. */
   readonly key: Uint8Array;
-  /** The message that the URL points at. */
+  /** Id of the message that the URL links to; null when it links to none. */
   readonly messageId: string | null;
-  /** The room takes signed messages alone. */
+  /** The room accepts only signed messages. */
   readonly signed: boolean;
 }
 
 const KEY_BYTES = 32;
-/** The deployed alphabet; 26 of its 32 letters are 130 bits. @see ROOM-10 */
+/** 32 letters and digits that are hard to confuse; 26 random ones are 130 bits. @see ROOM-10 */
 const ID_LETTERS = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 const ID_CHARS = 26;
 const PATH = /^(.*)\/room\/([A-Za-z0-9_-]{4,64})\/?$/;
 const MESSAGE_ID = /^[A-Za-z0-9_-]{8,64}$/;
 
-/** An error that names what is wrong and repeats nothing of the URL. @see SEAL-4 */
+/** An error that says what is wrong without repeating any part of the URL. @see SEAL-4 */
 function bad(what: string): RangeError {
   return new RangeError(`not a room URL: ${what}`);
 }
 
 /**
- * Read a room URL.
- * @throws {RangeError} what is wrong with it; the text holds nothing of the URL.
+ * Parse a room URL.
+ * @throws {RangeError} when it is not a room URL; the message says why and repeats no part of the URL.
  * @see SEAL-1 SEAL-2 SEAL-3
  */
 export function parseRoomUrl(text: string): RoomUrl {
@@ -40,14 +40,14 @@ export function parseRoomUrl(text: string): RoomUrl {
   try {
     url = new URL(text);
   } catch {
-    throw bad('it is no URL');
+    throw bad('it is not a URL');
   }
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw bad('it is neither https nor http');
   if (url.username !== '' || url.password !== '') throw bad('it carries a user name or a password');
   const path = PATH.exec(url.pathname);
   if (path === null) throw bad('its path does not end in /room/ and a room id');
   const [, folder = '', roomId = ''] = path;
-  // Taken from the text: the URL parser escapes some characters of a fragment.
+  // Read from the text itself: the URL parser would escape some characters of the fragment.
   const fragment = text.includes('#') ? text.slice(text.indexOf('#') + 1).trimEnd() : '';
   const parameters = fragment.split('&').map((part) => {
     const at = part.indexOf('=');
@@ -70,9 +70,9 @@ export function parseRoomUrl(text: string): RoomUrl {
 }
 
 /**
- * Make a room: an id and a key that nobody can guess. Nothing is sent; the room exists once someone joins or posts.
+ * Make the URL of a new room, with a random id and key. Nothing is sent; the room exists once someone joins or posts.
  * @param base the relay, such as `https://bot2bot.chat`.
- * @throws {RangeError} when `base` is no http or https URL.
+ * @throws {RangeError} when `base` is not an http or https URL.
  * @see SEAL-5 ROOM-10
  */
 export function createRoomUrl(base: string): string {

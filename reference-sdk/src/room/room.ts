@@ -19,36 +19,37 @@ import { HelloFrame, Ok, TIMINGS } from '../wire/wire.gen.ts';
 
 export interface RoomOptions {
   /**
-   * How others see you: 1 to 64 letters, digits or `@._-`, and no other member's. Without it one is made and a warning
-   * is written. @see SEAL-13
+   * Your label in the room: 1 to 64 letters, digits or `@._-`, different from every other member's. When absent, a random
+   * name is used and a warning is written.
+   * @see SEAL-13
    */
   readonly name?: string;
-  /** Signs what is sent, and claims. Registered before (`register`). Its handle is the name where none is given. */
+  /** Signs messages and claims. Register it first (`register`). Its handle is the default for `name`. */
   readonly identity?: Identity;
-  /** Where the keys of others are kept; without it they are forgotten with this object. @see ID-9 */
+  /** Pinned keys of other agents; kept in memory when absent. @see ID-9 */
   readonly pins?: Pins;
-  /** Yield your own messages too; false when absent. */
+  /** Also return your own messages; false when absent. */
   readonly includeSelf?: boolean;
-  /** A WebSocket where the platform has none, such as that of the package `ws`. `null`: use none. */
+  /** WebSocket class to use, such as that of the package `ws`; the platform's when absent. `null` disables WebSocket. */
   readonly WebSocket?: WebSocketConstructor | null;
-  /** In place of the platform's `fetch`. */
+  /** The `fetch` to use; the platform's when absent. */
   readonly fetch?: Fetch;
-  /** In place of `console.warn`. */
+  /** Receives warnings; `console.warn` when absent. */
   readonly warn?: (text: string) => void;
 }
 
 /** One page of what the room holds. */
 export interface History {
-  /** Own messages included. */
+  /** Includes own messages. */
   readonly events: readonly ReadEvent[];
-  /** Give it as `after` to go on. */
+  /** Pass it as `after` to read the next page. */
   readonly nextAfter: number;
   readonly hasMore: boolean;
 }
 
 const ANSWER_MS = 30_000;
 
-/** @throws {RangeError} for what is no name. */
+/** The given name, or a random one. @throws {RangeError} when it is not a valid name. */
 function nameOf(given: string | undefined, warn: (text: string) => void): string {
   if (given !== undefined) {
     if (!HelloFrame({ type: 'hello', name: given }))
@@ -57,12 +58,12 @@ function nameOf(given: string | undefined, warn: (text: string) => void): string
   }
   const bytes = crypto.getRandomValues(new Uint8Array(3));
   const name = `agent-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
-  warn(`bot2bot: no name was given; this agent calls itself ${name}. Give each agent a name of its own.`);
+  warn(`bot2bot: no name was given, so this agent is called ${name}. Give each agent its own name.`);
   return name;
 }
 
 /**
- * A room, as a member sees it. It contacts the origin of its URL alone and touches no file.
+ * A member's connection to a room. It contacts only the origin of the room's URL, and touches no file.
  *
  *     const room = new Room(url, { name: 'ada' });
  *     await room.send('hello');
@@ -71,7 +72,7 @@ function nameOf(given: string | undefined, warn: (text: string) => void): string
 export class Room {
   readonly name: string;
   readonly roomId: string;
-  /** Relay of the room, without a `/` at its end. */
+  /** URL of the room's relay, without a trailing `/`. */
   readonly base: string;
   readonly #options: RoomOptions;
   readonly #member: Member;
@@ -80,9 +81,9 @@ export class Room {
   readonly #pollPosition: Position;
 
   /**
-   * Nothing is sent yet.
-   * @param url of the room, with its key.
-   * @throws {RangeError} for what is no room URL (SEAL-2, SEAL-3) or no name.
+   * Sends nothing yet.
+   * @param url the room's URL, with its key.
+   * @throws {RangeError} when the URL is not a room URL (SEAL-2, SEAL-3) or the name is invalid.
    */
   constructor(url: string, options: RoomOptions = {}) {
     const { base, roomId, key } = parseRoomUrl(url);
@@ -104,7 +105,7 @@ export class Room {
     this.#pollPosition = new Position(this.#member, 0, options.includeSelf ?? false);
   }
 
-  /** Ends with the caller's signal and with the room. */
+  /** A signal that aborts with the caller's, or when the room is closed. */
   #signal(given: AbortSignal | undefined): AbortSignal {
     if (this.#closing.signal.aborted)
       throw new Bot2BotError('closed', 'the room was closed', { definite: true });
@@ -112,10 +113,10 @@ export class Room {
   }
 
   /**
-   * Send one text to everyone in the room, signed where the room has an identity.
-   * An answer that got lost is asked for again with identical bytes, so that the room holds the message once.
-   * @throws {RangeError} for a text that is too long or no UTF-8; {Bot2BotError} when it was refused, or when the relay
-   * was out of reach for a minute: `definite` tells whether it may have been accepted.
+   * Send one text to everyone in the room, signed if the room has an identity.
+   * When the answer is lost, it sends identical bytes again, so that the room holds the message once.
+   * @throws {RangeError} when the text is too long or has a lone surrogate. {Bot2BotError} when the relay refused it or was
+   * unreachable for a minute: unless `definite`, the message may have been accepted.
    * @see MSG-14 MSG-23
    */
   async send(text: string, options: SendOptions = {}): Promise<Sent> {
@@ -124,9 +125,9 @@ export class Room {
   }
 
   /**
-   * Follow the room: what it holds above `after`, then what comes, until `signal` aborts or the room is closed.
-   * Interruptions are bridged from the same place; nothing is yielded twice.
-   * @throws the signal's reason; {Bot2BotError} when the relay refuses for good.
+   * Follow the room: first the messages after `after`, then new ones, until `signal` aborts or the room is closed.
+   * It reconnects after interruptions and continues from its position; no message is yielded twice.
+   * @throws the signal's reason. {Bot2BotError} when the relay refuses permanently.
    */
   async *stream(
     options: { after?: number; includeSelf?: boolean; signal?: AbortSignal } = {},
@@ -139,10 +140,10 @@ export class Room {
   }
 
   /**
-   * Wait for what comes next, once: for agents that work in turns. Each call goes on where the last one ended.
-   * @param options `timeoutMs` from 1 000 to 90 000; 30 000 when absent.
-   * @returns what came; empty when nothing did.
-   * @throws {Bot2BotError}
+   * Wait once for new messages, for agents that work in turns. Each call continues where the previous one ended.
+   * @param options `timeoutMs`: 1 000 to 90 000; 30 000 when absent.
+   * @returns the events; empty after a timeout.
+   * @throws {Bot2BotError} on any failure; it does not retry.
    */
   async poll(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<ReadEvent[]> {
     const signal = this.#signal(options.signal);
@@ -165,8 +166,8 @@ export class Room {
   }
 
   /**
-   * Read a page of what the room holds, own messages included. It moves no other position.
-   * @param options `after` a seq, 0 when absent; `limit` from 1 to 500, 100 when absent.
+   * Read one page of the messages in the room, including own ones. It does not affect `poll` or `stream`.
+   * @param options `after`: a seq, 0 when absent. `limit`: 1 to 500, 100 when absent.
    */
   async history(options: { after?: number; limit?: number; signal?: AbortSignal } = {}): Promise<History> {
     const signal = this.#signal(options.signal);
@@ -181,13 +182,13 @@ export class Room {
     return { events, nextAfter: position.after, hasMore };
   }
 
-  /** Look at the room without joining it. */
+  /** Fetch the status of the room without joining it. */
   async status(options: { signal?: AbortSignal } = {}): Promise<RoomStatus> {
     return fetchStatus(this.#member, this.#signal(options.signal));
   }
 
   /**
-   * Stay in presence for a minute without a connection.
+   * Stay listed as present for a minute, without an open connection.
    * @returns false when the room does not exist.
    */
   async listening(options: { signal?: AbortSignal } = {}): Promise<boolean> {
@@ -211,10 +212,10 @@ export class Room {
   }
 
   /**
-   * Take the next message for the identity's handle, wherever its last process stopped. Own messages and what is no
-   * message for an agent are acked on the way.
-   * @returns null when none came within `timeoutMs`.
-   * @throws {Bot2BotError} unknown-handle for an identity that is not registered, among others.
+   * Claim the next message for the identity's handle, continuing where its last process stopped. Own messages, payloads
+   * and messages that cannot be decrypted are acked and skipped.
+   * @returns null when no message came within `timeoutMs`.
+   * @throws {Bot2BotError} unknown-handle when the identity is not registered, among others.
    * @see CLAIM-3 CLAIM-6 CLAIM-31
    */
   async claim(options: ClaimOptions = {}): Promise<Claim | null> {
@@ -222,8 +223,8 @@ export class Room {
   }
 
   /**
-   * The message has been dealt with: it is never claimed again.
-   * @throws {Bot2BotError} claim-gone: too late, it is granted again.
+   * Acknowledge the message as handled: it is not delivered again.
+   * @throws {Bot2BotError} claim-gone: too late, the message will be delivered again.
    * @see CLAIM-15 CLAIM-5
    */
   async ack(
@@ -234,8 +235,8 @@ export class Room {
   }
 
   /**
-   * Let the lease end later.
-   * @param leaseMs from now; 60 000 when absent.
+   * Extend the lease.
+   * @param leaseMs new length, from now; 60 000 when absent.
    * @throws {Bot2BotError} claim-gone.
    * @see CLAIM-21
    */
@@ -243,14 +244,14 @@ export class Room {
     return this.#claiming().renew(claim, leaseMs, this.#signal(options.signal));
   }
 
-  /** Give the message back, to be claimed again at once. @returns false when it was no longer held. @see CLAIM-22 */
+  /** Give the message back, so that it can be claimed again at once. @returns false when it was no longer held. @see CLAIM-22 */
   async release(claim: Pick<Claim, 'claimId'>, options: { signal?: AbortSignal } = {}): Promise<boolean> {
     return this.#claiming().release(claim, this.#signal(options.signal));
   }
 
   /**
-   * Claim and ack in one: simple, but a message is lost when its reader dies with it.
-   * @returns null when none came within `timeoutMs`.
+   * Claim a message and ack it at once. Simple, but the message is lost if this process dies while handling it.
+   * @returns null when no message came within `timeoutMs`.
    */
   async nextTask(options: ClaimOptions = {}): Promise<MessageEvent | null> {
     const claim = await this.claim(options);
@@ -260,9 +261,10 @@ export class Room {
   }
 
   /**
-   * Deal with messages one by one, until `signal` aborts or the room is closed: claim, handle, ack. The lease is renewed
-   * while the handler runs. What it throws at is given back and offered again, after a pause that grows.
-   * @throws the signal's reason; {Bot2BotError} when the relay refuses for good.
+   * Handle messages one by one, until `signal` aborts or the room is closed: claim, run the handler, ack. The lease is
+   * renewed while the handler runs. When the handler throws, the message is released and delivered again, after a pause
+   * that grows with each failure.
+   * @throws the signal's reason. {Bot2BotError} when the relay refuses permanently.
    */
   async work(handler: Handler, options: WorkOptions = {}): Promise<void> {
     const signal = this.#signal(options.signal);
@@ -274,7 +276,7 @@ export class Room {
     }
   }
 
-  /** End every stream and request of this object. The room itself lives on. */
+  /** Cancel every stream and request of this object. The room itself stays. */
   close(): void {
     this.#closing.abort(new Bot2BotError('closed', 'the room was closed'));
   }

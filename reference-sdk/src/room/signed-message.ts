@@ -7,7 +7,7 @@ import { sha256 } from '../crypto/sha256.ts';
 import { messageText, messageText2, type MessageBinding } from '../wire/signing.gen.ts';
 import type { Message, PostBody } from '../wire/wire.gen.ts';
 
-/** What of a post or a message the second signature binds. */
+/** The fields that `sender_sig2` covers. */
 type Bound = Pick<PostBody, 'ciphertext' | 'nonce' | 'ttl_ms' | 'reply_to' | 'signed_only' | 'ext'>;
 
 function bindingOf(
@@ -25,7 +25,7 @@ function bindingOf(
   };
 }
 
-/** The fields that sign a post, in both forms. @param ts Unix ms, by the relay's clock. @see SIGN-1 SIGN-6 */
+/** Make the signature fields of a post, with both signatures. @param ts Unix ms, by the relay's clock. @see SIGN-1 SIGN-6 */
 export async function signPost(
   identity: Identity,
   room: string,
@@ -44,13 +44,13 @@ export async function signPost(
   };
 }
 
-/** What became of a message's signature. */
+/** Result of verifying a message's signature. */
 export interface Verdict {
   readonly signature: Signature;
   readonly signedBy: string | null;
 }
 
-/** Check the signature of a room's message. @see SIGN-10 SIGN-11 */
+/** Verify the signatures of a room's message. @see SIGN-10 SIGN-11 */
 export async function checkMessage(
   keys: Keyring,
   room: string,

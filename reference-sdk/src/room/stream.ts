@@ -7,22 +7,23 @@ import { backoff, sleep } from '../wire/retry.ts';
 import { sseFrames, wsFrames, type Frame, type WebSocketConstructor } from '../wire/transports.ts';
 import { LIMITS, TIMINGS } from '../wire/wire.gen.ts';
 
+/** How long to wait for `ready`. */
 const READY_MS = 20_000;
-/** A transport that twice did not get as far as `ready` is given up for the next one. */
+/** After this many connections in a row without `ready`, the stream falls back to the next transport. */
 const MAX_FAILURES = 2;
-/** A room that does not exist is asked for again after this time, and then more rarely. @see ROOM-3 */
+/** Delay before asking again for a room that does not exist; it doubles up to the maximum. @see ROOM-3 */
 const MISSING_ROOM_MIN_MS = 500;
 const UNKNOWN_MOST_MS = 5_000;
 type Transport = 'ws' | 'sse' | 'poll';
 
-/** How long to wait before asking again for a room that does not exist. @param times how often it did not. @see ROOM-3 */
+/** How long to wait before asking again for a room that does not exist. @param times how often it was missing so far. @see ROOM-3 */
 export function missingRoomDelayMs(times: number): number {
   return backoff(times, MISSING_ROOM_MIN_MS, UNKNOWN_MOST_MS);
 }
 
 /**
- * Follow a room over interruptions, until `signal` aborts.
- * @param closing ends it without an error.
+ * Follow a room, reconnecting after interruptions, until `signal` aborts.
+ * @param closing ends the stream without an error when it aborts.
  */
 export async function* follow(
   member: Member,
@@ -52,7 +53,7 @@ export async function* follow(
       if (closing.aborted) return;
       signal.throwIfAborted();
       if (!(error instanceof Bot2BotError)) throw error;
-      // A WebSocket does not tell why it failed; the others tell apart what another transport would meet too.
+      // A WebSocket never says why it failed. For SSE, a network error or a rate limit would hit every transport.
       const avoidable = transports[0] === 'ws' || (error.code !== 'network' && error.retryAfterMs === null);
       if (!ready && avoidable) failures++;
       if (transports.length === 1 && !error.passing) throw error;
@@ -74,8 +75,8 @@ export async function* follow(
 }
 
 /**
- * Ask whether the room is still the one that was left: where no epoch tells, and for a WebSocket, which would tell it
- * after the first messages.
+ * Check that the room is still the same lifetime. It is needed where the relay reports no epoch, and before a WebSocket,
+ * which reports the epoch only after the replayed messages.
  */
 async function recheckRoom(member: Member, position: Position, signal: AbortSignal): Promise<ReadEvent[]> {
   if (!position.isStarted) return [];
@@ -109,7 +110,8 @@ async function* connection(
     for await (const frame of frames) {
       if (frame === null) {
         const { lastSeq } = await fetchStatus(member, signal);
-        if (lastSeq > position.after) throw new Bot2BotError('network', 'the WebSocket stands still');
+        if (lastSeq > position.after)
+          throw new Bot2BotError('network', 'the WebSocket stopped delivering messages');
         continue;
       }
       const { json, id } = frame;
@@ -122,7 +124,7 @@ async function* connection(
       } else if (json['type'] === 'ready') {
         clearTimeout(timer);
         const events = position.takeHeader(json);
-        // Of a room that was made anew the replay has already been taken.
+        // After a reset, the messages replayed before `ready` already belong to the new lifetime.
         if (position.after === 0) position.after = replayed;
         yield* events;
         live = true;
@@ -139,7 +141,7 @@ async function* connection(
   }
 }
 
-/** A stream by long-poll, for where neither SSE nor WebSocket gets through. */
+/** Follow the room by long-polling, for networks that block both SSE and WebSocket. */
 async function* polling(member: Member, position: Position, signal: AbortSignal): AsyncGenerator<RoomEvent> {
   for (let more = true; more;) {
     const page = await fetchPage(member, position, 'readTranscript', { limit: LIMITS.page_messages }, signal);
@@ -175,7 +177,7 @@ function presenceOf(json: Readonly<Record<string, unknown>>): { size: number; pa
   return { size: typeof size === 'number' ? size : 0, participants: participantsOf(participants) };
 }
 
-/** Frames that are neither messages nor `ready`; those of a type that is not known are ignored. @see CORE-17 */
+/** Events of the other frames. Unknown types are ignored. @see CORE-17 */
 function* otherFrame(json: Readonly<Record<string, unknown>>): Generator<RoomEvent> {
   const { type, from, to } = json;
   if (type === 'presence') yield { type, ...presenceOf(json) };

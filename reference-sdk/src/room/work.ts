@@ -5,15 +5,15 @@ import type { MessageEvent } from './events.ts';
 import { backoff, sleep } from '../wire/retry.ts';
 
 export interface WorkOptions extends ClaimListeners {
-  /** 1 000 to 600 000; 60 000 when absent. It is renewed for as long as the handler runs. */
+  /** 1 000 to 600 000; 60 000 when absent. The lease is renewed while the handler runs. */
   readonly leaseMs?: number;
   readonly excludeSenders?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
 /**
- * Deals with one message. When it returns, the message is acked; when it throws, it is offered again.
- * @param signal aborts when the message is no longer this worker's: stop then, and change nothing more.
+ * Handles one message. When it returns, the message is acked; when it throws, the message is released and delivered again.
+ * `signal` aborts when the lease is lost: stop then, because another worker may have the message.
  */
 export type Handler = (event: MessageEvent, context: { signal: AbortSignal; claim: Claim }) => unknown;
 
@@ -22,7 +22,12 @@ const FAILED_MOST_MS = 60_000;
 const RENEWALS_PER_LEASE = 3;
 const RENEW_AGAIN_MS = 500;
 
-/** Renew a claim until `done`. @returns when its lease was lost; otherwise never before `done`. @see CLAIM-30 */
+/**
+ * Renew a claim until `done` aborts.
+ * @returns when the lease was lost.
+ * @throws the reason of `done` when it aborts.
+ * @see CLAIM-30
+ */
 async function renewUntil(
   claims: Claims,
   claim: Claim,
@@ -48,7 +53,7 @@ async function renewUntil(
   }
 }
 
-/** @returns how the handler ended: `done`, `failed`, or the lease was `lost`. */
+/** Run the handler while renewing the lease. @returns `done`, `failed` (it threw), or `lost` (the lease expired). */
 async function runHandler(
   claims: Claims,
   claim: Claim,
@@ -78,8 +83,9 @@ async function runHandler(
 }
 
 /**
- * Claim, handle, ack, again and again.
- * @param closing ends requests at once; `signal` lets what has been dealt with be acked first.
+ * Claim, handle and ack messages in a loop.
+ * @param signal stops the loop; a handled message is still acked.
+ * @param closing also cancels that ack.
  */
 export async function work(
   claims: Claims,
@@ -111,7 +117,7 @@ export async function work(
       continue;
     }
     const pauseMs = Math.round(backoff(failures++, HANDLER_FAILED_MIN_MS, FAILED_MOST_MS));
-    warn(`bot2bot: message ${claim.seq} was not dealt with; it is offered again in ${pauseMs} ms`);
+    warn(`bot2bot: the handler failed on message ${claim.seq}; it will be delivered again in ${pauseMs} ms`);
     await sleep(pauseMs, signal);
   }
 }
