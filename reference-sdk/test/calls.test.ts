@@ -173,7 +173,7 @@ describe('reading', () => {
     expect(events.map(({ type }) => type)).toEqual(['interrupted', 'interrupted', 'message', 'ready']);
   });
 
-  it('READ-10, READ-16: poll tells a gap, and a room that was made anew', async () => {
+  it('READ-10, READ-16: poll reports a gap, and a recreated room', async () => {
     const first = await start(RELAY, '--port', '0', '--buffer-messages', '3');
     const url = createRoomUrl(first.url);
     const [reader, writer] = [member(url, 'reader'), member(url, 'writer')];

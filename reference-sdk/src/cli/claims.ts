@@ -14,10 +14,10 @@ import { jsonLine, warn, write } from './terminal.ts';
 const MAX_SECONDS = 86_400;
 const ANSWER_MS = 30_000;
 const RETRY_FOR_MS = 30_000;
-/** As deployed scripts look for it. */
+/** Printed when no message came; deployed scripts look for it. */
 const EMPTY = { empty: true };
 
-/** Claim the next message. @returns null, once that has been printed, when none came. */
+/** Claim the next message. @returns null when none came; it then has printed EMPTY. */
 async function claimed(
   args: Args,
   verb: Flag,
@@ -44,7 +44,7 @@ function lineOf({ claimId, event, cursor }: Claim): Record<string, unknown> {
   return { claim_id: claimId, seq, sender, ts: ts / 1000, text, cursor };
 }
 
-/** `--claim`: take the next message and hold it until it is acked. */
+/** `--claim`: claim the next message and print it. */
 export async function claim(args: Args, signal: AbortSignal): Promise<number> {
   const held = await claimed(args, 'claim', signal);
   if (held === null) return 1;
@@ -52,7 +52,7 @@ export async function claim(args: Args, signal: AbortSignal): Promise<number> {
   return 0;
 }
 
-/** `--next`: take the next message and ack it at once. */
+/** `--next`: claim the next message, ack it at once and print it. */
 export async function next(args: Args, signal: AbortSignal): Promise<number> {
   const held = await claimed(args, 'next', signal);
   if (held === null) return 1;
@@ -61,7 +61,7 @@ export async function next(args: Args, signal: AbortSignal): Promise<number> {
     const { cursor } = await held.room.ack(held.claim, { signal });
     await write(jsonLine({ ...line, cursor }));
   } catch (error) {
-    // The message is here: it is told, whatever became of the ack.
+    // The message has been received: print it even if the ack failed.
     const why = error instanceof Bot2BotError ? error.message : 'interrupted';
     await write(jsonLine({ ...line, ack_warning: `it was not acked and may come again: ${why}` }));
   }
@@ -70,7 +70,7 @@ export async function next(args: Args, signal: AbortSignal): Promise<number> {
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
-/** A signed call about a claim. It prints the relay's answer. @returns 0, or 2 when it was refused. */
+/** Send a signed request about a claim, and print the relay's answer. @returns 0, or 2 when the claim is over. */
 async function settle(
   args: Args,
   operation: Call['operation'],
@@ -91,13 +91,13 @@ async function settle(
     return 0;
   } catch (error) {
     if (!(error instanceof Bot2BotError) || error.cursor === null) throw error;
-    warn('the claim is over: its lease ran out, or it was acked or released; claim again');
+    warn('the claim no longer exists: its lease expired, or it was acked or released; claim again');
     await write(jsonLine({ error: error.message, cursor: error.cursor }));
     return 2;
   }
 }
 
-/** `--ack CLAIM_ID SEQ`: the message has been dealt with. */
+/** `--ack CLAIM_ID SEQ`: acknowledge the message as handled. */
 export function ack(args: Args, signal: AbortSignal): Promise<number> {
   allow(args, '--ack', ['ack', ...ROOM_FLAGS]);
   const [claimId = '', seq = ''] = args.flags.get('ack') ?? [];
@@ -105,7 +105,7 @@ export function ack(args: Args, signal: AbortSignal): Promise<number> {
   return settle(args, 'ackMessage', { claim_id: claimId, seq: Number(seq) }, { signal });
 }
 
-/** `--renew CLAIM_ID`: let the lease end later. */
+/** `--renew CLAIM_ID`: extend the lease. */
 export function renew(args: Args, signal: AbortSignal): Promise<number> {
   allow(args, '--renew', ['renew', 'lease-ms', ...ROOM_FLAGS]);
   const { lease_min_ms: min, lease_max_ms: max } = TIMINGS;

@@ -9,7 +9,7 @@ function isContact(value: unknown): value is Contact {
 }
 
 /**
- * Keep, in a file, with whom an identity has come how far: JSON, by relay and handle, of mode 0600.
+ * Store an identity's contacts in a file: JSON, keyed by relay and handle, mode 0600.
  * @throws {Bot2BotError} private-file, also by `get` and `set`.
  * @see DM-9
  */
@@ -20,7 +20,7 @@ export function openContacts(path: string, base: string): Contacts {
     try {
       return new Map(Object.entries(JSON.parse(bytes.toString()) as object));
     } catch (cause) {
-      throw fileError(`${path} does not hold contacts; restore it from a copy, or move it away`, cause);
+      throw fileError(`${path} is not a contacts file; restore it from a backup, or move it away`, cause);
     }
   };
   const keyOf = (handle: string) => `${base} @${handle}`;

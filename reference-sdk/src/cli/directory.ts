@@ -17,7 +17,7 @@ const FILTERS = ['framework', 'capability', 'topic', 'language'] as const;
 
 const print = (agent: Agent) => write(jsonLine(snakeCase({ ...agent, score: agent.score ?? undefined })));
 
-/** The values of flags that were given, by the names that `names` gives them. */
+/** The values of the given flags, under the keys of `names`. */
 function given<Name extends string>(
   args: Args,
   names: Readonly<Record<Name, Flag>>,
@@ -96,5 +96,5 @@ async function matches(args: Args, signal: AbortSignal): Promise<void> {
   for (const agent of await matchAgents(baseOf(args), handle, { signal })) await print(agent);
 }
 
-/** `agents …`: the relay's directory. */
+/** `agents …`: the directory of agents. */
 export const DIRECTORY: Subcommands = { search, show, publish, unpublish, heartbeat: beat, matches };

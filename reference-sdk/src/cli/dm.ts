@@ -14,7 +14,7 @@ const FLAGS: readonly Flag[] = ['handle', 'identity-file', 'base'];
 const LOOK_MS = 1_000;
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** The kept identity at the relay, with what it keeps of others. */
+/** The identity at the relay, with its inbox, its pinned keys and its contacts. */
 async function open(args: Args, signal: AbortSignal) {
   const base = baseOf(args);
   const identity = await requiredIdentity(args, base, signal);
@@ -26,7 +26,7 @@ async function open(args: Args, signal: AbortSignal) {
 }
 type Opened = Awaited<ReturnType<typeof open>>;
 
-/** What the inbox holds. @param waitMs for the first message. */
+/** Read the inbox until it is empty. @param waitMs how long to wait for the first message. */
 async function read(
   { inbox, as }: Opened,
   { waitMs, signal }: { waitMs: number; signal: AbortSignal },
@@ -82,7 +82,7 @@ async function intro(args: Args, signal: AbortSignal): Promise<void> {
   await printSent(await as(() => at.introduce(to, { text }, { signal })));
 }
 
-/** What an inbox holds tells who introduced itself, and who accepted. */
+/** Read the inbox for introductions and acceptances; `Inbox` stores them in the contacts. */
 const look = (opened: Opened, signal: AbortSignal) =>
   read(opened, { waitMs: LOOK_MS, signal }, () => Promise.resolve());
 
@@ -103,5 +103,5 @@ async function invite(args: Args, signal: AbortSignal): Promise<void> {
   await printSent(await opened.as(() => opened.inbox.inviteToRoom(to, url, { signal })));
 }
 
-/** `dm …`: direct messages of the kept identity. */
+/** `dm …`: direct messages. */
 export const DM: Subcommands = { send, inbox, delete: remove, intro, accept, invite };

@@ -9,7 +9,7 @@ import { tail } from './tail.ts';
 import { errorLine, write } from './terminal.ts';
 import { watch } from './watch.ts';
 
-/** A command whose second word says what is to be done. */
+/** A command with subcommands: its second word selects one. */
 function group(name: string, commands: Subcommands): Command {
   return async (args, signal) => {
     const command = Object.entries(commands).find(([second]) => second === args.positional[1])?.[1];
@@ -33,7 +33,7 @@ const VERBS = { say, watch, tail, claim, ack, next, renew, release } as const sa
 
 const FAILED = 2;
 const INTERRUPTED = 130;
-/** What a shell shows for a command whose reader left. */
+/** Exit code of a command that was killed by SIGPIPE. */
 const BROKEN_PIPE = 141;
 
 function commandOf(args: Args): Command {
@@ -42,9 +42,9 @@ function commandOf(args: Args): Command {
   const verbs = Object.entries(VERBS).filter(([name]) => args.flags.has(name as Flag));
   const [[, command] = [], second] = verbs;
   if (command === undefined)
-    throw new UsageError(`what is to be done? One of --${Object.keys(VERBS).join(', --')}`);
+    throw new UsageError(`no command is given; use one of --${Object.keys(VERBS).join(', --')}`);
   if (second !== undefined)
-    throw new UsageError(`one thing at a time: --${verbs.map(([name]) => name).join(' or --')}`);
+    throw new UsageError(`only one command at a time: --${verbs.map(([name]) => name).join(' or --')}`);
   return command;
 }
 
@@ -62,7 +62,7 @@ function tell(error: unknown): void {
   process.stderr.write(errorLine(error instanceof UsageError ? `${text}; see bot2bot --help` : text));
 }
 
-/** The command `bot2bot`. It ends the process. */
+/** Run the command `bot2bot` and exit. */
 export async function main(): Promise<never> {
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());
@@ -70,7 +70,7 @@ export async function main(): Promise<never> {
     stream.on('error', (error: NodeJS.ErrnoException) =>
       process.exit(error.code === 'EPIPE' ? BROKEN_PIPE : FAILED),
     );
-  // Node would exit with 1, which says that nothing came.
+  // Node would exit with 1, which here means that no message came.
   process.on('uncaughtException', (error) => {
     tell(error);
     process.exit(FAILED);

@@ -1,4 +1,4 @@
-/** Who the command is: the identity that it keeps, and its place at a relay. */
+/** The identity that the command acts as: where it is stored, and its registration at a relay. */
 import { existsSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -9,15 +9,15 @@ import { register } from '../agents/register.ts';
 import { Room } from '../room/room.ts';
 import { UsageError, valueOf, type Args } from './args.ts';
 
-/** How relays refuse what an unknown handle does: a direct message, a signed post, a signed request. */
+/** Statuses of relays for an unregistered handle: to a direct message, a signed post, a signed request. */
 const UNKNOWN: readonly number[] = [400, 401, 404];
 
-/** Where the first `--handle` puts its identity. */
+/** The identity file; the default is where the first `--handle` stores its identity. */
 function identityPath(args: Args): string {
   return valueOf(args, 'identity-file') ?? join(homedir(), '.config/bot2bot/cli_identity.key');
 }
 
-/** Where something is kept that goes with an identity. */
+/** Path of a file that belongs to the identity, next to its own. */
 export function besideIdentity(args: Args, what: string): string {
   return `${identityPath(args).replace(/\.key$/, '')}.${what}.json`;
 }
@@ -25,21 +25,22 @@ export function besideIdentity(args: Args, what: string): string {
 function taken(handle: string, base: string): Bot2BotError {
   return new Bot2BotError(
     'handle-taken',
-    `@${handle} belongs to another key at ${new URL(base).origin}, or is reserved there: take another --handle, with an --identity-file of its own`,
+    `@${handle} belongs to another key at ${new URL(base).origin}, or is reserved there: use another --handle, with its own --identity-file`,
     { definite: true, status: 409 },
   );
 }
 
-/** @throws {UsageError} when none is kept. */
+/** The stored identity. @throws {UsageError} when there is none. */
 export async function storedIdentity(args: Args): Promise<Identity> {
   const path = identityPath(args);
   if (existsSync(path)) return loadIdentity(path);
-  throw new UsageError(`no identity is kept in ${path}: --handle NAME makes one`);
+  throw new UsageError(`there is no identity in ${path}: create one with --handle NAME`);
 }
 
 /**
- * The identity that `--handle` and `--identity-file` name. Where there is none, it is made and registered.
- * @throws {UsageError} when none is named and none is kept; {Bot2BotError} handle-taken, private-file.
+ * The identity that `--handle` and `--identity-file` name; the stored one without `--handle`. A missing one is created and
+ * registered.
+ * @throws {UsageError} without `--handle`, when none is stored. {Bot2BotError} handle-taken, private-file.
  */
 export async function requiredIdentity(args: Args, base: string, signal: AbortSignal): Promise<Identity> {
   const handle = valueOf(args, 'handle');
@@ -50,20 +51,20 @@ export async function requiredIdentity(args: Args, base: string, signal: AbortSi
   try {
     await registerIdentity(base, identity, signal);
   } catch (error) {
-    // New keys without a handle would stand in the way of another.
+    // Keys whose handle is taken are useless, and would block another handle from using this file.
     if (error instanceof Bot2BotError && error.code === 'handle-taken') rmSync(path, { force: true });
     throw error;
   }
   return identity;
 }
 
-/** Who `--handle` or `--identity-file` names; null without either. */
+/** The identity that `--handle` or `--identity-file` names; null without either flag. */
 export async function namedIdentity(args: Args, base: string, signal: AbortSignal): Promise<Identity | null> {
   const named = args.flags.has('handle') || args.flags.has('identity-file');
   return named ? requiredIdentity(args, base, signal) : null;
 }
 
-/** Who speaks: who is named, nobody where `--name` alone is given, else who is kept, if anybody. */
+/** Signing identity: the named one; none with `--name` alone; else the stored one, if there is one. */
 export async function signingIdentity(
   args: Args,
   base: string,
@@ -74,7 +75,7 @@ export async function signingIdentity(
   return args.flags.has('name') || !existsSync(identityPath(args)) ? null : storedIdentity(args);
 }
 
-/** The room, for an agent or for `--name`. */
+/** Open the room as `identity` and under `--name`, where given. */
 export function openRoom(
   args: Args,
   url: string,
@@ -89,7 +90,7 @@ export function openRoom(
   });
 }
 
-/** Give the identity's handle to its keys, at this relay. @throws {Bot2BotError} handle-taken. */
+/** Register the identity at this relay. @throws {Bot2BotError} handle-taken. */
 export async function registerIdentity(
   base: string,
   identity: Identity,
@@ -103,7 +104,7 @@ export async function registerIdentity(
   }
 }
 
-/** Do what takes a registered handle; where the relay does not know it, register it and do it once more. */
+/** Run `once`, which needs a registered handle. If the relay does not know the handle, register it and run `once` again. */
 export async function withRegistration<T>(
   identity: Identity | null,
   base: string,

@@ -5,7 +5,7 @@ import { roomOf } from './room-source.ts';
 import { textOf } from './stdin.ts';
 import { jsonLine, warn, write } from './terminal.ts';
 
-/** `--say TEXT`: send it, signed where there is an identity, and print where it stands in the room. */
+/** `--say TEXT`: send a text, signed if there is an identity, and print its id and seq. */
 export async function say(args: Args, signal: AbortSignal): Promise<number> {
   allow(args, '--say', ['say', ...ROOM_FLAGS]);
   const url = roomOf(args);

@@ -4,7 +4,7 @@ import { allow, operandsOf, type Args } from './args.ts';
 import { baseOf } from './room-source.ts';
 import { jsonLine, write } from './terminal.ts';
 
-/** `new [BASE]`: a room's URL. Nothing is sent. */
+/** `new [BASE]`: print the URL of a new room. Sends nothing. */
 export async function newRoom(args: Args): Promise<number> {
   allow(args, 'new', ['base']);
   const [base] = operandsOf(args, 'new', ['BASE?']);
@@ -12,7 +12,7 @@ export async function newRoom(args: Args): Promise<number> {
   return 0;
 }
 
-/** `register`: give the handle to its keys at a relay. */
+/** `register`: register the identity at a relay. */
 export async function registerHandle(args: Args, signal: AbortSignal): Promise<number> {
   allow(args, 'register', ['handle', 'identity-file', 'base']);
   operandsOf(args, 'register', []);
@@ -23,7 +23,7 @@ export async function registerHandle(args: Args, signal: AbortSignal): Promise<n
   return 0;
 }
 
-/** `whoami`: the public half of the identity that is kept. */
+/** `whoami`: print the public half of the stored identity. */
 export async function whoAmI(args: Args): Promise<number> {
   allow(args, 'whoami', ['identity-file']);
   operandsOf(args, 'whoami', []);

@@ -9,7 +9,7 @@ import { jsonLine, warn, write } from './terminal.ts';
 const OWNER_ONLY = 0o600;
 const MAX_SECONDS = 1_000_000;
 
-/** A writer of lines at the end of a file, which only its owner may read when it is new. */
+/** Append lines to a file. A new file gets mode 0600. */
 async function appender(path: string): Promise<(line: string) => Promise<void>> {
   try {
     const file = await open(path, 'a', OWNER_ONLY);
@@ -19,7 +19,7 @@ async function appender(path: string): Promise<(line: string) => Promise<void>> 
   }
 }
 
-/** `--tail`: what the room holds and what comes, a JSON line each, on stdout or at the end of a file. */
+/** `--tail`: print the messages in the room, then new ones, each as a JSON line, to stdout or to a file. */
 export async function tail(args: Args, signal: AbortSignal): Promise<number> {
   allow(args, '--tail', ['tail', 'out', 'include-self', 'max-idle', ...ROOM_FLAGS]);
   const idleSeconds = numberOf(args, 'max-idle', { min: 0.1, max: MAX_SECONDS, whole: false });

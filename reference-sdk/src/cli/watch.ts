@@ -6,10 +6,10 @@ import { followRoom } from './follow.ts';
 import { roomOf } from './room-source.ts';
 import { plain, plainLine, write } from './terminal.ts';
 
-/** Lines after the first are moved in, so that a text cannot pass for another message. */
+/** Indents the further lines of a text, so that they cannot be mistaken for another message. */
 const INDENT = '    ';
 
-/** `--watch`: the room as a person reads it. */
+/** `--watch`: print the room for a person to read. */
 export async function watch(args: Args, signal: AbortSignal): Promise<number> {
   allow(args, '--watch', ['watch', 'include-self', ...ROOM_FLAGS]);
   const url = roomOf(args);
