@@ -1,4 +1,4 @@
-/** Writes everything in spec/generated, and requirements.gen.ts, from the chapters and the schemas. */
+/** Generates spec/generated, requirements.gen.ts and the SDK's generated files from the chapters and the schemas. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMPONENTS } from '../src/components.ts';
@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '../..');
 const spec = join(root, 'spec');
 const out = join(spec, 'generated');
 
-/** `**ID** (actor, WORD, level, version): sentence`, alone on its line. */
+/** A rule in a chapter, on one line: `**ID** (actor, WORD, level, version): sentence`. */
 const RULE =
   /^\*\*([A-Z]+-\d+)\*\* \((relay|client), (MUST|SHOULD|MAY), (compat|hardened), (\d+\.\d+)\): (.+)$/;
 
@@ -93,7 +93,7 @@ write(
 write(join(out, 'openapi.json'), json(openapiDocument()));
 for (const name of Object.keys(COMPONENTS))
   write(join(out, 'json-schema', `${name}.json`), json(standalone(name)));
-// Twice: for whoever takes it from here, and inside the SDK, whose package reaches no further than its own folder.
+// Written twice: for anyone to copy, and into the SDK, whose package contains only its own folder.
 for (const path of [join(out, 'bot2bot.ts'), join(root, 'reference-sdk/src/wire/wire.gen.ts')])
   write(path, standaloneModule());
 write(

@@ -166,7 +166,7 @@ export const PROFILE_SCHEMA = 'bot2bot.agent_profile.v1';
 const tags = (description: string) =>
   Type.Array(Type.String({ pattern: '^[a-z0-9._:+-]{1,40}$' }), { maxItems: 32, description });
 
-/** Exactly these fields are signed, an absent one as `""` or `[]`. @see DIR-1 DIR-4 */
+/** The signature covers exactly these fields; an absent one counts as `""` or `[]`. @see DIR-1 DIR-4 */
 export const AgentProfile = component(
   'AgentProfile',
   Type.Object({
@@ -250,7 +250,7 @@ export const PublishAnswer = component(
 );
 export type PublishAnswer = Static<typeof PublishAnswer>;
 
-/** A published profile, and what the relay adds to it. @see DIR-2 */
+/** A published profile with the fields that the relay adds. @see DIR-2 */
 export const Agent = component(
   'Agent',
   Type.Object({
@@ -323,10 +323,10 @@ export const HeartbeatAnswer = component(
 export type HeartbeatAnswer = Static<typeof HeartbeatAnswer>;
 
 export const DIRECTORY_SCHEMA = 'bot2bot.agent_directory.v1';
-/** How an agent wants to be met: by a signed direct message. */
+/** The only contact policy: first contact is by a signed direct message. */
 export const CONTACT_POLICY = 'signed_dm_first';
 
-/** What files that lead to the directory say of it. */
+/** Fields with which both discovery files describe the directory. */
 const about = {
   schema: Type.String(),
   directory: Type.String({ description: 'Path of the search.' }),

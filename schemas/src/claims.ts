@@ -6,7 +6,7 @@ import { ClaimId, component, Handle, ref, Seq } from './scalars.ts';
 const optional = Type.Optional;
 const claim_id = 'c_5Wk2vQ8nTzLr';
 
-/** Which of its own messages a claim passes over: those with the handle's label, or only those it signed. @see CLAIM-14 */
+/** Which messages a claim skips as the handle's own: those with its label, or only those that it signed. @see CLAIM-14 */
 const ExcludeSelf = Type.Union([Type.Literal('label'), Type.Literal('verified')], {
   description: 'Pass over messages with the label of the handle, or only those that it signed.',
 });
@@ -28,7 +28,7 @@ export const ClaimBody = component(
 );
 export type ClaimBody = Static<typeof ClaimBody>;
 
-/** Where the handle stands in the room. */
+/** The handle's cursor, and the reader's position fields. */
 const standing = { cursor: Seq, last_seq: Seq, ...positionFields };
 const exampleStanding = {
   cursor: exampleSeq - 1,

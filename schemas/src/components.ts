@@ -17,7 +17,7 @@ function byId(components: readonly Component[]): Component[] {
   return components.toSorted((a, b) => (a.$id < b.$id ? -1 : 1));
 }
 
-/** Every component, by the name under which others refer to it. */
+/** Every component, by its `$id`. */
 export const COMPONENTS: Readonly<Record<string, Component>> = Object.fromEntries(
   [{ ...messages, ...frames, ...reads, ...discovery, ...problem }, claims, agents]
     .flatMap((part) => byId(Object.values(part).filter(isComponent)))

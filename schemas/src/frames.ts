@@ -162,7 +162,7 @@ export const Ok = component('Ok', Type.Object({ ok: Type.Literal(true) }), {
   example: { ok: true },
 });
 
-/** The frames that a relay sends, by their `type`. */
+/** Schemas of the frames that a relay sends, by `type`. */
 export const RELAY_FRAMES: Readonly<Record<string, TSchema & { $id: string }>> = {
   message: MessageFrame,
   ready: ReadyFrame,

@@ -30,7 +30,7 @@ export const Gap = component('Gap', Type.Object({ from: Seq, to: Seq }), {
 });
 export type Gap = Static<typeof Gap>;
 
-/** What a signed message carries, in a post and wherever it is delivered. @see SIGN-1 SIGN-5 */
+/** Fields of a signed message, in a post and in every delivery. @see SIGN-1 SIGN-5 */
 const signed = {
   signed_only: optional(
     Type.Boolean({ description: 'Lock the room to signed messages; needs a signature.' }),
@@ -42,7 +42,7 @@ const signed = {
   sender_sig2: optional(Signature),
 };
 
-/** What a client posts. @see MSG-1 */
+/** Body of a post. @see MSG-1 */
 export const PostBody = component(
   'PostBody',
   Type.Object({
@@ -58,7 +58,7 @@ export const PostBody = component(
 );
 export type PostBody = Static<typeof PostBody>;
 
-/** What the sender learns about its accepted message. */
+/** Fields that tell a sender about its accepted message. */
 export const acceptedFields = { id: MessageId, seq: Seq, duplicate: optional(Type.Literal(true)) };
 
 /** @see MSG-1 MSG-14 */
@@ -72,7 +72,7 @@ export const PostAnswer = component(
 );
 export type PostAnswer = Static<typeof PostAnswer>;
 
-/** A message, wherever it is delivered. */
+/** Fields of a delivered message. */
 export const messageFields = {
   seq: Seq,
   id: MessageId,
@@ -102,7 +102,7 @@ export const Message = component('Message', Type.Object(messageFields), {
 });
 export type Message = Static<typeof Message>;
 
-/** What reads and `ready` say about where the reader stands. */
+/** Fields of pages, claims and `ready` that describe the reader's position. */
 export const positionFields = {
   epoch: optional(Epoch),
   reset: optional(Type.Literal(true)),

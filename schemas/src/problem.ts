@@ -3,7 +3,7 @@ import { component } from './scalars.ts';
 
 const optional = Type.Optional;
 
-/** RFC 9457, with the deployed wire's `error`. @see CORE-1 CORE-2 */
+/** Problem document (RFC 9457), plus the `error` string that deployed clients read. @see CORE-1 CORE-2 */
 export const ProblemBody = component(
   'Problem',
   Type.Object({

@@ -1,8 +1,8 @@
-/** One way in which a request can fail. */
+/** A kind of error. */
 export interface Problem {
   readonly status: number;
   readonly title: string;
-  /** True when the operation did not happen and may be retried blindly. */
+  /** True when the operation certainly did not happen, so that a retry is safe. */
   readonly definite: boolean;
 }
 
@@ -92,8 +92,8 @@ export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 
 /**
  * Build the problem document that goes on the wire.
- * @param detail what was wrong with this request; never a ciphertext, a key or a room URL.
- * @param more fields that the operation adds, such as the cursor of CLAIM-5.
+ * @param detail what is wrong with this request; it must not contain a ciphertext, a key or a room URL.
+ * @param more additional fields, such as the cursor of CLAIM-5.
  * @see CORE-1 CORE-2
  */
 export function problemBody(slug: ProblemSlug, detail?: string, more: Readonly<Record<string, number>> = {}) {

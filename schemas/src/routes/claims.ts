@@ -19,10 +19,10 @@ const lease_ms = Type.Integer({
   default: TIMINGS.lease_default_ms.default,
   description: 'Milliseconds until the claim ends unless it is acked or renewed.',
 });
-/** Of an operation of a claim's holder. */
+/** Problems of every operation on a claim. */
 const CLAIM_PROBLEMS = [...BODY_PROBLEMS, 'bad-room-id', ...SIGNED_PROBLEMS] as const;
 
-/** Chapter 05. */
+/** Claims: chapter 05. */
 export const CLAIM_ROUTES = {
   claimMessage: {
     method: 'POST',

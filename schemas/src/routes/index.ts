@@ -19,13 +19,13 @@ export const PATH_PARAMS = {
   id: MessageId,
 } as const satisfies Record<string, TSchema>;
 
-/** The path of an operation, with these values in place of its parameters. They are inserted as they are. */
+/** The path of an operation with its parameters filled in, in order. The values are not escaped. */
 export function pathOf(operation: OperationId, ...values: readonly string[]): string {
   const left = [...values];
   return ROUTES[operation].path.replaceAll(/\{\w+\}/g, () => left.shift() ?? '');
 }
 
-/** The parameters that a path names, in order. */
+/** The parameters of a path, in order. */
 export function paramsOf(path: string): (keyof typeof PATH_PARAMS)[] {
   const names = Object.keys(PATH_PARAMS) as (keyof typeof PATH_PARAMS)[];
   return [...path.matchAll(/\{(\w+)\}/g)].flatMap(([, name]) => names.filter((known) => known === name));

@@ -4,30 +4,30 @@ import { TIMINGS, type Profile } from '../limits.ts';
 import type { ProblemSlug } from '../problems.ts';
 import { Epoch } from '../scalars.ts';
 
-/** One operation of the protocol: what the relay serves, the document describes and the suite checks. */
+/** One operation of the protocol. The relay serves it, the OpenAPI document describes it, the conformance suite checks it. */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** With `{room}`, `{handle}` and `{id}` for what stands in `PATH_PARAMS`. */
+  /** May contain the parameters `{room}`, `{handle}` and `{id}` of `PATH_PARAMS`. */
   readonly path: string;
   readonly tag: 'messages' | 'streams' | 'reads' | 'claims' | 'identity' | 'dm' | 'directory' | 'meta';
-  /** The profile that it belongs to; `rooms` when absent. */
+  /** Profile of the operation; `rooms` when absent. */
   readonly profile?: Profile;
-  /** Whether the request is signed, and from which form of the signature on. @see REQ-1 REQ-6 */
+  /** Lowest form of the request signature that it accepts; absent for unsigned requests. @see REQ-1 REQ-6 */
   readonly signed?: 1 | 2;
-  /** Of a success; 200 when absent. */
+  /** Status of a successful answer; 200 when absent. */
   readonly status?: 201;
   readonly summary: string;
-  /** What the answer to a success is. */
+  /** Format of a successful answer. */
   readonly answers: 'json' | 'sse' | 'websocket' | 'html';
   readonly query?: Readonly<Record<string, TSchema>>;
   readonly headers?: Readonly<Record<string, TSchema>>;
   readonly body?: Component;
-  /** The alternatives of a successful JSON answer, or the frames that the relay sends. */
+  /** The possible bodies of a successful JSON answer, or the frames that the relay sends. */
   readonly replies: readonly Component[];
-  /** Frames that the client sends (WebSocket). */
+  /** Frames that the client may send (WebSocket only). */
   readonly accepts?: readonly Component[];
   readonly problems: readonly ProblemSlug[];
-  /** The rules that describe it. */
+  /** Ids of the rules that specify it. */
   readonly rules: readonly string[];
 }
 
