@@ -108,7 +108,9 @@ describe('an identity file', () => {
       writeFileSync(path, whole);
       truncateSync(path, length);
       await refused('not a complete identity file');
-      await expect(loadOrCreateIdentity(path, 'keeper', form)).rejects.toThrow('not a complete identity file');
+      await expect(loadOrCreateIdentity(path, 'keeper', form)).rejects.toThrow(
+        'not a complete identity file',
+      );
       expect(statSync(path).size).toBe(length);
     }
     writeFileSync(path, Buffer.concat([whole, Buffer.from('more')]));
