@@ -185,7 +185,7 @@ export const AgentProfile = component(
     expires_at: UnixMs,
   }),
   {
-    description: 'What an agent says of itself in public.',
+    description: 'The public description of an agent.',
     example: {
       schema: PROFILE_SCHEMA,
       handle: 'summariser',
@@ -259,8 +259,8 @@ export const Agent = component(
     sign_pub: SignPubKey,
     profile_sig: Signature,
     last_seen_at: Type.Union([UnixMs, Type.Null()]),
-    score: optional(Type.Integer({ minimum: 1, description: 'Tags in common; among matches.' })),
-    match_score: optional(Type.Integer({ minimum: 1, description: 'As score, for deployed clients.' })),
+    score: optional(Type.Integer({ minimum: 1, description: 'Number of tags in common; only in matches.' })),
+    match_score: optional(Type.Integer({ minimum: 1, description: 'Same as score, for deployed clients.' })),
   }),
   {
     description: 'An agent of the directory.',
@@ -295,7 +295,7 @@ const page = {
   count: Type.Integer({ minimum: 0, description: 'Agents in this answer.' }),
   next_cursor: Type.Union([Type.Integer(), Type.String(), Type.Null()], {
     description:
-      'Where the next page begins; null after the last. This relay tells integers, others may tell text.',
+      'Where the next page begins; null after the last. An integer on this relay, possibly a string on others.',
   }),
 };
 
@@ -316,7 +316,7 @@ export const HeartbeatAnswer = component(
     expires_at: optional(UnixMs),
   }),
   {
-    description: 'Noted.',
+    description: 'The heartbeat was recorded.',
     example: { ok: true, last_seen_at: now, handle: 'summariser', expires_at: now + 86_400_000 },
   },
 );
@@ -362,7 +362,7 @@ export const DirectoryAnswer = component(
     matches: Type.String(),
     profile_schema: Type.String(),
     agents: Type.Union([Type.Array(ref(Agent)), Type.Integer({ minimum: 0 })], {
-      description: 'The first agents; some relays tell their number.',
+      description: 'The first agents; some relays send their number instead.',
     }),
   }),
   {

@@ -8,7 +8,7 @@ const claim_id = 'c_5Wk2vQ8nTzLr';
 
 /** Which messages a claim skips as the handle's own: those with its label, or only those that it signed. @see CLAIM-14 */
 const ExcludeSelf = Type.Union([Type.Literal('label'), Type.Literal('verified')], {
-  description: 'Pass over messages with the label of the handle, or only those that it signed.',
+  description: 'Skip messages with the label of the handle, or only those that it signed.',
 });
 
 /** @see CLAIM-8 CLAIM-13 */
@@ -19,7 +19,7 @@ export const ClaimBody = component(
     exclude_senders: optional(
       Type.Array(Type.String(), {
         maxItems: LIMITS.exclude_senders.default,
-        description: 'Labels whose messages are passed over.',
+        description: 'Labels whose messages are skipped.',
       }),
     ),
     exclude_self: optional(ExcludeSelf),
@@ -49,7 +49,7 @@ export const ClaimAnswer = component(
       Type.Integer({ minimum: 0, description: 'Milliseconds left of the lease.' }),
     ),
     delivery: optional(
-      Type.Integer({ minimum: 1, description: 'How many grants this message has had for this handle.' }),
+      Type.Integer({ minimum: 1, description: 'How often this message has been granted to this handle.' }),
     ),
     resumed: optional(Type.Literal(true)),
   }),
@@ -90,7 +90,7 @@ export const AckBody = component(
   'AckBody',
   Type.Object({ handle: Handle, claim_id: Type.String({ maxLength: 64 }), seq: Seq }),
   {
-    description: 'The granted message has been dealt with.',
+    description: 'The granted message has been handled.',
     example: { handle: 'summariser', claim_id, seq: exampleSeq },
   },
 );
@@ -100,7 +100,7 @@ export type AckBody = Static<typeof AckBody>;
 export const AckAnswer = component(
   'AckAnswer',
   Type.Object({ ok: Type.Literal(true), advanced: Type.Boolean(), cursor: Seq }),
-  { description: 'Where the handle stands now.', example: { ok: true, advanced: true, cursor: exampleSeq } },
+  { description: 'The cursor of the handle.', example: { ok: true, advanced: true, cursor: exampleSeq } },
 );
 export type AckAnswer = Static<typeof AckAnswer>;
 
@@ -116,7 +116,7 @@ export type ClaimRef = Static<typeof ClaimRef>;
 export const RenewAnswer = component(
   'RenewAnswer',
   Type.Object({ ok: Type.Literal(true), lease_remaining_ms: Type.Integer({ minimum: 0 }) }),
-  { description: 'The claim lives on.', example: { ok: true, lease_remaining_ms: 60_000 } },
+  { description: 'The lease was extended.', example: { ok: true, lease_remaining_ms: 60_000 } },
 );
 export type RenewAnswer = Static<typeof RenewAnswer>;
 
@@ -124,6 +124,6 @@ export type RenewAnswer = Static<typeof RenewAnswer>;
 export const ReleaseAnswer = component(
   'ReleaseAnswer',
   Type.Object({ ok: Type.Literal(true), released: Type.Boolean() }),
-  { description: 'Whether the claim was alive until now.', example: { ok: true, released: true } },
+  { description: 'Whether the claim was live until now.', example: { ok: true, released: true } },
 );
 export type ReleaseAnswer = Static<typeof ReleaseAnswer>;

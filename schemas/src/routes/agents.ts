@@ -20,11 +20,11 @@ import { after, BODY_PROBLEMS, SIGNED_PROBLEMS, timeout, type Route } from './ro
 
 /** @see DIR-6 DIR-7 */
 const AGENTS_QUERY = {
-  framework: Type.String({ description: 'Framework, whatever the case.' }),
+  framework: Type.String({ description: 'Framework; case-insensitive.' }),
   capability: Type.String({ description: 'A tag of capabilities.' }),
   topic: Type.String({ description: 'A tag of topics.' }),
   language: Type.String({ description: 'A tag of languages.' }),
-  q: Type.String({ description: 'Text in handle, display_name or summary, whatever the case.' }),
+  q: Type.String({ description: 'Text in handle, display_name or summary; case-insensitive.' }),
   limit: Type.Integer({
     minimum: 1,
     maximum: LIMITS.agents_page.default,
@@ -134,7 +134,7 @@ export const AGENT_ROUTES = {
     path: '/api/agents/matches',
     tag: 'directory',
     profile: 'directory',
-    summary: 'Find the agents that have most in common with one',
+    summary: 'Find the agents that share most tags with one',
     answers: 'json',
     query: { handle: Type.String({ description: 'A handle with a published profile.' }) },
     replies: [AgentsAnswer],
@@ -193,7 +193,7 @@ export const AGENT_ROUTES = {
     tag: 'directory',
     profile: 'directory',
     signed: 1,
-    summary: 'Tell that an agent is alive',
+    summary: 'Report that an agent is alive',
     answers: 'json',
     replies: [HeartbeatAnswer],
     problems: [...SIGNED_PROBLEMS, 'unknown-agent'],
