@@ -1,4 +1,7 @@
 /** Runs the suite in this process against a command, for the tests of the suite itself. */
+import type { Benign } from '../mutants/benign.ts';
+import { broken } from '../mutants/broken.ts';
+import { LAB } from '../mutants/mutants.ts';
 import {
   judge,
   makeReport,
@@ -18,7 +21,7 @@ export interface Certified {
   readonly trace: RelayTrace;
 }
 
-interface Given {
+export interface Given {
   readonly seed?: number;
   readonly runs?: number;
   readonly only?: readonly string[];
@@ -37,4 +40,22 @@ export async function certify(command: string, given: Given = {}): Promise<Certi
   } finally {
     await started.stop();
   }
+}
+
+/**
+ * A relay that conforms, judged by what its difference bears on.
+ * @param flags timings of the lab when absent; none where it declares no timings.
+ */
+export async function certifyBenign(
+  { name, only, level, patches }: Benign,
+  given: Given = {},
+  flags: readonly string[] = level === 'compat' ? [] : LAB,
+): Promise<Certified> {
+  const path = await broken(`benign-${name.replaceAll(/\W+/g, '-')}`, patches);
+  return certify(`exec node ${path} --port {port} ${flags.join(' ')}`, { only, ...given });
+}
+
+/** What a report accuses its target of. */
+export function accusations({ failures }: Report): string[][] {
+  return failures.map(({ rule, required, observed }) => [rule, required, observed]);
 }

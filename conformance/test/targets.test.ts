@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
+import { AGENTS, BENIGN } from '../mutants/benign.ts';
 import { broken } from '../mutants/broken.ts';
 import { LAB, MUTANTS } from '../mutants/mutants.ts';
 import { Report, startTarget } from '../src/index.ts';
-import { certify } from './certify.ts';
+import { accusations, certify, certifyBenign } from './certify.ts';
 import { suite } from './suite.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -118,116 +119,15 @@ describe('relays that conform are certified', () => {
   );
 });
 
-const BENIGN: Record<string, { file: string; from: string; to: string }[]> = {
-  'with extra fields everywhere': [
-    {
-      file: 'message.ts',
-      from: '"sender_verified":${signature !== undefined},',
-      to: '"sender_verified":${signature !== undefined},"_bytes":7,"x":{"seq":1},',
-    },
-    {
-      file: 'routes/messages.ts',
-      from: 'reply.send({ ok: true, ...accepted,',
-      to: "reply.send({ ok: true, _more: ['x'], ...accepted,",
-    },
-    { file: 'presence.ts', from: "type: 'ready',", to: "type: 'ready',\n    hint: 'x'," },
-  ],
-  'with frames of a type that nobody knows': [
-    {
-      file: 'presence.ts',
-      from: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, notices.presence];',
-      to: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, \'{"type":"weather"}\', notices.presence];',
-    },
-  ],
-  'that is slow': [
-    {
-      file: 'routes/messages.ts',
-      from: 'const posted = await',
-      to: 'await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));\n    const posted = await',
-    },
-  ],
-  'with header names in other cases': [
-    { file: 'problem.ts', from: "'Cache-Control': 'no-store'", to: "'CACHE-control': 'no-store, private'" },
-  ],
-};
-
-const WAIT = 'await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));';
-const CLAIM_ID = "`c_${randomBytes(12).toString('base64url')}`";
-
-/** The same for claims, judged by their chapter alone. */
-const BENIGN_CLAIMS: Record<string, { file: string; from: string; to: string }[]> = {
-  'with extra fields, and claim_ids as long as may be': [
-    { file: 'claims.ts', from: 'last_seq: log.lastSeq(', to: '_shard: 3,\n      last_seq: log.lastSeq(' },
-    { file: 'routes/claims.ts', from: 'advanced: acked.advanced,', to: "advanced: acked.advanced, by: 'x'," },
-    { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(48).toString('base64url')" },
-  ],
-  'that is slow, with claim_ids as short as may be': [
-    { file: 'routes/claims.ts', from: 'const answer = await', to: `${WAIT}\n    const answer = await` },
-    { file: 'routes/claims.ts', from: 'if (acked.advanced) hub', to: `${WAIT}\n    if (acked.advanced) hub` },
-    { file: 'routes/claims.ts', from: 'if (released) hub', to: `${WAIT}\n    if (released) hub` },
-    { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(6).toString('base64url')" },
-  ],
-};
-
 describe('relays that differ but conform stay green', () => {
-  it.concurrent.for(Object.entries(BENIGN_CLAIMS))(
-    'one %s, on several seeds',
-    { timeout: LONG_MS },
-    async ([name, patches], { expect }) => {
-      const path = await broken(`benign-${name.replaceAll(/\W+/g, '-')}`, patches);
-      for (const seed of [1, 2, 3]) {
-        const { report } = await certify(`exec node ${path} --port {port} ${LAB.join(' ')}`, {
-          seed,
-          runs: 8,
-          only: ['CLAIM'],
-        });
-        expect(report.failures.map(({ rule, required, observed }) => [rule, required, observed])).toEqual([]);
-      }
-    },
-  );
-
-  it.concurrent.for(Object.entries(BENIGN))(
-    'one %s, on several seeds',
-    { timeout: LONG_MS },
-    async ([name, patches], { expect }) => {
-      const path = await broken(`benign-${name.replaceAll(' ', '-')}`, patches);
-      for (const seed of [1, 2, 3]) {
-        const { report } = await certify(`exec node ${path} --port {port} ${LAB.join(' ')}`, {
-          seed,
-          runs: 8,
-          only: ['MSG', 'READ', 'STREAM', 'CORE'],
-        });
-        expect(report.failures.map(({ rule, required, observed }) => [rule, required, observed])).toEqual([]);
-      }
-    },
-  );
-
-  it('seqs with gaps are right at compat', async () => {
-    const path = await broken('benign-gaps', [
-      {
-        file: 'log.ts',
-        from: 'const seq = this.#nextSeq++;',
-        to: 'const seq = this.#nextSeq;\n    this.#nextSeq += 3;',
-      },
-      {
-        file: 'log.ts',
-        from: 'return first === undefined ? undefined : this.#entries[this.#head + seq - first.seq];',
-        to: 'return first === undefined ? undefined : this.#entries[this.#head + (seq - first.seq) / 3];',
-      },
-      {
-        file: 'log.ts',
-        from: 'return this.#head + Math.max(0, after + 1 - first.seq);',
-        to: 'return this.#head + Math.max(0, Math.ceil((after + 1 - first.seq) / 3));',
-      },
-      { file: 'log.ts', from: 'return this.#nextSeq - 1;', to: 'return this.#nextSeq - 3;' },
-      { file: 'routes/meta.ts', from: 'app.get(fastifyPath(ROUTES.discovery.path)', to: "app.get('/moved'" },
-    ]);
-    const { report } = await certify(`exec node ${path} --port {port}`, {
-      only: ['MSG-1', 'MSG-3', 'READ-1', 'READ-4', 'READ-8', 'STREAM-3'],
-      runs: 12,
-    });
-    expect(report.failures.map(({ rule, required, observed }) => [rule, required, observed])).toEqual([]);
-    expect(report.target.level).toBe('compat');
+  it.concurrent.for(
+    BENIGN.filter(({ only }) => only !== AGENTS).map((benign) => [benign.name, benign] as const),
+  )('one %s, on several seeds', { timeout: LONG_MS }, async ([, benign], { expect }) => {
+    for (const seed of [1, 2, 3]) {
+      const { report } = await certifyBenign(benign, { seed, runs: 8 });
+      expect(accusations(report)).toEqual([]);
+      expect(report.target.level).toBe(benign.level);
+    }
   });
 });
 

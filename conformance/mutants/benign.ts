@@ -1,0 +1,219 @@
+/** Relays that differ from ours as others may, and conform: no run may accuse one of them. */
+import type { Patch } from './broken.ts';
+
+export interface Benign {
+  readonly name: string;
+  /** Chapters on which the difference bears. */
+  readonly only: readonly string[];
+  /** At compat it says nothing of itself, and its timings are those of the specification. */
+  readonly level: 'compat' | 'hardened';
+  readonly patches: readonly Patch[];
+}
+
+const WAIT = 'await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));';
+const CLAIM_ID = "`c_${randomBytes(12).toString('base64url')}`";
+const ROOMS = ['MSG', 'READ', 'STREAM', 'CORE'];
+const CLAIMS = ['CLAIM'];
+export const AGENTS: readonly string[] = ['ID', 'REQ', 'SIGN', 'DM', 'DIR'];
+
+export const BENIGN: readonly Benign[] = [
+  {
+    name: 'with extra fields everywhere',
+    only: ROOMS,
+    level: 'hardened',
+    patches: [
+      {
+        file: 'message.ts',
+        from: '"sender_verified":${signature !== undefined},',
+        to: '"sender_verified":${signature !== undefined},"_bytes":7,"x":{"seq":1},',
+      },
+      {
+        file: 'routes/messages.ts',
+        from: 'reply.send({ ok: true, ...accepted,',
+        to: "reply.send({ ok: true, _more: ['x'], ...accepted,",
+      },
+      { file: 'presence.ts', from: "type: 'ready',", to: "type: 'ready',\n    hint: 'x'," },
+    ],
+  },
+  {
+    name: 'with frames of a type that nobody knows',
+    only: ROOMS,
+    level: 'hardened',
+    patches: [
+      {
+        file: 'presence.ts',
+        from: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, notices.presence];',
+        to: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, \'{"type":"weather"}\', notices.presence];',
+      },
+    ],
+  },
+  {
+    name: 'that is slow',
+    only: ROOMS,
+    level: 'hardened',
+    patches: [
+      {
+        file: 'routes/messages.ts',
+        from: 'const posted = await',
+        to: 'await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));\n    const posted = await',
+      },
+    ],
+  },
+  {
+    name: 'with header names in other cases',
+    only: ROOMS,
+    level: 'hardened',
+    patches: [
+      { file: 'problem.ts', from: "'Cache-Control': 'no-store'", to: "'CACHE-control': 'no-store, private'" },
+    ],
+  },
+  {
+    name: 'with extra fields, and claim_ids as long as may be',
+    only: CLAIMS,
+    level: 'hardened',
+    patches: [
+      { file: 'claims.ts', from: 'last_seq: log.lastSeq(', to: '_shard: 3,\n      last_seq: log.lastSeq(' },
+      {
+        file: 'routes/claims.ts',
+        from: 'advanced: acked.advanced,',
+        to: "advanced: acked.advanced, by: 'x',",
+      },
+      { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(48).toString('base64url')" },
+    ],
+  },
+  {
+    name: 'that is slow, with claim_ids as short as may be',
+    only: CLAIMS,
+    level: 'hardened',
+    patches: [
+      { file: 'routes/claims.ts', from: 'const answer = await', to: `${WAIT}\n    const answer = await` },
+      {
+        file: 'routes/claims.ts',
+        from: 'if (acked.advanced) hub',
+        to: `${WAIT}\n    if (acked.advanced) hub`,
+      },
+      { file: 'routes/claims.ts', from: 'if (released) hub', to: `${WAIT}\n    if (released) hub` },
+      { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(6).toString('base64url')" },
+    ],
+  },
+  {
+    name: 'with extra fields, and ids of another form',
+    only: AGENTS,
+    level: 'hardened',
+    patches: [
+      {
+        file: 'routes/agents.ts',
+        from: '.send({ ok: true, handle, registered_at });',
+        to: '.send({ ok: true, handle, registered_at, fee: 0 });',
+      },
+      {
+        file: 'routes/agents.ts',
+        from: 'return reply.send(identity);',
+        to: 'return reply.send({ ...identity, _n: 1 });',
+      },
+      {
+        file: 'dms.ts',
+        from: "`d_${randomBytes(9).toString('base64url')}`",
+        to: "randomBytes(32).toString('hex')",
+      },
+      { file: 'dms.ts', from: 'from_verified: signed,', to: "from_verified: signed,\n      _box: 'x'," },
+      { file: 'directory.ts', from: 'profile_sig: sig,', to: 'profile_sig: sig,\n      rank: 7,' },
+    ],
+  },
+  {
+    name: 'that looks at signatures before keys',
+    only: AGENTS,
+    level: 'hardened',
+    patches: [
+      {
+        file: 'routes/agents.ts',
+        from: "if (!isSoundKey(key)) throw new RequestProblem('bad-key');\n",
+        to: '',
+      },
+      {
+        file: 'routes/agents.ts',
+        from: 'const { registered_at } = await',
+        to: "if (!isSoundKey(key)) throw new RequestProblem('bad-key');\n    const { registered_at } = await",
+      },
+    ],
+  },
+  {
+    name: 'that looks for a signature before the handle',
+    only: AGENTS,
+    level: 'hardened',
+    patches: [
+      {
+        file: 'auth.ts',
+        from: 'const identity = this.#identities.get(handle);\n    if (identity === undefined) throw',
+        to: "if (raw.headers.authorization === undefined) throw new RequestProblem('signature-invalid');\n    const identity = this.#identities.get(handle);\n    if (identity === undefined) throw",
+      },
+    ],
+  },
+  {
+    name: 'that takes heartbeats without a profile',
+    only: AGENTS,
+    level: 'hardened',
+    patches: [
+      {
+        file: 'directory.ts',
+        from: "if (entry === undefined) throw new RequestProblem('unknown-agent');\n    const now",
+        to: 'if (entry === undefined) return { ok: true, last_seen_at: this.#clock.wall() };\n    const now',
+      },
+    ],
+  },
+  {
+    name: 'that is slow, and counts inboxes from one by threes',
+    only: AGENTS,
+    level: 'hardened',
+    patches: [
+      {
+        file: 'routes/agents.ts',
+        from: 'const { registered_at } = await',
+        to: `${WAIT}\n    const { registered_at } = await`,
+      },
+      {
+        file: 'routes/agents.ts',
+        from: 'await directory.publish(',
+        to: `${WAIT}\n    await directory.publish(`,
+      },
+      { file: 'dms.ts', from: 'Math.max(SEQS_PER_MS * ts, inbox.lastSeq + 1)', to: 'inbox.lastSeq + 3' },
+      {
+        file: 'dms.ts',
+        from: 'if (ahead) this.#idle.add(inbox);',
+        to: 'if (inbox.lastSeq > 0) this.#idle.add(inbox);',
+      },
+    ],
+  },
+  {
+    name: 'at compat that says nothing of itself',
+    only: AGENTS,
+    level: 'compat',
+    patches: [
+      { file: 'routes/meta.ts', from: 'app.get(fastifyPath(ROUTES.discovery.path)', to: "app.get('/moved'" },
+    ],
+  },
+  {
+    name: 'at compat whose seqs have gaps',
+    only: ['MSG-1', 'MSG-3', 'READ-1', 'READ-4', 'READ-8', 'STREAM-3'],
+    level: 'compat',
+    patches: [
+      {
+        file: 'log.ts',
+        from: 'const seq = this.#nextSeq++;',
+        to: 'const seq = this.#nextSeq;\n    this.#nextSeq += 3;',
+      },
+      {
+        file: 'log.ts',
+        from: 'return first === undefined ? undefined : this.#entries[this.#head + seq - first.seq];',
+        to: 'return first === undefined ? undefined : this.#entries[this.#head + (seq - first.seq) / 3];',
+      },
+      {
+        file: 'log.ts',
+        from: 'return this.#head + Math.max(0, after + 1 - first.seq);',
+        to: 'return this.#head + Math.max(0, Math.ceil((after + 1 - first.seq) / 3));',
+      },
+      { file: 'log.ts', from: 'return this.#nextSeq - 1;', to: 'return this.#nextSeq - 3;' },
+      { file: 'routes/meta.ts', from: 'app.get(fastifyPath(ROUTES.discovery.path)', to: "app.get('/moved'" },
+    ],
+  },
+];
