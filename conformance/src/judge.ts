@@ -37,6 +37,8 @@ export interface RuleResult {
 
 export interface CaseResult {
   readonly outcomes: readonly Outcome[];
+  /** Requirements of which nothing could tell whether they held. */
+  readonly undecided: readonly Outcome[];
   /** The machine or the target stood still for so long that what the check required may have come too late. */
   readonly disturbed: boolean;
   /** Empty when the case ran to its end. */
@@ -87,7 +89,12 @@ function isDisturbed({ end, events }: CaseTrace): boolean {
 export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseResult> {
   const check = checkOf(trace);
   if (check === undefined)
-    return { outcomes: [], disturbed: false, trouble: `this suite has no check ${trace.start.check}` };
+    return {
+      outcomes: [],
+      undecided: [],
+      disturbed: false,
+      trouble: `this suite has no check ${trace.start.check}`,
+    };
   const script = new Script({ steps: new TapeSteps(trace), run, case: trace.start.case });
   let trouble = '';
   try {
@@ -111,7 +118,12 @@ export async function judgeCase(run: RunRecord, trace: CaseTrace): Promise<CaseR
       throw new RangeError(`${trace.start.check} names a rule that does not exist: ${outcome.rule}`);
     return binds(rule, run.target);
   });
-  return { outcomes, disturbed, trouble };
+  return {
+    outcomes: outcomes.filter((outcome) => outcome.undecided !== true),
+    undecided: outcomes.filter((outcome) => outcome.undecided === true),
+    disturbed,
+    trouble,
+  };
 }
 
 /** Judge a whole trace. @param checks those that were to run; others explain what was not observed. */
@@ -122,11 +134,14 @@ export async function judge(
   const unfinished = new Map<string, { check: string; why: string }>();
   const byRule = new Map<string, { held: number; failures: Map<string, Failure> }>();
   const driven = new Set<string>();
+  /** The rules that a case left undecided, and the last such case. */
+  const open = new Map<string, string>();
   /** Of each case that was repeated: how often, and which rules failed how often. */
   const again = new Map<string, { runs: number; failed: Map<string, number> }>();
   for (const part of trace.cases) {
-    const { outcomes, disturbed, trouble } = await judgeCase(run, part);
+    const { outcomes, undecided, disturbed, trouble } = await judgeCase(run, part);
     const { case: name, check, attempt } = part.start;
+    for (const { rule } of undecided) open.set(rule, name);
     driven.add(check);
     const origin = attempt > 0 ? name.slice(0, name.lastIndexOf('~')) : name;
     if (trouble === '') unfinished.delete(origin);
@@ -181,9 +196,12 @@ export async function judge(
     if (firm.length > 0) return { ...base, failures: firm, verdict: rule.word === 'MUST' ? 'fail' : 'warn' };
     if (failures.length > 0)
       return { ...base, verdict: 'inconclusive', reason: 'late once, and not again when repeated alone' };
-    const open = checks.find((check) => troubled.has(check.id));
-    if (open !== undefined)
-      return { ...base, verdict: 'not-observed', reason: `${open.id} did not run to its end` };
+    const undecided = open.get(rule.id);
+    if (undecided !== undefined)
+      return { ...base, verdict: 'inconclusive', reason: `the search for an order gave up in ${undecided}` };
+    const ended = checks.find((check) => troubled.has(check.id));
+    if (ended !== undefined)
+      return { ...base, verdict: 'not-observed', reason: `${ended.id} did not run to its end` };
     if (seen.held > 0) return { ...base, verdict: 'pass' };
     const skipped = checks.find((check) => !driven.has(check.id));
     if (skipped?.lab !== undefined) return { ...base, verdict: 'excluded', reason: skipped.lab };

@@ -150,7 +150,7 @@ export function simulate(seed: number, bug: Bug): History {
     const took = t0 + below(40);
     const back = took + below(40);
     const t1 = crash ? Infinity : back;
-    const common = { key, t0, t1, json: new Value({}) };
+    const common = { key, t0, t1, status: 200, json: new Value({}) };
     const leaseMs = pick([LEASE_MS, LEASE_MS, 300]);
     const kind = late
       ? pick(['ack', 'ack', 'renew', 'claim'])

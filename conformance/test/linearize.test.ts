@@ -60,6 +60,7 @@ function claim(t0: number, granted: [id: string, seq: number] | null, cursor = 0
   const [claimId, seq] = granted ?? ['', NaN];
   return {
     key: `${made++}`,
+    status: 200,
     json: new Value({}),
     kind: 'claim',
     t0,
@@ -83,7 +84,7 @@ function ack(
   outcome: 'advanced' | 'idle' | 'gone',
   cursor: number,
 ): ClaimOp {
-  const common = { key: `${made++}`, json: new Value({}), t0, t1: t0 + 10 };
+  const common = { key: `${made++}`, status: 200, json: new Value({}), t0, t1: t0 + 10 };
   return { ...common, kind: 'ack', outcome, claimId, seq, cursor };
 }
 
