@@ -3,14 +3,13 @@ import { ClaimId } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import {
   answerOf,
-  CLOCK_MS,
   isPassedOver,
   type Claiming,
   type ClaimOp,
   type History,
-  type Known,
   type Renewing,
 } from './claim-history.ts';
+import { CLOCK_MS, type Known } from './known.ts';
 import type { Outcome } from './script.ts';
 
 /** The rules on which they bear. */

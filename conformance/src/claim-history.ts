@@ -1,30 +1,10 @@
 /** What a case did with claims and saw of them: one history for each handle and room, and what is known of the messages. */
 import type { OperationId } from '@bot2bot/schemas';
 import type { Operation } from './linearize.ts';
+import { CLOCK_MS, RoomLog, type Known } from './known.ts';
 import { operationOf } from './oracle.ts';
 import { frameOf, Value } from './script.ts';
 import type { CaseTrace, HttpRecord, RunRecord } from './trace.ts';
-
-/** Two clocks that round to a millisecond, and drift for as long as a lease. */
-export const CLOCK_MS = 5;
-/** At compat a relay may deliver an expired message for this long (MSG-9). */
-const TTL_GRACE_MS = 5_000;
-
-/** A message that was accepted or delivered. */
-export interface Known {
-  readonly seq: number;
-  readonly id: string;
-  /** As it was posted, where that is known; as it was delivered otherwise. */
-  readonly body: Value;
-  readonly sender: string;
-  /** The handle that signed it; empty for none. */
-  readonly signer: string;
-  /** When it certainly existed, and when it cannot have existed before. */
-  readonly since: number;
-  readonly notBefore: number;
-  /** 0: does not expire. */
-  readonly ttlMs: number;
-}
 
 /** What a claim passes over. */
 export interface Passing {
@@ -99,61 +79,6 @@ const OPERATIONS: ReadonlySet<OperationId | null> = new Set<OperationId>([
   'renewClaim',
   'releaseClaim',
 ]);
-
-/** The messages of a room, and whether each may or must be gone by some time. */
-export class RoomLog {
-  readonly #run: RunRecord;
-  readonly #known = new Map<number, Known>();
-  #sorted: Known[] | null = null;
-
-  constructor(run: RunRecord) {
-    this.#run = run;
-  }
-
-  /** Learn of a message, or that it was there earlier than was known. */
-  see(message: Known): void {
-    const before = this.#known.get(message.seq);
-    this.#sorted = null;
-    this.#known.set(
-      message.seq,
-      before === undefined
-        ? message
-        : {
-            ...before,
-            signer: before.signer || message.signer,
-            since: Math.min(before.since, message.since),
-            notBefore: Math.max(before.notBefore, message.notBefore),
-          },
-    );
-  }
-
-  /** In the order of seq. */
-  get messages(): readonly Known[] {
-    return (this.#sorted ??= [...this.#known.values()].sort((a, b) => a.seq - b.seq));
-  }
-
-  get(seq: number): Known | undefined {
-    return this.#known.get(seq);
-  }
-
-  /** Whether it may have expired or been evicted by `at`. */
-  mayBeGone({ seq, ttlMs, notBefore }: Known, at: number): boolean {
-    const { retention_ms: retention } = this.#run.target.timings;
-    if (ttlMs > 0 && at >= notBefore + ttlMs - CLOCK_MS) return true;
-    if (at >= notBefore + retention - CLOCK_MS) return true;
-    const { buffer_messages: most } = this.#run.target.limits;
-    if (this.#known.size <= most) return false;
-    let above = 0;
-    for (const other of this.#known.values()) if (other.seq > seq && other.notBefore <= at) above++;
-    return above >= most;
-  }
-
-  /** Whether it must have expired by `at`. */
-  mustBeGone({ ttlMs, since }: Known, at: number): boolean {
-    const grace = this.#run.target.level === 'hardened' ? 0 : TTL_GRACE_MS;
-    return ttlMs > 0 && at > since + ttlMs + CLOCK_MS + grace;
-  }
-}
 
 /** Whether a claim of the handle passes a message over. @see CLAIM-13 CLAIM-14 */
 export function isPassedOver(handle: string, { exclude, self }: Passing, message: Known): boolean {

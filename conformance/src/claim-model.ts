@@ -4,16 +4,15 @@
  */
 import {
   answerOf,
-  CLOCK_MS,
   isPassedOver,
   type Acking,
   type Claiming,
   type ClaimOp,
   type History,
-  type Known,
   type Releasing,
   type Renewing,
 } from './claim-history.ts';
+import { CLOCK_MS, type Known } from './known.ts';
 import { linearize, type Refusal, type Spec } from './linearize.ts';
 import type { Outcome } from './script.ts';
 

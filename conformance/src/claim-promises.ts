@@ -5,14 +5,13 @@
 import { judgeAnswers } from './claim-answers.ts';
 import {
   answerOf,
-  CLOCK_MS,
   historiesOf,
   isPassedOver,
   type Claiming,
   type ClaimOp,
   type History,
-  type Known,
 } from './claim-history.ts';
+import { CLOCK_MS, type Known } from './known.ts';
 import { judgeOrder } from './claim-model.ts';
 import type { Outcome } from './script.ts';
 import type { CaseTrace, RunRecord } from './trace.ts';

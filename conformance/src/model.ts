@@ -54,7 +54,8 @@ export function judgeRooms(run: RunRecord, trace: CaseTrace): Outcome[] {
   );
   return [...histories].flatMap(([id, history]) => {
     const elsewhere = (nonce: string) => [...nonces].some(([other, set]) => other !== id && set.has(nonce));
-    const room = new Room(run, history, elsewhere);
+    const hasNeighbours = [...nonces].some(([other, set]) => other !== id && set.size > 0);
+    const room = new Room(run, history, { elsewhere, hasNeighbours });
     judgeAnswers(room);
     judgeDeliveries(room);
     for (const read of room.reads) judgeRead(room, read);

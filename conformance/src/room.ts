@@ -1,11 +1,11 @@
 /** What is known of a room at any time: what certainly was there, and what may have been gone. */
-import { ROOM_GONE_MS } from '@bot2bot/schemas';
 import type { Post, Read, RoomHistory, StreamSeen } from './room-history.ts';
 import type { Outcome, Value } from './script.ts';
+import { CLOCK_MS, TTL_GRACE_MS } from './known.ts';
 import type { RunRecord } from './trace.ts';
 
-/** At compat a relay may deliver an expired message for this long (MSG-9). */
-const TTL_GRACE_MS = 5_000;
+/** A room is gone this long after its last activity at the latest (ROOM-7). */
+const ROOM_GONE_MS = 60_000;
 
 /** A message that was accepted or delivered, under its seq. */
 export interface Known {
@@ -28,16 +28,23 @@ export class Room implements RoomHistory {
   readonly hardened: boolean;
   /** Whether a nonce was posted to another room. */
   readonly elsewhere: (nonce: string) => boolean;
+  /** Whether the case posted to other rooms too. */
+  readonly hasNeighbours: boolean;
   readonly known: ReadonlyMap<number, Known>;
   readonly #known = new Map<number, Known>();
 
-  constructor(run: RunRecord, history: RoomHistory, elsewhere: (nonce: string) => boolean) {
+  constructor(
+    run: RunRecord,
+    history: RoomHistory,
+    others: { elsewhere: (nonce: string) => boolean; hasNeighbours: boolean },
+  ) {
     this.posts = history.posts;
     this.reads = history.reads;
     this.streams = history.streams;
     this.run = run;
     this.hardened = run.target.level === 'hardened';
-    this.elsewhere = elsewhere;
+    this.elsewhere = others.elsewhere;
+    this.hasNeighbours = others.hasNeighbours;
     this.known = this.#known;
     this.#learn();
   }
@@ -51,28 +58,28 @@ export class Room implements RoomHistory {
     const { buffer_messages: most } = this.run.target.limits;
     const { room_idle_ms: idle, retention_ms: retention } = this.run.target.timings;
     if (this.mayExpire(known, at)) return true;
-    if (at >= known.notBefore + Math.min(retention, idle)) return true;
+    if (at >= known.notBefore + Math.min(retention, idle) - CLOCK_MS) return true;
     return this.#known.size >= most || this.posts.length >= most;
   }
 
   /** Whether it must not be delivered by a read that began at `at`. */
   mustBeGone(known: Known, at: number): boolean {
     const grace = this.hardened ? 0 : TTL_GRACE_MS;
-    return known.ttl > 0 && at > known.since + known.ttl + grace;
+    return known.ttl > 0 && at > known.since + known.ttl + CLOCK_MS + grace;
   }
 
   mayExpire(known: Known, at: number): boolean {
-    return known.ttl > 0 && at >= known.notBefore + known.ttl;
+    return known.ttl > 0 && at >= known.notBefore + known.ttl - CLOCK_MS;
   }
 
-  /** Whether the case left the room alone for long enough that it may have been made anew. */
+  /** Whether the case left the room alone for long enough that it, or a message, may be gone. */
   mayBeAnother(at: number): boolean {
-    const { room_idle_ms: idle } = this.run.target.timings;
+    const { room_idle_ms: idle, retention_ms: retention } = this.run.target.timings;
     const first = Math.min(
       ...this.posts.map((post) => post.t0),
       ...this.streams.map((stream) => stream.open.t0),
     );
-    return at - first >= Math.min(idle, ROOM_GONE_MS);
+    return at - first >= Math.min(idle, retention, ROOM_GONE_MS) - CLOCK_MS;
   }
 
   /** Seqs that a read must deliver: certain before it began, and certain to be there still when it was answered. */
@@ -88,14 +95,15 @@ export class Room implements RoomHistory {
       if (post.outcome !== 'accepted' || Number.isNaN(post.seq)) continue;
       const before = this.#known.get(post.seq);
       const others = before?.post === undefined ? [] : [before.post.key];
-      this.judge(
-        'MSG-3',
-        before === undefined,
-        'a seq of its own for each accepted message',
-        `two posts were answered seq ${post.seq}`,
-        post.key,
-        ...others,
-      );
+      if (this.#known.size > 0)
+        this.judge(
+          'MSG-3',
+          before === undefined,
+          'a seq of its own for each accepted message',
+          `two posts were answered seq ${post.seq}`,
+          post.key,
+          ...others,
+        );
       const ttl = post.body.get('ttl_ms').number;
       this.#known.set(post.seq, {
         seq: post.seq,

@@ -1,6 +1,7 @@
 /** A claim service in virtual time, and clients that use it at once: makes histories for the tests of the search. */
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
-import { RoomLog, type ClaimOp, type History } from '../src/claim-history.ts';
+import type { ClaimOp, History } from '../src/claim-history.ts';
+import { RoomLog } from '../src/known.ts';
 import { Random } from '../src/random.ts';
 import { Value } from '../src/script.ts';
 import type { RunRecord } from '../src/trace.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RoomLog, type ClaimOp, type History } from '../src/claim-history.ts';
+import type { ClaimOp, History } from '../src/claim-history.ts';
+import { RoomLog } from '../src/known.ts';
 import { judgeOrder } from '../src/claim-model.ts';
 import { linearize, type Operation, type Spec } from '../src/linearize.ts';
 import { Value } from '../src/script.ts';

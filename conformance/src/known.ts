@@ -1,0 +1,79 @@
+/** What is known of messages on two clocks: bounds of what certainly was, and of what may have been. */
+import type { Value } from './script.ts';
+import type { RunRecord } from './trace.ts';
+
+/** Two clocks that round to a millisecond, and drift for as long as a lease. */
+export const CLOCK_MS = 5;
+/** At compat a relay may deliver an expired message for this long (MSG-9). */
+export const TTL_GRACE_MS = 5_000;
+
+/** A message that was accepted or delivered. */
+export interface Known {
+  readonly seq: number;
+  readonly id: string;
+  /** As it was posted, where that is known; as it was delivered otherwise. */
+  readonly body: Value;
+  readonly sender: string;
+  /** The handle that signed it; empty for none. */
+  readonly signer: string;
+  /** When it certainly existed, and when it cannot have existed before. */
+  readonly since: number;
+  readonly notBefore: number;
+  /** 0: does not expire. */
+  readonly ttlMs: number;
+}
+
+/** The messages of a room, and whether each may or must be gone by some time. */
+export class RoomLog {
+  readonly #run: RunRecord;
+  readonly #known = new Map<number, Known>();
+  #sorted: Known[] | null = null;
+
+  constructor(run: RunRecord) {
+    this.#run = run;
+  }
+
+  /** Learn of a message, or that it was there earlier than was known. */
+  see(message: Known): void {
+    const before = this.#known.get(message.seq);
+    this.#sorted = null;
+    this.#known.set(
+      message.seq,
+      before === undefined
+        ? message
+        : {
+            ...before,
+            signer: before.signer || message.signer,
+            since: Math.min(before.since, message.since),
+            notBefore: Math.max(before.notBefore, message.notBefore),
+          },
+    );
+  }
+
+  /** In the order of seq. */
+  get messages(): readonly Known[] {
+    return (this.#sorted ??= [...this.#known.values()].sort((a, b) => a.seq - b.seq));
+  }
+
+  get(seq: number): Known | undefined {
+    return this.#known.get(seq);
+  }
+
+  /** Whether it may have expired or been evicted by `at`. */
+  mayBeGone({ seq, ttlMs, notBefore }: Known, at: number): boolean {
+    const { retention_ms: retention } = this.#run.target.timings;
+    if (ttlMs > 0 && at >= notBefore + ttlMs - CLOCK_MS) return true;
+    if (at >= notBefore + retention - CLOCK_MS) return true;
+    const { buffer_messages: most } = this.#run.target.limits;
+    if (this.#known.size <= most) return false;
+    let above = 0;
+    for (const other of this.#known.values()) if (other.seq > seq && other.notBefore <= at) above++;
+    return above >= most;
+  }
+
+  /** Whether it must have expired by `at`. */
+  mustBeGone({ ttlMs, since }: Known, at: number): boolean {
+    const grace = this.#run.target.level === 'hardened' ? 0 : TTL_GRACE_MS;
+    return ttlMs > 0 && at > since + ttlMs + CLOCK_MS + grace;
+  }
+}
