@@ -1,6 +1,7 @@
 /** A claim service in virtual time, and clients that use it at once: makes histories for the tests of the search. */
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
-import { RoomLog, type ClaimOp, type History } from '../src/judge/claims/history.ts';
+import type { ClaimOp, History } from '../src/judge/claims/history.ts';
+import { RoomLog } from '../src/judge/room/known.ts';
 import { Random } from '../src/script/random.ts';
 import { Value } from '../src/trace/value.ts';
 import type { RelayRun } from '../src/trace/records.ts';
@@ -151,7 +152,7 @@ export function simulate(seed: number, bug: Bug): History {
     const took = t0 + below(40);
     const back = took + below(40);
     const t1 = crash ? Infinity : back;
-    const common = { key, t0, t1, json: new Value({}) };
+    const common = { key, t0, t1, status: 200, json: new Value({}) };
     const leaseMs = pick([LEASE_MS, LEASE_MS, 300]);
     const kind = late
       ? pick(['ack', 'ack', 'renew', 'claim'])

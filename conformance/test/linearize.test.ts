@@ -1,9 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RoomLog, type ClaimOp, type History } from '../src/judge/claims/history.ts';
+import type { ClaimOp, History } from '../src/judge/claims/history.ts';
+import { RoomLog } from '../src/judge/room/known.ts';
 import { judgeOrder } from '../src/judge/claims/model.ts';
+import { judge } from '../src/judge/verdict.ts';
+import { RELAY } from '../src/judge/relay.ts';
 import { linearize, type Operation, type Spec } from '../src/judge/claims/linearize.ts';
 import { Value } from '../src/trace/value.ts';
+import type { HttpRecord } from '../src/trace/records.ts';
 import { BUGS, runRecord, simulate } from './claim-service.ts';
 
 describe('linearize', () => {
@@ -60,6 +64,7 @@ function claim(t0: number, granted: [id: string, seq: number] | null, cursor = 0
   const [claimId, seq] = granted ?? ['', NaN];
   return {
     key: `${made++}`,
+    status: 200,
     json: new Value({}),
     kind: 'claim',
     t0,
@@ -83,7 +88,7 @@ function ack(
   outcome: 'advanced' | 'idle' | 'gone',
   cursor: number,
 ): ClaimOp {
-  const common = { key: `${made++}`, json: new Value({}), t0, t1: t0 + 10 };
+  const common = { key: `${made++}`, status: 200, json: new Value({}), t0, t1: t0 + 10 };
   return { ...common, kind: 'ack', outcome, claimId, seq, cursor };
 }
 
@@ -158,6 +163,67 @@ describe('one handle in one room', () => {
     expect(broken(claim(0, ['a', 1]), lost(ack(20, ['a', 1], 'gone', 0)), claim(40, ['b', 3], 1))).toBe(
       'CLAIM-3',
     );
+  });
+});
+
+describe('a history whose search gives up', () => {
+  it('is undecided: never held, never broken', () => {
+    const outcomes = judgeOrder(history(claim(0, ['a', 1]), claim(500, ['a', 1])), 1);
+    expect(outcomes.map(({ rule, ok, undecided }) => [rule, ok, undecided])).toEqual([
+      ['CLAIM-6', false, true],
+      ['CLAIM-3', false, true],
+    ]);
+  });
+
+  it('makes its rules inconclusive', async () => {
+    // A search that fails tries every order of what overlapped: here 2^16 states before the last claim, which is wrong.
+    const http = {
+      t: 'http',
+      case: 'many',
+      method: 'POST',
+      reqHeaders: {},
+      resHeaders: {},
+      status: 200,
+    } as const;
+    const message = { seq: 1, id: 'message1', nonce: 'n', ciphertext: 'c', sender: 'bob' };
+    const told = (key: string, t0: number, t1: number, claim_id: string): HttpRecord => ({
+      ...http,
+      key,
+      t0,
+      t1,
+      path: '/api/rooms/room/claim?lease_ms=20000',
+      reqBody: '{"handle":"ada"}',
+      resBody: JSON.stringify({
+        ok: true,
+        claim_id,
+        message,
+        cursor: 0,
+        last_seq: 1,
+        lease_remaining_ms: 9_000,
+      }),
+    });
+    const posted: HttpRecord = {
+      ...http,
+      key: 'p',
+      t0: 0,
+      t1: 1,
+      path: '/api/rooms/room/messages',
+      reqBody: JSON.stringify(message),
+      resBody: '{"ok":true,"id":"message1","seq":1}',
+    };
+    const many = Array.from({ length: 16 }, (_, i) => told(`${i}`, 10 + i, 100, 'c_first00'));
+    const start = { t: 'case', case: 'many', check: 'CLAIM-3/histories', attempt: 0, at: 0 } as const;
+    const events = [posted, ...many, told('last', 200, 210, 'c_other00')];
+    const { results } = await judge(RELAY, {
+      run: runRecord(),
+      cases: [{ start: { ...start, program: [] }, end: null, events }],
+      shrunk: [],
+    });
+    const verdicts = results.filter(({ rule }) => ['CLAIM-3', 'CLAIM-6'].includes(rule.id));
+    expect(verdicts.map(({ verdict, reason }) => [verdict, reason])).toEqual([
+      ['inconclusive', { code: 'gave-up', case: 'many' }],
+      ['inconclusive', { code: 'gave-up', case: 'many' }],
+    ]);
   });
 });
 

@@ -7,6 +7,8 @@ import type { Subject } from './subject.ts';
 
 export interface CaseResult {
   readonly outcomes: readonly Outcome[];
+  /** Requirements of which nothing could tell whether they held. */
+  readonly undecided: readonly Outcome[];
   /** The machine or the target stood still for so long that what the check required may have come too late. */
   readonly disturbed: boolean;
   /** Empty when the case ran to its end. */
@@ -27,7 +29,12 @@ export async function judgeCase<Facts extends TargetFacts, E extends Event, S ex
 ): Promise<CaseResult> {
   const check = subject.checks.find(({ id }) => id === trace.start.check);
   if (check === undefined)
-    return { outcomes: [], disturbed: false, trouble: `this suite has no check ${trace.start.check}` };
+    return {
+      outcomes: [],
+      undecided: [],
+      disturbed: false,
+      trouble: `this suite has no check ${trace.start.check}`,
+    };
   const script = subject.replay(run, trace);
   let trouble = '';
   try {
@@ -49,5 +56,10 @@ export async function judgeCase<Facts extends TargetFacts, E extends Event, S ex
       throw new RangeError(`${check.id} names a rule that does not exist: ${outcome.rule}`);
     return binds(rule, run.target);
   });
-  return { outcomes, disturbed, trouble };
+  return {
+    outcomes: outcomes.filter((outcome) => outcome.undecided !== true),
+    undecided: outcomes.filter((outcome) => outcome.undecided === true),
+    disturbed,
+    trouble,
+  };
 }

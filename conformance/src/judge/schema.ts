@@ -234,7 +234,8 @@ class SchemaJudge {
   }
 
   #frame(event: FrameRecord): void {
-    this.#judge('STREAM-9', event.kind !== 'binary', 'text frames', 'a binary frame', event.key);
+    if (event.kind === 'text' || event.kind === 'binary')
+      this.#judge('STREAM-9', event.kind === 'text', 'text frames', 'a binary frame', event.key);
     const frame = frameOf(event);
     if (frame === null) return;
     const isObject = typeof frame.json.raw === 'object' && frame.json.raw !== null;

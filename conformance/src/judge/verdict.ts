@@ -24,6 +24,8 @@ export type Reason =
   | { readonly code: 'level' }
   /** Inconclusive: what was late was not so again. */
   | { readonly code: 'late-once' }
+  /** Inconclusive: the search for an order gave up in this case. */
+  | { readonly code: 'gave-up'; readonly case: string }
   /** Not observed: a check of the rule did not run to its end. */
   | { readonly code: 'unfinished'; readonly check: string }
   /** Not observed: nothing that was driven put it to the test. */
@@ -73,6 +75,8 @@ interface Repeats {
 interface Seen {
   readonly byRule: ReadonlyMap<string, Tally>;
   readonly repeats: ReadonlyMap<string, Repeats>;
+  /** Rules that a case left undecided, and the last such case. */
+  readonly undecided: ReadonlyMap<string, string>;
   /** Checks that were driven. */
   readonly driven: ReadonlySet<string>;
   /** Cases that did not run to their end. */
@@ -86,9 +90,11 @@ async function observe<Facts extends TargetFacts, E extends Event, S extends Scr
   const unfinished = new Map<string, { check: string; why: string }>();
   const byRule = new Map<string, Tally>();
   const repeats = new Map<string, Repeats>();
+  const undecided = new Map<string, string>();
   for (const part of cases) {
-    const { outcomes, disturbed, trouble } = await judgeCase(subject, run, part);
+    const { outcomes, undecided: open, disturbed, trouble } = await judgeCase(subject, run, part);
     const { case: name, check, attempt } = part.start;
+    for (const { rule } of open) undecided.set(rule, name);
     const origin = attempt > 0 ? name.slice(0, name.lastIndexOf('~')) : name;
     if (trouble === '') unfinished.delete(origin);
     else if (attempt === 0) unfinished.set(name, { check, why: trouble });
@@ -115,7 +121,7 @@ async function observe<Facts extends TargetFacts, E extends Event, S extends Scr
         });
     }
   }
-  return { byRule, repeats, driven: new Set(cases.map(({ start }) => start.check)), unfinished };
+  return { byRule, repeats, undecided, driven: new Set(cases.map(({ start }) => start.check)), unfinished };
 }
 
 /** The failures of a rule that count, each with what its repetition showed. */
@@ -171,6 +177,9 @@ export async function judge<Facts extends TargetFacts, E extends Event, S extend
       if (firm.length > 0)
         return { ...base, failures: firm, verdict: rule.word === 'MUST' ? 'fail' : 'warn' };
       if (failures.length > 0) return { ...base, verdict: 'inconclusive', reason: { code: 'late-once' } };
+      const gaveUp = seen.undecided.get(rule.id);
+      if (gaveUp !== undefined)
+        return { ...base, verdict: 'inconclusive', reason: { code: 'gave-up', case: gaveUp } };
       const open = checks.find((check) => troubled.has(check.id));
       if (open !== undefined)
         return { ...base, verdict: 'not-observed', reason: { code: 'unfinished', check: open.id } };

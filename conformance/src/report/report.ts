@@ -49,6 +49,7 @@ const ReasonCode = Type.Union([
   Type.Literal('profile'),
   Type.Literal('level'),
   Type.Literal('late-once'),
+  Type.Literal('gave-up'),
   Type.Literal('unfinished'),
   Type.Literal('untested'),
 ]);
@@ -133,6 +134,8 @@ function words(reason: Reason): string {
       return 'the target is at level compat';
     case 'late-once':
       return 'late once, and not again when repeated alone';
+    case 'gave-up':
+      return `the search for an order gave up in ${reason.case}`;
     case 'unfinished':
       return `${reason.check} did not run to its end`;
     case 'untested':

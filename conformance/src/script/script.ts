@@ -14,6 +14,8 @@ export interface Outcome {
   readonly evidence: readonly string[];
   /** The requirement was a bound on time: only a repetition on a quiet machine proves its breach. */
   readonly late?: true;
+  /** Whether it held could not be decided; `ok` is false. */
+  readonly undecided?: true;
 }
 
 /** Something that came from the target, and shows whether a rule held. */

@@ -2,14 +2,14 @@
 import { ClaimId } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import {
-  CLOCK_MS,
+  answerOf,
   isPassedOver,
   type Claiming,
   type ClaimOp,
   type History,
-  type Known,
   type Renewing,
 } from './history.ts';
+import { CLOCK_MS, type Known } from '../room/known.ts';
 import type { Outcome } from '../../script/script.ts';
 
 /** The rules on which they bear. */
@@ -48,19 +48,19 @@ class Answers {
     this.#granted = this.#claims.filter(({ outcome }) => outcome === 'granted');
   }
 
-  #judge(rule: string, ok: boolean, want: string, op: ClaimOp, got = '', ...others: string[]): void {
+  #judge(rule: string, ok: boolean, want: string, op: ClaimOp, ...others: string[]): void {
     const evidence = [...new Set([...others, op.key])];
     this.outcomes.push({
       rule,
       ok,
       want,
-      got: ok ? '' : got || JSON.stringify(op.json.raw ?? null),
+      got: ok ? '' : answerOf(op),
       evidence,
     });
   }
 
   #inTime(rule: string, ok: boolean, want: string, op: ClaimOp, ...others: string[]): void {
-    const got = ok ? '' : `an answer after ${Math.round(op.t1 - op.t0)} ms`;
+    const got = ok ? '' : `after ${Math.round(op.t1 - op.t0)} ms ${answerOf(op)}`;
     this.outcomes.push({ rule, ok, want, got, evidence: [...others, op.key], late: true });
   }
 
@@ -89,7 +89,7 @@ class Answers {
       (field) => (known.body.get(field).raw ?? null) !== (message.get(field).raw ?? null),
     );
     const ok = wrong === undefined && message.get('id').string === known.id;
-    this.#judge('CLAIM-8', ok, 'the message as it was posted', op, `another ${wrong ?? 'id'}`);
+    this.#judge('CLAIM-8', ok, `the ${wrong ?? 'id'} of the message as it was posted`, op);
     const soon = op.t1 - Math.max(op.t0, known.since) <= WAKE_MS;
     if (!this.#renewedBefore(op)) this.#inTime('CLAIM-9', soon, 'a message within 2 s of its acceptance', op);
   }
@@ -105,13 +105,7 @@ class Answers {
     const left = op.json.get('lease_remaining_ms').number;
     if (Number.isNaN(left) || op.json.has('resumed')) return;
     const ok = left <= op.leaseMs + CLOCK_MS && left >= op.leaseMs - (op.t1 - op.t0) - CLOCK_MS;
-    this.#judge(
-      op.leaseGiven ? 'CLAIM-18' : 'CLAIM-17',
-      ok,
-      `a lease of ${op.leaseMs} ms`,
-      op,
-      `${left} ms left`,
-    );
+    this.#judge(op.leaseGiven ? 'CLAIM-18' : 'CLAIM-17', ok, `a lease of ${op.leaseMs} ms`, op);
   }
 
   /** @see CLAIM-20 */
@@ -120,12 +114,11 @@ class Answers {
     const first = others.find(({ t1 }) => t1 < op.t0);
     const resumed = op.json.get('resumed').raw === true;
     if (first !== undefined) {
-      this.#judge('CLAIM-20', resumed, 'resumed: true, for the claim was granted before', op, '', first.key);
+      this.#judge('CLAIM-20', resumed, 'resumed: true, for the claim was granted before', op, first.key);
       if (this.#renewedBefore(op)) return;
       const [was, is] = [deadlineOf(first), deadlineOf(op)];
       const same = !(is.from > was.to || is.to < was.from);
-      if (!Number.isNaN(is.from))
-        this.#judge('CLAIM-20', same, 'the deadline that it had', op, '', first.key);
+      if (!Number.isNaN(is.from)) this.#judge('CLAIM-20', same, 'the deadline that it had', op, first.key);
     } else if (
       !this.#claims.some((c) => c !== op && c.t0 < op.t1 && (c.outcome === 'unknown' || others.includes(c)))
     )
@@ -144,14 +137,14 @@ class Answers {
     const lost = this.#claims.filter((claim) => claim.outcome === 'unknown' && claim.t0 < t1).length;
     const most = ids(others.filter((other) => other.t0 < t1)) + lost + 1;
     const want = least === most ? `delivery ${least}` : `a delivery from ${least} to ${most}`;
-    this.#judge('CLAIM-19', delivery >= least && delivery <= most, want, op, `delivery ${delivery}`);
+    this.#judge('CLAIM-19', delivery >= least && delivery <= most, want, op);
   }
 
   /** @see CLAIM-9 CLAIM-10 */
   #empty(op: Claiming): void {
     const took = op.t1 - op.t0;
-    const got = `an empty answer after ${Math.round(took)} ms`;
-    this.#judge('CLAIM-10', took >= op.timeoutMs - CLOCK_MS, `nothing before ${op.timeoutMs} ms`, op, got);
+    const early = `nothing before ${op.timeoutMs} ms, instead of after ${Math.round(took)}`;
+    this.#judge('CLAIM-10', took >= op.timeoutMs - CLOCK_MS, early, op);
     this.#inTime(
       'CLAIM-9',
       took <= op.timeoutMs + LATE_EMPTY_MS,
@@ -159,12 +152,8 @@ class Answers {
       op,
     );
     const missed = this.#history.log.messages.find((message) => this.#isMissed(message, op));
-    this.#inTime(
-      'CLAIM-9',
-      missed === undefined,
-      `seq ${missed?.seq ?? ''} within 2 s of its acceptance`,
-      op,
-    );
+    if (missed !== undefined)
+      this.#inTime('CLAIM-9', false, `seq ${missed.seq} within 2 s of its acceptance`, op);
   }
 
   #isMissed(message: Known, op: Claiming): boolean {

@@ -1,31 +1,11 @@
 /** What a case did with claims and saw of them: one history for each handle and room, and what is known of the messages. */
-import { TIMINGS, type OperationId } from '@bot2bot/schemas';
+import type { OperationId } from '@bot2bot/schemas';
 import type { Operation } from './linearize.ts';
+import { CLOCK_MS, RoomLog, type Known } from '../room/known.ts';
 import { operationOf, queryOf, roomOf } from '../../trace/operations.ts';
 import { frameOf } from '../../trace/frames.ts';
 import { Value } from '../../trace/value.ts';
 import type { RelayCase, HttpRecord, RelayRun } from '../../trace/records.ts';
-
-/** Two clocks that round to a millisecond, and drift for as long as a lease. */
-export const CLOCK_MS = 5;
-/** At compat a relay may deliver an expired message for this long (MSG-9). */
-const TTL_GRACE_MS = 5_000;
-
-/** A message that was accepted or delivered. */
-export interface Known {
-  readonly seq: number;
-  readonly id: string;
-  /** As it was posted, where that is known; as it was delivered otherwise. */
-  readonly body: Value;
-  readonly sender: string;
-  /** The handle that signed it; empty for none. */
-  readonly signer: string;
-  /** When it certainly existed, and when it cannot have existed before. */
-  readonly since: number;
-  readonly notBefore: number;
-  /** 0: does not expire. */
-  readonly ttlMs: number;
-}
 
 /** What a claim passes over. */
 export interface Passing {
@@ -35,6 +15,8 @@ export interface Passing {
 
 interface Common extends Operation {
   readonly key: string;
+  /** 0 when no answer came. */
+  readonly status: number;
   /** The answer; undefined in every field when none came. */
   readonly json: Value;
 }
@@ -76,6 +58,11 @@ export interface Releasing extends Common {
 
 export type ClaimOp = Claiming | Acking | Renewing | Releasing;
 
+interface HandleOp {
+  readonly op: ClaimOp;
+  readonly handle: string;
+}
+
 /** Everything about one handle in one room. */
 export interface History {
   readonly handle: string;
@@ -84,67 +71,13 @@ export interface History {
   readonly log: RoomLog;
 }
 
+const handleOf = ({ reqBody }: HttpRecord) => Value.parse(reqBody ?? '').get('handle').string;
 const OPERATIONS: ReadonlySet<OperationId | null> = new Set<OperationId>([
   'claimMessage',
   'ackMessage',
   'renewClaim',
   'releaseClaim',
 ]);
-
-/** The messages of a room, and whether each may or must be gone by some time. */
-export class RoomLog {
-  readonly #run: RelayRun;
-  readonly #known = new Map<number, Known>();
-  #sorted: Known[] | null = null;
-
-  constructor(run: RelayRun) {
-    this.#run = run;
-  }
-
-  /** Learn of a message, or that it was there earlier than was known. */
-  see(message: Known): void {
-    const before = this.#known.get(message.seq);
-    this.#sorted = null;
-    this.#known.set(
-      message.seq,
-      before === undefined
-        ? message
-        : {
-            ...before,
-            signer: before.signer || message.signer,
-            since: Math.min(before.since, message.since),
-            notBefore: Math.max(before.notBefore, message.notBefore),
-          },
-    );
-  }
-
-  /** In the order of seq. */
-  get messages(): readonly Known[] {
-    return (this.#sorted ??= [...this.#known.values()].sort((a, b) => a.seq - b.seq));
-  }
-
-  get(seq: number): Known | undefined {
-    return this.#known.get(seq);
-  }
-
-  /** Whether it may have expired or been evicted by `at`. */
-  mayBeGone({ seq, ttlMs, notBefore }: Known, at: number): boolean {
-    const { retention_ms: retention } = this.#run.target.timings;
-    if (ttlMs > 0 && at >= notBefore + ttlMs - CLOCK_MS) return true;
-    if (at >= notBefore + retention - CLOCK_MS) return true;
-    const { buffer_messages: most } = this.#run.target.limits;
-    if (this.#known.size <= most) return false;
-    let above = 0;
-    for (const other of this.#known.values()) if (other.seq > seq && other.notBefore <= at) above++;
-    return above >= most;
-  }
-
-  /** Whether it must have expired by `at`. */
-  mustBeGone({ ttlMs, since }: Known, at: number): boolean {
-    const grace = this.#run.target.level === 'hardened' ? 0 : TTL_GRACE_MS;
-    return ttlMs > 0 && at > since + ttlMs + CLOCK_MS + grace;
-  }
-}
 
 /** Whether a claim of the handle passes a message over. @see CLAIM-13 CLAIM-14 */
 export function isPassedOver(handle: string, { exclude, self }: Passing, message: Known): boolean {
@@ -153,6 +86,18 @@ export function isPassedOver(handle: string, { exclude, self }: Passing, message
       ? message.signer === handle
       : message.sender === handle || message.sender === `@${handle}`;
   return own || exclude.includes(message.sender);
+}
+
+/** Strings of an answer that are longer are cut when it is shown. */
+const SHOWN_CHARS = 100;
+
+/** A whole answer in one line, as `409 {"error":…}`. */
+export function answerOf({ status, json }: ClaimOp): string {
+  const short = (_: string, value: unknown) =>
+    typeof value === 'string' && value.length > SHOWN_CHARS
+      ? `${value.slice(0, SHOWN_CHARS)}… (${value.length} characters)`
+      : value;
+  return `${status} ${JSON.stringify(json.raw ?? null, short)}`;
 }
 
 function leaseOf(query: URLSearchParams, run: RelayRun): { leaseMs: number; leaseGiven: boolean } {
@@ -164,12 +109,10 @@ function leaseOf(query: URLSearchParams, run: RelayRun): { leaseMs: number; leas
   return { leaseMs: Math.min(claim_ttl_max_ms, Math.max(claim_ttl_min_ms, ttl)), leaseGiven: false };
 }
 
-function timeoutOf(query: URLSearchParams): number {
+function timeoutOf(query: URLSearchParams, run: RelayRun): number {
   const seconds = Number(query.get('timeout') || NaN);
-  const { wait_default_ms: usual, wait_min_ms: least, wait_max_ms: most } = TIMINGS;
-  return Number.isNaN(seconds)
-    ? usual.default
-    : Math.min(most.default, Math.max(least.default, seconds * 1000));
+  const { wait_default_ms: usual, wait_min_ms: least, wait_max_ms: most } = run.target.timings;
+  return Number.isNaN(seconds) ? usual : Math.min(most, Math.max(least, seconds * 1000));
 }
 
 /** What was answered, or null for a request that certainly had no effect. */
@@ -181,7 +124,13 @@ function opOf(event: HttpRecord, run: RelayRun): ClaimOp | null {
   const unknown = event.status === 0 || event.status >= 500;
   const gone = event.status === 409;
   if (!unknown && event.status !== 200 && !gone) return null;
-  const common = { key: event.key, t0: event.t0, t1: unknown ? Infinity : event.t1, json };
+  const common = {
+    key: event.key,
+    t0: event.t0,
+    t1: unknown ? Infinity : event.t1,
+    status: event.status,
+    json,
+  };
   const claimId = body.get('claim_id').string;
   const cursor = json.get('cursor').number;
   switch (operation) {
@@ -199,7 +148,7 @@ function opOf(event: HttpRecord, run: RelayRun): ClaimOp | null {
         ...leaseOf(query, run),
         kind: 'claim',
         outcome,
-        timeoutMs: timeoutOf(query),
+        timeoutMs: timeoutOf(query, run),
         epochAsked: query.get('epoch'),
         claimId: json.get('claim_id').string,
         seq: json.get('message').get('seq').number,
@@ -293,34 +242,81 @@ function logsOf(run: RelayRun, trace: RelayCase, rooms: ReadonlySet<string>): Ma
   return logs;
 }
 
-/** When the room may have gone for want of activity; what was done later is not judged. */
-function horizonOf(run: RelayRun, trace: RelayCase, room: string): number {
-  const idle = run.target.timings.room_idle_ms;
-  const until: { from: number; to: number }[] = [];
-  const ends = new Map<string, number>();
-  for (const event of trace.events) {
-    if (event.t !== 'http' || event.status !== 200 || roomOf(event.path) !== room) continue;
+/** Something that proves that the room existed. */
+interface Sign {
+  /** When it had certainly begun. */
+  readonly by: number;
+  /** Until when it certainly lasted; of a moment, when that was at the earliest. */
+  readonly to: number;
+  /** Whether it kept the room, or only showed that it was there. @see ROOM-6 CLAIM-28 */
+  readonly kept: boolean;
+  /** The epoch that was named; empty for none. */
+  readonly epoch: string;
+}
+
+/** The earliest time at which a claim may have ended otherwise than by the lease that an answer told. */
+function endOf(claimId: string, ops: readonly HandleOp[], log: RoomLog): number {
+  const grant = ops.find(({ op }) => op.kind === 'claim' && op.claimId === claimId);
+  const message = grant?.op.kind === 'claim' ? log.get(grant.op.seq) : undefined;
+  const ends = ops.map(({ op, handle }) => {
+    if (op.kind === 'claim')
+      return handle === grant?.handle && message !== undefined && log.mayBeGone(message, op.t1)
+        ? op.t0
+        : Infinity;
+    if (op.claimId !== claimId || op.outcome === 'gone' || op.outcome === 'idle') return Infinity;
+    return op.kind === 'renew' ? op.t0 + op.leaseMs : op.t0;
+  });
+  return Math.min(...ends);
+}
+
+/** Signs of life in the answers to claims. At compat a claim does not keep the room. */
+function claimSigns(run: RelayRun, ops: readonly HandleOp[], log: RoomLog): Sign[] {
+  return ops.flatMap(({ op }): Sign[] => {
+    if (run.target.level !== 'hardened' || op.t1 === Infinity) return [];
+    const epoch = op.json.get('epoch').string;
+    if (op.kind === 'claim' && op.outcome === 'empty') {
+      const parked = Math.min(op.timeoutMs, op.t1 - op.t0) - CLOCK_MS;
+      return [{ by: op.t1 - parked, to: op.t0 + parked, kept: true, epoch }];
+    }
+    if (op.outcome !== 'granted' && op.outcome !== 'renewed') return [];
+    const left = Math.min(op.json.get('lease_remaining_ms').number || 0, op.leaseMs);
+    const to = Math.max(op.t0, Math.min(op.t0 + left, endOf(op.claimId, ops, log)));
+    return [{ by: op.t1, to, kept: true, epoch }];
+  });
+}
+
+/** Signs of life in everything else. */
+function otherSigns(trace: RelayCase, room: string): Sign[] {
+  const last = Math.max(0, ...trace.events.map((event) => ('at' in event ? event.at : event.t1)));
+  return trace.events.flatMap((event): Sign[] => {
+    if (event.t === 'open' && roomOf(event.path) === room && (event.status === 200 || event.status === 101)) {
+      const close = trace.events.find((other) => other.t === 'close' && other.key === event.key);
+      const to = close?.t !== 'close' ? last : close.by === 'suite' ? close.at : event.t0;
+      return [{ by: event.t1, to, kept: true, epoch: '' }];
+    }
+    if (event.t !== 'http' || event.status !== 200 || roomOf(event.path) !== room) return [];
     const operation = operationOf(event.method, event.path);
-    const op = OPERATIONS.has(operation) ? opOf(event, run) : null;
-    if (operation === 'postMessage') until.push({ from: event.t0, to: event.t0 });
-    if ((op?.kind === 'ack' || op?.kind === 'release') && !ends.has(op.claimId)) ends.set(op.claimId, op.t0);
+    const json = Value.parse(event.resBody);
+    const epoch = json.get('epoch').string;
+    if (operation === 'postMessage' && json.get('duplicate').raw !== true)
+      return [{ by: event.t1, to: event.t0, kept: true, epoch }];
+    const reads = operation === 'waitForMessages' || operation === 'readTranscript';
+    return reads && epoch !== '' ? [{ by: event.t1, to: event.t0, kept: false, epoch }] : [];
+  });
+}
+
+/** Until when the room certainly existed since it was made; what was done later is not judged. */
+function horizonOf(run: RelayRun, signs: readonly Sign[]): number {
+  const idle = run.target.timings.room_idle_ms - CLOCK_MS;
+  let until = NaN;
+  let epoch = '';
+  for (const sign of [...signs].sort((a, b) => a.by - b.by)) {
+    const known = sign.epoch !== '' && sign.epoch === epoch;
+    if (!known && sign.by > until) continue;
+    epoch ||= sign.epoch;
+    until = Math.max(Number.isNaN(until) ? -Infinity : until, sign.kept ? sign.to + idle : sign.to);
   }
-  for (const event of trace.events) {
-    if (event.t !== 'http' || event.status !== 200 || roomOf(event.path) !== room) continue;
-    const op = opOf(event, run);
-    if (op?.kind !== 'claim' || op.outcome === 'no-room') continue;
-    const parked = Math.min(op.t0 + op.timeoutMs, op.t1) - CLOCK_MS;
-    const left = op.json.get('lease_remaining_ms').number;
-    const lease = op.t0 + (Number.isNaN(left) ? 0 : Math.min(left, op.leaseMs));
-    const held = op.outcome === 'granted' ? Math.min(lease, ends.get(op.claimId) ?? Infinity) : op.t0;
-    until.push({ from: op.t0, to: Math.max(op.t0, held, parked) });
-  }
-  let last = -Infinity;
-  for (const { from, to } of until.sort((a, b) => a.from - b.from)) {
-    if (last > -Infinity && from > last + idle) return last + idle;
-    last = Math.max(last, to);
-  }
-  return last + idle;
+  return Number.isNaN(until) ? -Infinity : until;
 }
 
 /** Every history of a case. */
@@ -333,14 +329,23 @@ export function historiesOf(run: RelayRun, trace: RelayCase): History[] {
   });
   const rooms = new Set(events.map(({ room }) => room));
   const logs = logsOf(run, trace, rooms);
-  const horizons = new Map([...rooms].map((room) => [room, horizonOf(run, trace, room)]));
+  const ops = events.flatMap(({ event, room }): (HandleOp & { room: string })[] => {
+    const op = opOf(event, run);
+    return op === null ? [] : [{ op, room, handle: handleOf(event) }];
+  });
+  const horizons = new Map(
+    [...logs].map(([room, log]) => {
+      const own = ops.filter((each) => each.room === room);
+      return [room, horizonOf(run, [...claimSigns(run, own, log), ...otherSigns(trace, room)])];
+    }),
+  );
   const all = new Map<string, { handle: string; room: string; log: RoomLog; ops: ClaimOp[] }>();
   for (const { event, room } of events) {
     const log = logs.get(room);
     const horizon = horizons.get(room) ?? Infinity;
     const op = opOf(event.t1 > horizon ? { ...event, status: 0 } : event, run);
     if (log === undefined || op === null || op.t0 >= horizon) continue;
-    const handle = Value.parse(event.reqBody ?? '').get('handle').string;
+    const handle = handleOf(event);
     const name = `${room} ${handle}`;
     const history = all.get(name) ?? { handle, room, log, ops: [] };
     history.ops.push(op);

@@ -1,7 +1,7 @@
 /**
- * Linearizability (Wing and Gong's search, with a memory of where it was): whether operations that overlapped can be
- * put into one order in which each takes effect at a point between its request and its answer, and every answer is
- * what a sequential specification gives.
+ * Linearizability, by Wing and Gong's search with memoized states: whether overlapping operations can be put into one
+ * order in which each takes effect at a point between its request and its answer, and every answer is the one that a
+ * sequential specification gives.
  *
  * An operation without an answer may have taken effect at any point after its request, or never.
  */
@@ -21,24 +21,24 @@ export interface Refusal {
 
 export interface Spec<State, Op> {
   readonly start: State;
-  /** Every state that the operation may leave; for one without an answer, those alone that differ from this. */
+  /** The states that the operation may lead to. Without an answer: only states where it took effect; 'never' is the search's case. */
   readonly step: (state: State, op: Op) => readonly State[] | Refusal;
-  /** The same for states from which the same can follow, once the same operations are done. */
+  /** Equal for states that no later operation can tell apart, provided that the same operations are done. */
   readonly key: (state: State) => string;
 }
 
 export type Linearized<Op> =
   | { readonly kind: 'linear'; readonly order: readonly Op[] }
-  /** `order` is the longest that was found, `op` what cannot follow it. */
+  /** `order` is the longest order found; `op` is refused after it. */
   | { readonly kind: 'broken'; readonly order: readonly Op[]; readonly op: Op; readonly refusal: Refusal }
   | { readonly kind: 'gave-up' };
 
-/** States to look at before the search gives up: less than a second. */
+/** The search gives up after this many states, in less than a second. */
 const MAX_STATES = 10_000;
 
 interface Node<State, Op> {
   readonly state: State;
-  /** A bit for each operation that is done. */
+  /** Bit set of the operations done, by index. */
   readonly done: bigint;
   readonly answered: number;
   readonly op: Op | null;
@@ -62,7 +62,7 @@ export function linearize<State, Op extends Operation>(
   spec: Spec<State, Op>,
   maxStates = MAX_STATES,
 ): Linearized<Op> {
-  // What was answered last is tried last, and what was never answered after that: the stack gives back its end.
+  // The stack is last in, first out: earlier answers are tried first, operations without an answer last.
   const ops = [...history].sort((a, b) => b.t1 - a.t1 || b.t0 - a.t0);
   const required = ops.filter((op) => op.t1 < Infinity).length;
   const stack: Node<State, Op>[] = [{ state: spec.start, done: 0n, answered: 0, op: null, before: null }];
@@ -97,7 +97,7 @@ export function linearize<State, Op extends Operation>(
   return { kind: 'broken', order: orderOf(stuck), op: blocked.op, refusal };
 }
 
-/** What may be next: everything sent before the first of the answers that are still to come. */
+/** The operations that may come next: those sent before the earliest outstanding answer. */
 function enabled<Op extends Operation>(ops: readonly Op[], done: bigint): { op: Op; bit: bigint }[] {
   const left = ops.flatMap((op, index) => {
     const bit = 1n << BigInt(index);

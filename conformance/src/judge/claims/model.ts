@@ -3,16 +3,16 @@
  * is an interval. Which order operations took effect in is searched for (linearize.ts), since no answer tells it.
  */
 import {
-  CLOCK_MS,
+  answerOf,
   isPassedOver,
   type Acking,
   type Claiming,
   type ClaimOp,
   type History,
-  type Known,
   type Releasing,
   type Renewing,
 } from './history.ts';
+import { CLOCK_MS, type Known } from '../room/known.ts';
 import { linearize, type Refusal, type Spec } from './linearize.ts';
 import type { Outcome } from '../../script/script.ts';
 
@@ -34,9 +34,9 @@ export const CLAIM_MODEL_RULES: readonly string[] = [
   'CLAIM-26',
 ];
 
-/** A claim that was live when it was last heard of. */
+/** The claim that an operation granted, and that none has ended since. Its lease may have run out. */
 interface Held {
-  /** null: nobody has seen it, for the answer was lost. */
+  /** null: the answer that carried it was lost, and no later one has told it. */
   readonly id: string | null;
   readonly seq: number;
   /** When its lease began, at the earliest and at the latest. */
@@ -48,13 +48,13 @@ interface Held {
 }
 
 interface State {
-  /** What is done has reached this time. */
+  /** Earliest time of the last linearization point. */
   readonly now: number;
   readonly cursor: number;
-  /** Whether the handle has claimed: relays may differ in whether an empty answer counts. */
+  /** Whether the handle has claimed. `perhaps`: only in vain, which a relay may or may not count. */
   readonly claimed: 'never' | 'perhaps' | 'granted';
   readonly held: Held | null;
-  /** Claims and messages granted so far. */
+  /** The claim_ids and the seqs that were granted so far. */
   readonly ids: ReadonlySet<string>;
   readonly granted: ReadonlySet<number>;
 }
@@ -72,26 +72,26 @@ function no(rule: string, want: string, ...evidence: (string | undefined)[]): Re
   return { rule, want, evidence: evidence.filter((key) => key !== undefined) };
 }
 
-function isMayLive(held: Held, at: number): boolean {
+function mayBeLive(held: Held, at: number): boolean {
   return at < held.to + held.leaseMs + CLOCK_MS;
 }
 
-function isMayBeOver(held: Held, at: number): boolean {
+function mayBeOver(held: Held, at: number): boolean {
   return at >= held.from + held.leaseMs - CLOCK_MS;
 }
 
-/** The state when an operation takes effect. */
+/** The state at the operation's linearization point, which lies between its request and its answer. */
 function at(state: State, op: ClaimOp): State {
   const held = state.held === null ? null : { ...state.held, to: Math.min(state.held.to, op.t1) };
   return { ...state, held, now: Math.max(state.now, op.t0) };
 }
 
-/** It was live at this time, so that its lease cannot have begun long before. */
+/** The lease of a claim that was live at `now`: it began at most its own length before. */
 function seenLive(held: Held, now: number): Held {
   return { ...held, from: Math.max(held.from, now - held.leaseMs - CLOCK_MS) };
 }
 
-/** One handle in one room. */
+/** The sequential specification that the search runs. */
 class ClaimSpec implements Spec<State, ClaimOp> {
   readonly start = START;
   readonly #history: History;
@@ -132,7 +132,7 @@ class ClaimSpec implements Spec<State, ClaimOp> {
 
   /** Whether the live claim, if any, may have come to its end by this time. */
   #mayBeFree({ held }: State, at: number): boolean {
-    return held === null || isMayBeOver(held, at) || this.#mayHaveEnded(held, at);
+    return held === null || mayBeOver(held, at) || this.#mayHaveEnded(held, at);
   }
 
   /** The live claim if it may be this one. */
@@ -140,7 +140,7 @@ class ClaimSpec implements Spec<State, ClaimOp> {
     return held !== null &&
       held.id === claimId &&
       (seq === undefined || held.seq === seq) &&
-      isMayLive(held, now)
+      mayBeLive(held, now)
       ? held
       : null;
   }
@@ -153,7 +153,7 @@ class ClaimSpec implements Spec<State, ClaimOp> {
       if (message.seq <= state.cursor || isPassedOver(handle, op, message)) continue;
       if (message.notBefore > op.t1 || log.mustBeGone(message, state.now)) continue;
       found.push(message);
-      if (message.since <= state.now && !log.mayBeGone(message, op.t1)) break;
+      if (message.since < state.now && !log.mayBeGone(message, op.t1)) break;
     }
     return found;
   }
@@ -173,8 +173,10 @@ class ClaimSpec implements Spec<State, ClaimOp> {
   #claim(state: State, op: Claiming): readonly State[] | Refusal {
     const { held, cursor } = state;
     const free = this.#mayBeFree(state, op.t1);
-    if (op.outcome === 'unknown')
-      return free ? this.#candidates(state, op).map((m) => this.#granting(state, m, op, null)) : [];
+    if (op.outcome === 'unknown') {
+      const granted = free ? this.#candidates(state, op).map((m) => this.#granting(state, m, op, null)) : [];
+      return state.claimed === 'never' ? [...granted, { ...state, claimed: 'perhaps' }] : granted;
+    }
     const claimed = state.claimed === 'never' ? 'perhaps' : state.claimed;
     if (op.outcome === 'no-room') return [{ ...state, claimed }];
     if (op.outcome === 'empty') {
@@ -205,12 +207,12 @@ class ClaimSpec implements Spec<State, ClaimOp> {
   }
 
   #isDue(message: Known, state: State, op: Claiming): boolean {
-    return message.since <= state.now && !this.#history.log.mayBeGone(message, op.t1);
+    return message.since < state.now && !this.#history.log.mayBeGone(message, op.t1);
   }
 
   #resumed(state: State, op: Claiming): readonly State[] | Refusal | null {
     const { held, now } = state;
-    if (held === null || !isMayLive(held, now)) return null;
+    if (held === null || !mayBeLive(held, now)) return null;
     if (held.id !== op.claimId && (held.id !== null || state.ids.has(op.claimId))) return null;
     if (held.id === null && held.seq !== op.seq) return null;
     const message = this.#history.log.get(held.seq);
@@ -309,34 +311,34 @@ class ClaimSpec implements Spec<State, ClaimOp> {
   }
 }
 
-/** The rule that an operation put to the test by being answered as it was. */
+const WANT = 'an order of the operations in which every answer is right';
+
+/** The rule that an operation put to the test by being answered as it was; null when the answer shows nothing. */
 function ruleOf(op: ClaimOp, earlier: readonly ClaimOp[]): string | null {
   if (op.outcome === 'unknown' || op.outcome === 'no-room') return null;
   if (op.kind === 'renew') return 'CLAIM-21';
   if (op.kind === 'release') return 'CLAIM-22';
   if (op.kind === 'ack') return { advanced: 'CLAIM-15', idle: 'CLAIM-16', gone: 'CLAIM-5' }[op.outcome];
-  if (op.outcome === 'empty') return 'CLAIM-1';
+  if (op.outcome === 'empty') return earlier.some(({ outcome }) => outcome === 'granted') ? 'CLAIM-1' : null;
   const before = earlier.filter((other) => other.kind === 'claim' && other.seq === op.seq) as Claiming[];
   if (before.some(({ claimId }) => claimId === op.claimId)) return 'CLAIM-3';
   return before.length > 0 ? 'CLAIM-4' : 'CLAIM-6';
 }
 
-function shown(op: ClaimOp): string {
-  const what =
-    op.kind === 'claim' && op.outcome === 'granted' ? `${op.claimId} of seq ${op.seq}` : op.outcome;
-  return `${op.kind}: ${what}`;
-}
-
-/** Judge one history by whether it can be put in order. @param maxStates to look at; a history that takes more is not judged. */
+/**
+ * Judge one history by whether it can be put in order.
+ * @param maxStates to look at; whether a history that takes more can be put in order stays undecided.
+ */
 export function judgeOrder(history: History, maxStates?: number): Outcome[] {
   const result = linearize(history.ops, new ClaimSpec(history), maxStates);
-  if (result.kind === 'gave-up') return [];
-  const held = result.order.flatMap((op, index): Outcome[] => {
-    const rule = ruleOf(op, result.order.slice(0, index));
-    return rule === null ? [] : [{ rule, ok: true, want: shown(op), got: '', evidence: [op.key] }];
+  const order = result.kind === 'gave-up' ? history.ops : result.order;
+  const put = order.flatMap((op, index): Outcome[] => {
+    const rule = ruleOf(op, order.slice(0, index));
+    return rule === null ? [] : [{ rule, ok: true, want: WANT, got: '', evidence: [op.key] }];
   });
-  if (result.kind === 'linear') return held;
+  if (result.kind === 'gave-up') return put.map((outcome) => ({ ...outcome, ok: false, undecided: true }));
+  if (result.kind === 'linear') return put;
   const { rule, want, evidence } = result.refusal;
   const keys = [...new Set([...evidence, result.op.key])];
-  return [...held, { rule, ok: false, want, got: shown(result.op), evidence: keys }];
+  return [...put, { rule, ok: false, want, got: answerOf(result.op), evidence: keys }];
 }

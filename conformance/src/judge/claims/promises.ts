@@ -3,19 +3,25 @@
  * without its freedom.
  */
 import { judgeAnswers } from './answers.ts';
-import { CLOCK_MS, historiesOf, isPassedOver, type Claiming, type ClaimOp, type History } from './history.ts';
+import { answerOf, historiesOf, isPassedOver, type Claiming, type ClaimOp, type History } from './history.ts';
+import { CLOCK_MS, type Known } from '../room/known.ts';
 import { judgeOrder } from './model.ts';
 import type { Outcome } from '../../script/script.ts';
 import type { RelayCase, RelayRun } from '../../trace/records.ts';
 
-function outcome(rule: string, ok: boolean, want: string, got: string, ...ops: ClaimOp[]): Outcome {
-  return { rule, ok, want, got: ok ? '' : got, evidence: ops.map(({ key }) => key) };
+/** @param ops what shows it; the last is what was answered as it should not have been. */
+function outcome(rule: string, ok: boolean, want: string, ...ops: ClaimOp[]): Outcome {
+  const last = ops.at(-1);
+  const got = ok || last === undefined ? '' : answerOf(last);
+  return { rule, ok, want, got, evidence: ops.map(({ key }) => key) };
 }
 
 /** A claim as it was first told. */
 interface Told {
   readonly op: Claiming;
-  /** When its lease began at the earliest: with a claim whose answer was lost, if one may have made it. */
+  /** The requests that may have made it: those answered with it, and those without an answer. */
+  readonly makers: readonly Claiming[];
+  /** When its lease began at the earliest: when the first of them was sent. */
   readonly from: number;
   /** The shortest that its lease can be. */
   readonly leaseMs: number;
@@ -39,22 +45,30 @@ function toldOf({ ops }: History): Told[] {
       .filter(({ claimId }) => claimId === op.claimId);
     return {
       op,
+      makers,
       from: Math.min(...makers.map(({ t0 }) => t0)),
       leaseMs: Math.min(...[...makers, ...renewals].map(({ leaseMs }) => leaseMs)),
     };
   });
 }
 
-/** No seq at or below one that was acked. @see CLAIM-2 */
+/** No seq at or below one that was acked. A claim with nothing acked before it shows nothing. @see CLAIM-2 */
 function neverBack({ ops }: History): Outcome[] {
   return ops.flatMap((claim) => {
     if (claim.kind !== 'claim' || claim.outcome !== 'granted') return [];
-    const acked = ops.find(
-      (op) => op.kind === 'ack' && op.outcome === 'advanced' && op.t1 < claim.t0 && op.seq >= claim.seq,
-    );
-    const want = `a seq above ${acked?.kind === 'ack' ? acked.seq : 'what was acked'}`;
+    const [highest] = ops
+      .filter((op) => op.kind === 'ack')
+      .filter((op) => op.outcome === 'advanced' && op.t1 < claim.t0)
+      .sort((a, b) => b.seq - a.seq);
+    if (highest === undefined) return [];
     return [
-      outcome('CLAIM-2', acked === undefined, want, `seq ${claim.seq}`, ...(acked ? [acked] : []), claim),
+      outcome(
+        'CLAIM-2',
+        claim.seq > highest.seq,
+        `a seq above ${highest.seq}, which was acked`,
+        highest,
+        claim,
+      ),
     ];
   });
 }
@@ -83,49 +97,54 @@ function oneAtATime(history: History): Outcome[] {
       if (ended || gone) continue;
       const rule = a.op.seq === b.op.seq ? 'CLAIM-7' : 'CLAIM-3';
       const want = `no other claim while ${a.op.claimId} of seq ${a.op.seq} is live`;
-      outcomes.push(outcome(rule, false, want, `${b.op.claimId} of seq ${b.op.seq}`, a.op, b.op));
+      outcomes.push(outcome(rule, false, want, a.op, b.op));
     }
   }
-  const rules = told.length > 1 && outcomes.length === 0 ? ['CLAIM-3', 'CLAIM-7'] : [];
-  return [...outcomes, ...rules.map((rule) => outcome(rule, true, 'one live claim at a time', ''))];
+  if (outcomes.length > 0) return outcomes;
+  // A live claim that was asked for again could have been granted anew.
+  const again = ops.find(
+    (op) => op.kind === 'claim' && op.outcome === 'granted' && !told.some((first) => first.op === op),
+  );
+  return again === undefined
+    ? []
+    : ['CLAIM-3', 'CLAIM-7'].map((rule) => outcome(rule, true, 'one live claim at a time', again));
 }
 
 /** Claims are granted in the order of seq. @see CLAIM-6 */
 function inOrder(history: History): Outcome[] {
   const { handle, log } = history;
   const told = toldOf(history);
-  return told.map(({ op: later }) => {
-    const jump = told.find(({ op }) => {
-      const message = log.get(later.seq);
-      return (
-        op.t1 < later.t0 &&
+  return told.flatMap(({ op: later }) => {
+    const before = told.filter(({ op }) => op.t1 < later.t0);
+    const message = log.get(later.seq);
+    if (before.length === 0 || message === undefined) return [];
+    const jump = before.find(
+      ({ op, makers, from }) =>
         op.seq > later.seq &&
-        message !== undefined &&
-        message.since < op.t0 &&
-        !isPassedOver(handle, op, message)
-      );
-    });
+        message.since < from &&
+        !makers.some((maker) => isPassedOver(handle, maker, message)),
+    );
     const want = `seq ${later.seq} before ${jump?.op.seq ?? 'any above it'}`;
-    return outcome('CLAIM-6', jump === undefined, want, 'it after', ...(jump ? [jump.op] : []), later);
+    return [outcome('CLAIM-6', jump === undefined, want, ...(jump ? [jump.op] : []), later)];
   });
 }
 
-/** Who was told that nothing is left has been granted everything. @see CLAIM-1 */
+/** Who was told that nothing is left has been granted everything that was due. @see CLAIM-1 */
 function nothingLost({ handle, ops, log }: History): Outcome[] {
   const claims = ops.filter((op) => op.kind === 'claim');
   return claims.flatMap((empty) => {
     if (empty.outcome !== 'empty') return [];
-    const lost = log.messages.find(
+    const due = log.messages.filter(
       (message) =>
         message.since < empty.t0 &&
         !log.mayBeGone(message, empty.t1) &&
-        !claims.some((claim) => isPassedOver(handle, claim, message)) &&
-        !claims.some(
-          (claim) => claim.outcome === 'granted' && claim.seq === message.seq && claim.t0 < empty.t1,
-        ),
+        !claims.some((claim) => isPassedOver(handle, claim, message)),
     );
+    const isGranted = ({ seq }: Known) =>
+      claims.some((claim) => claim.outcome === 'granted' && claim.seq === seq && claim.t0 < empty.t1);
+    const lost = due.find((message) => !isGranted(message));
     const want = `seq ${lost?.seq ?? 'of every message'} to be granted before the room is empty`;
-    return [outcome('CLAIM-1', lost === undefined, want, 'it was not', empty)];
+    return due.length === 0 ? [] : [outcome('CLAIM-1', lost === undefined, want, empty)];
   });
 }
 

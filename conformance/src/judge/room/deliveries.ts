@@ -1,7 +1,10 @@
 /** What each delivered message of a room is: one that was posted, as it was posted, the same everywhere. */
 import type { Post } from './history.ts';
-import type { Room } from './known.ts';
+import type { Room } from './room.ts';
 import type { Value } from '../../trace/value.ts';
+
+/** Of a value that differs, this much is shown. */
+const SHOWN_CHARS = 160;
 
 const SIGNATURE_FIELDS = [
   'sender_handle',
@@ -11,27 +14,22 @@ const SIGNATURE_FIELDS = [
   'sender_sig2',
   'signed_only',
 ] as const;
-const FIELDS = [
-  'id',
-  'sender',
-  'sender_verified',
-  'ciphertext',
-  'nonce',
-  'ts',
-  'ttl_ms',
-  'reply_to',
-  'ext',
-  ...SIGNATURE_FIELDS,
-] as const;
+/** The fields of a message that every transport delivers alike, but for those of level hardened. @see READ-6 */
+const FIELDS = ['id', 'sender', 'sender_verified', 'ciphertext', 'nonce', 'ts', 'reply_to'] as const;
 
-function fingerprint(message: Value): string {
-  return JSON.stringify(FIELDS.map((field) => message.get(field).raw ?? null));
+/** The values that READ-6 compares. Relays may add fields, on some transports only. @see MSG-8 MSG-18 SIGN-5 */
+function comparedIn(message: Value, hardened: boolean): Record<string, unknown> {
+  const signed = message.get('sender_verified').raw === true;
+  const fields = [...FIELDS, ...(hardened ? ['ext'] : []), ...(hardened && signed ? SIGNATURE_FIELDS : [])];
+  const values = fields.map((field) => [field, message.get(field).raw ?? null]);
+  // A message without a time to live may say so by 0 or by nothing.
+  return { ...Object.fromEntries(values), ttl_ms: message.get('ttl_ms').raw || null };
 }
 
 export function judgeDeliveries(room: Room): void {
   const byNonce = new Map<string, Post[]>();
   for (const post of room.posts) byNonce.set(post.nonce, [...(byNonce.get(post.nonce) ?? []), post]);
-  const prints = new Map<number, { print: string; key: string }>();
+  const first = new Map<number, { values: Record<string, unknown>; key: string }>();
   for (const { message, key } of room.delivered()) {
     const seq = message.get('seq').number;
     const nonce = message.get('nonce').string;
@@ -70,8 +68,9 @@ export function judgeDeliveries(room: Room): void {
           key,
         );
     } else {
-      room.judge('MSG-21', true, 'nothing of a refused post', '');
-      room.judge('ROOM-4', true, 'only messages of this room', '');
+      if (room.posts.some((post) => post.outcome === 'refused' && post.t1 < origin.t0))
+        room.judge('MSG-21', true, 'nothing of a refused post', '', key);
+      if (room.hasNeighbours) room.judge('ROOM-4', true, 'only messages of this room', '', key);
       const wrong = altered(message, origin, ciphertext);
       room.judge(
         'MSG-2',
@@ -91,18 +90,23 @@ export function judgeDeliveries(room: Room): void {
           key,
         );
     }
-    const print = fingerprint(message);
-    const before = prints.get(seq);
-    if (before === undefined) prints.set(seq, { print, key });
-    else
-      room.judge(
-        'READ-6',
-        before.print === print,
-        `seq ${seq} as it was delivered before: ${before.print.slice(0, 160)}`,
-        print.slice(0, 160),
-        before.key,
-        key,
-      );
+    const values = comparedIn(message, room.hardened);
+    const before = first.get(seq);
+    if (before === undefined) {
+      first.set(seq, { values, key });
+      continue;
+    }
+    const other = Object.keys({ ...before.values, ...values }).find((f) => values[f] !== before.values[f]);
+    const told = (of: Record<string, unknown>) =>
+      `${other ?? ''} ${JSON.stringify(of[other ?? ''] ?? null).slice(0, SHOWN_CHARS)}`;
+    room.judge(
+      'READ-6',
+      other === undefined,
+      other === undefined ? 'the values of before' : `seq ${seq} with ${told(before.values)}, as before`,
+      told(values),
+      before.key,
+      key,
+    );
   }
 }
 

@@ -1,131 +1,79 @@
-/** What is known of a room at any time: what certainly was there, and what may have been gone. */
-import { ROOM_GONE_MS } from '@bot2bot/schemas';
-import type { Post, Read, RoomHistory, StreamSeen } from './history.ts';
-import type { Outcome } from '../../script/script.ts';
+/** What is known of messages on two clocks: bounds of what certainly was, and of what may have been. */
 import type { Value } from '../../trace/value.ts';
 import type { RelayRun } from '../../trace/records.ts';
 
+/** Two clocks that round to a millisecond, and drift for as long as a lease. */
+export const CLOCK_MS = 5;
 /** At compat a relay may deliver an expired message for this long (MSG-9). */
-const TTL_GRACE_MS = 5_000;
+export const TTL_GRACE_MS = 5_000;
 
-/** A message that was accepted or delivered, under its seq. */
+/** A message that was accepted or delivered. */
 export interface Known {
   readonly seq: number;
-  /** The post that made it; absent when only its delivery was seen. */
-  readonly post?: Post;
+  readonly id: string;
+  /** As it was posted, where that is known; as it was delivered otherwise. */
+  readonly body: Value;
+  readonly sender: string;
+  /** The handle that signed it; empty for none. */
+  readonly signer: string;
   /** When it certainly existed, and when it cannot have existed before. */
   readonly since: number;
   readonly notBefore: number;
-  readonly ttl: number;
+  /** 0: does not expire. */
+  readonly ttlMs: number;
 }
 
-/** One room in one case. */
-export class Room implements RoomHistory {
-  readonly outcomes: Outcome[] = [];
-  readonly posts: readonly Post[];
-  readonly reads: readonly Read[];
-  readonly streams: readonly StreamSeen[];
-  readonly run: RelayRun;
-  readonly hardened: boolean;
-  /** Whether a nonce was posted to another room. */
-  readonly elsewhere: (nonce: string) => boolean;
-  readonly known: ReadonlyMap<number, Known>;
+/** The messages of a room, and whether each may or must be gone by some time. */
+export class RoomLog {
+  readonly #run: RelayRun;
   readonly #known = new Map<number, Known>();
+  #sorted: Known[] | null = null;
 
-  constructor(run: RelayRun, history: RoomHistory, elsewhere: (nonce: string) => boolean) {
-    this.posts = history.posts;
-    this.reads = history.reads;
-    this.streams = history.streams;
-    this.run = run;
-    this.hardened = run.target.level === 'hardened';
-    this.elsewhere = elsewhere;
-    this.known = this.#known;
-    this.#learn();
+  constructor(run: RelayRun) {
+    this.#run = run;
   }
 
-  judge(rule: string, ok: boolean, want: string, got: string, ...evidence: string[]): void {
-    this.outcomes.push({ rule, ok, want, got: ok ? '' : got, evidence });
-  }
-
-  /** Whether it may have left the buffer by `at`: expired, or the room gone. */
-  mayBeGone(known: Known, at: number): boolean {
-    const { buffer_messages: most } = this.run.target.limits;
-    const { room_idle_ms: idle, retention_ms: retention } = this.run.target.timings;
-    if (this.mayExpire(known, at)) return true;
-    if (at >= known.notBefore + Math.min(retention, idle)) return true;
-    return this.#known.size >= most || this.posts.length >= most;
-  }
-
-  /** Whether it must not be delivered by a read that began at `at`. */
-  mustBeGone(known: Known, at: number): boolean {
-    const grace = this.hardened ? 0 : TTL_GRACE_MS;
-    return known.ttl > 0 && at > known.since + known.ttl + grace;
-  }
-
-  mayExpire(known: Known, at: number): boolean {
-    return known.ttl > 0 && at >= known.notBefore + known.ttl;
-  }
-
-  /** Whether the case left the room alone for long enough that it may have been made anew. */
-  mayBeAnother(at: number): boolean {
-    const { room_idle_ms: idle } = this.run.target.timings;
-    const first = Math.min(
-      ...this.posts.map((post) => post.t0),
-      ...this.streams.map((stream) => stream.open.t0),
+  /** Learn of a message, or that it was there earlier than was known. */
+  see(message: Known): void {
+    const before = this.#known.get(message.seq);
+    this.#sorted = null;
+    this.#known.set(
+      message.seq,
+      before === undefined
+        ? message
+        : {
+            ...before,
+            signer: before.signer || message.signer,
+            since: Math.min(before.since, message.since),
+            notBefore: Math.max(before.notBefore, message.notBefore),
+          },
     );
-    return at - first >= Math.min(idle, ROOM_GONE_MS);
   }
 
-  /** Seqs that a read must deliver: certain before it began, and certain to be there still when it was answered. */
-  due(after: number, began: number, ended: number): Known[] {
-    return [...this.#known.values()]
-      .filter((known) => known.seq > after && known.since < began && !this.mayBeGone(known, ended))
-      .sort((a, b) => a.seq - b.seq);
+  /** In the order of seq. */
+  get messages(): readonly Known[] {
+    return (this.#sorted ??= [...this.#known.values()].sort((a, b) => a.seq - b.seq));
   }
 
-  /** Build the log from answers and deliveries. */
-  #learn(): void {
-    for (const post of this.posts) {
-      if (post.outcome !== 'accepted' || Number.isNaN(post.seq)) continue;
-      const before = this.#known.get(post.seq);
-      const others = before?.post === undefined ? [] : [before.post.key];
-      this.judge(
-        'MSG-3',
-        before === undefined,
-        'a seq of its own for each accepted message',
-        `two posts were answered seq ${post.seq}`,
-        post.key,
-        ...others,
-      );
-      const ttl = post.body.get('ttl_ms').number;
-      this.#known.set(post.seq, {
-        seq: post.seq,
-        post,
-        since: post.t1,
-        notBefore: post.t0,
-        ttl: ttl > 0 ? ttl : 0,
-      });
-    }
-    // A post without an answer may have happened: its message is known once someone saw it.
-    const unanswered = new Map(this.posts.filter((p) => p.outcome === 'unknown').map((p) => [p.nonce, p]));
-    for (const { message, at } of this.delivered()) {
-      const seq = message.get('seq').number;
-      const post = unanswered.get(message.get('nonce').string);
-      if (post === undefined || this.#known.has(seq)) continue;
-      const ttl = post.body.get('ttl_ms').number;
-      this.#known.set(seq, { seq, post, since: at, notBefore: post.t0, ttl: ttl > 0 ? ttl : 0 });
-    }
+  get(seq: number): Known | undefined {
+    return this.#known.get(seq);
   }
 
-  *delivered(): Generator<{ message: Value; at: number; key: string }> {
-    for (const read of this.reads) {
-      if (read.kind === 'stream') continue;
-      for (const message of read.messages) yield { message, at: read.t1, key: read.key };
-    }
-    for (const stream of this.streams) {
-      for (const frame of stream.frames) {
-        if (frame.type === 'message') yield { message: frame.json, at: frame.at, key: stream.open.key };
-      }
-    }
+  /** Whether it may have expired or been evicted by `at`. */
+  mayBeGone({ seq, ttlMs, notBefore }: Known, at: number): boolean {
+    const { retention_ms: retention } = this.#run.target.timings;
+    if (ttlMs > 0 && at >= notBefore + ttlMs - CLOCK_MS) return true;
+    if (at >= notBefore + retention - CLOCK_MS) return true;
+    const { buffer_messages: most } = this.#run.target.limits;
+    if (this.#known.size <= most) return false;
+    let above = 0;
+    for (const other of this.#known.values()) if (other.seq > seq && other.notBefore <= at) above++;
+    return above >= most;
+  }
+
+  /** Whether it must have expired by `at`. */
+  mustBeGone({ ttlMs, since }: Known, at: number): boolean {
+    const grace = this.#run.target.level === 'hardened' ? 0 : TTL_GRACE_MS;
+    return ttlMs > 0 && at > since + ttlMs + CLOCK_MS + grace;
   }
 }

@@ -10,7 +10,7 @@ import { judgeDeliveries } from './deliveries.ts';
 import { historiesOf } from './history.ts';
 import { judgeRead } from './reads.ts';
 import { judgeEpochs, judgeStream } from './streams.ts';
-import { Room } from './known.ts';
+import { Room } from './room.ts';
 import type { Outcome } from '../../script/script.ts';
 import type { RelayCase, RelayRun } from '../../trace/records.ts';
 
@@ -54,7 +54,8 @@ export function judgeRooms(run: RelayRun, trace: RelayCase): Outcome[] {
   );
   return [...histories].flatMap(([id, history]) => {
     const elsewhere = (nonce: string) => [...nonces].some(([other, set]) => other !== id && set.has(nonce));
-    const room = new Room(run, history, elsewhere);
+    const hasNeighbours = [...nonces].some(([other, set]) => other !== id && set.size > 0);
+    const room = new Room(run, history, { elsewhere, hasNeighbours });
     judgeAnswers(room);
     judgeDeliveries(room);
     for (const read of room.reads) judgeRead(room, read);

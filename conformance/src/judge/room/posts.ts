@@ -1,6 +1,6 @@
 /** What the answers to a room's posts say of each other. */
 import type { Post } from './history.ts';
-import type { Room } from './known.ts';
+import type { Room } from './room.ts';
 
 export function judgeAnswers(room: Room): void {
   const accepted = room.posts.filter((post) => post.outcome === 'accepted').sort((a, b) => a.t0 - b.t0);
@@ -42,7 +42,7 @@ function idempotence(room: Room): void {
     const first = posts.filter((post) => post.outcome === 'accepted').sort((a, b) => a.t1 - b.t1)[0];
     if (first === undefined) continue;
     for (const post of posts) {
-      if (post === first || post.t0 < first.t1 || post.outcome === 'unknown') continue;
+      if (post === first || post.t0 <= first.t1 || post.outcome === 'unknown') continue;
       if (post.t1 - first.t0 >= remembered) continue;
       const same = post.body.get('ciphertext').string === first.body.get('ciphertext').string;
       const identical = JSON.stringify(post.body.raw) === JSON.stringify(first.body.raw);

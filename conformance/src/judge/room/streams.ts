@@ -2,7 +2,7 @@
 import { queryOf } from '../../trace/operations.ts';
 import { numberIn, type StreamSeen } from './history.ts';
 import { judgeRead } from './reads.ts';
-import type { Known, Room } from './known.ts';
+import type { Known, Room } from './room.ts';
 import type { Frame } from '../../trace/frames.ts';
 
 /** A stream may lag this far behind an answer before a message counts as missing, in ms. */
@@ -14,14 +14,16 @@ export function judgeStream(room: Room, stream: StreamSeen): void {
   const types = frames.map((frame) => frame.type);
   const readyAt = types.indexOf('ready');
   const early = types.slice(0, readyAt < 0 ? types.length : readyAt).find((type) => type !== 'message');
-  room.judge(
-    'STREAM-2',
-    early === undefined,
-    'only buffered messages before ready',
-    `a ${early ?? ''} frame`,
-    key,
-  );
-  room.judge('STREAM-2', types.filter((type) => type === 'ready').length <= 1, 'one ready', 'several', key);
+  if (readyAt >= 0 || early !== undefined)
+    room.judge(
+      'STREAM-2',
+      early === undefined,
+      'only buffered messages before ready',
+      `a ${early ?? ''} frame`,
+      key,
+    );
+  if (readyAt >= 0)
+    room.judge('STREAM-2', types.filter((type) => type === 'ready').length <= 1, 'one ready', 'several', key);
   const ready = frames[readyAt];
   if (ready === undefined) return;
   const query = queryOf(open.path);
@@ -63,13 +65,14 @@ function judgeFloor(
   const most = Math.max(after, 0, ...replay);
   room.judge('STREAM-5', floor <= most, `last_seq of at most ${most}`, `${floor}`, key);
   const below = live.find((frame) => frame.json.get('seq').number <= floor);
-  room.judge(
-    'STREAM-5',
-    below === undefined,
-    `only messages above ${floor} after ready`,
-    `seq ${below?.json.get('seq').number ?? ''}`,
-    key,
-  );
+  if (live.length > 0)
+    room.judge(
+      'STREAM-5',
+      below === undefined,
+      `only messages above ${floor} after ready`,
+      `seq ${below?.json.get('seq').number ?? ''}`,
+      key,
+    );
 }
 
 function judgeLive(
@@ -83,13 +86,14 @@ function judgeLive(
   const { key } = stream.open;
   const seqs = [...replay, ...live.map((frame) => frame.json.get('seq').number)];
   const disorder = seqs.findIndex((seq, i) => i > 0 && !(seq > (seqs[i - 1] ?? NaN)));
-  room.judge(
-    'STREAM-3',
-    disorder < 0,
-    'each message once, in the order of seq',
-    `seq ${seqs[disorder] ?? ''} after ${seqs[disorder - 1] ?? ''}`,
-    key,
-  );
+  if (seqs.length > 1)
+    room.judge(
+      'STREAM-3',
+      disorder < 0,
+      'each message once, in the order of seq',
+      `seq ${seqs[disorder] ?? ''} after ${seqs[disorder - 1] ?? ''}`,
+      key,
+    );
   const seen = new Set(seqs);
   const newest = seqs.at(-1) ?? 0;
   const until = stream.close?.at ?? stream.last;
@@ -100,7 +104,9 @@ function judgeLive(
       known.since >= ready.at &&
       !room.mayExpire(known, Math.min(until, known.since + LIVE_MS)),
   );
+  const isDue = [...room.known.values()].some((known) => known.since >= ready.at && known.seq > after);
   const judge = (lost: Known | undefined, late?: true) => {
+    if (!isDue) return;
     const want = `seq ${lost?.seq ?? ''}, accepted while the stream was open`;
     const evidence = [lost?.post?.key ?? key, key];
     const [ok, got] = lost === undefined ? [true, ''] : [false, 'a stream without it'];
@@ -144,7 +150,7 @@ export function judgeEpochs(room: Room): void {
     }),
   ].filter(({ epoch }) => epoch !== '');
   const [first] = seen.sort((a, b) => a.at - b.at);
-  for (const { epoch, at, key } of seen) {
+  for (const { epoch, at, key } of seen.slice(1)) {
     if (first === undefined || room.mayBeAnother(at)) return;
     room.judge('READ-11', epoch === first.epoch, `the epoch ${first.epoch}`, epoch, first.key, key);
   }

@@ -1,0 +1,139 @@
+/** What is known of a room at any time: what certainly was there, and what may have been gone. */
+import type { Post, Read, RoomHistory, StreamSeen } from './history.ts';
+import type { Outcome } from '../../script/script.ts';
+import type { Value } from '../../trace/value.ts';
+import { CLOCK_MS, TTL_GRACE_MS } from './known.ts';
+import type { RelayRun } from '../../trace/records.ts';
+
+/** A room is gone this long after its last activity at the latest (ROOM-7). */
+const ROOM_GONE_MS = 60_000;
+
+/** A message that was accepted or delivered, under its seq. */
+export interface Known {
+  readonly seq: number;
+  /** The post that made it; absent when only its delivery was seen. */
+  readonly post?: Post;
+  /** When it certainly existed, and when it cannot have existed before. */
+  readonly since: number;
+  readonly notBefore: number;
+  readonly ttl: number;
+}
+
+/** One room in one case. */
+export class Room implements RoomHistory {
+  readonly outcomes: Outcome[] = [];
+  readonly posts: readonly Post[];
+  readonly reads: readonly Read[];
+  readonly streams: readonly StreamSeen[];
+  readonly run: RelayRun;
+  readonly hardened: boolean;
+  /** Whether a nonce was posted to another room. */
+  readonly elsewhere: (nonce: string) => boolean;
+  /** Whether the case posted to other rooms too. */
+  readonly hasNeighbours: boolean;
+  readonly known: ReadonlyMap<number, Known>;
+  readonly #known = new Map<number, Known>();
+
+  constructor(
+    run: RelayRun,
+    history: RoomHistory,
+    others: { elsewhere: (nonce: string) => boolean; hasNeighbours: boolean },
+  ) {
+    this.posts = history.posts;
+    this.reads = history.reads;
+    this.streams = history.streams;
+    this.run = run;
+    this.hardened = run.target.level === 'hardened';
+    this.elsewhere = others.elsewhere;
+    this.hasNeighbours = others.hasNeighbours;
+    this.known = this.#known;
+    this.#learn();
+  }
+
+  judge(rule: string, ok: boolean, want: string, got: string, ...evidence: string[]): void {
+    this.outcomes.push({ rule, ok, want, got: ok ? '' : got, evidence });
+  }
+
+  /** Whether it may have left the buffer by `at`: expired, or the room gone. */
+  mayBeGone(known: Known, at: number): boolean {
+    const { buffer_messages: most } = this.run.target.limits;
+    const { room_idle_ms: idle, retention_ms: retention } = this.run.target.timings;
+    if (this.mayExpire(known, at)) return true;
+    if (at >= known.notBefore + Math.min(retention, idle) - CLOCK_MS) return true;
+    return this.#known.size >= most || this.posts.length >= most;
+  }
+
+  /** Whether it must not be delivered by a read that began at `at`. */
+  mustBeGone(known: Known, at: number): boolean {
+    const grace = this.hardened ? 0 : TTL_GRACE_MS;
+    return known.ttl > 0 && at > known.since + known.ttl + CLOCK_MS + grace;
+  }
+
+  mayExpire(known: Known, at: number): boolean {
+    return known.ttl > 0 && at >= known.notBefore + known.ttl - CLOCK_MS;
+  }
+
+  /** Whether the case left the room alone for long enough that it, or a message, may be gone. */
+  mayBeAnother(at: number): boolean {
+    const { room_idle_ms: idle, retention_ms: retention } = this.run.target.timings;
+    const first = Math.min(
+      ...this.posts.map((post) => post.t0),
+      ...this.streams.map((stream) => stream.open.t0),
+    );
+    return at - first >= Math.min(idle, retention, ROOM_GONE_MS) - CLOCK_MS;
+  }
+
+  /** Seqs that a read must deliver: certain before it began, and certain to be there still when it was answered. */
+  due(after: number, began: number, ended: number): Known[] {
+    return [...this.#known.values()]
+      .filter((known) => known.seq > after && known.since < began && !this.mayBeGone(known, ended))
+      .sort((a, b) => a.seq - b.seq);
+  }
+
+  /** Build the log from answers and deliveries. */
+  #learn(): void {
+    for (const post of this.posts) {
+      if (post.outcome !== 'accepted' || Number.isNaN(post.seq)) continue;
+      const before = this.#known.get(post.seq);
+      const others = before?.post === undefined ? [] : [before.post.key];
+      if (this.#known.size > 0)
+        this.judge(
+          'MSG-3',
+          before === undefined,
+          'a seq of its own for each accepted message',
+          `two posts were answered seq ${post.seq}`,
+          post.key,
+          ...others,
+        );
+      const ttl = post.body.get('ttl_ms').number;
+      this.#known.set(post.seq, {
+        seq: post.seq,
+        post,
+        since: post.t1,
+        notBefore: post.t0,
+        ttl: ttl > 0 ? ttl : 0,
+      });
+    }
+    // A post without an answer may have happened: its message is known once someone saw it.
+    const unanswered = new Map(this.posts.filter((p) => p.outcome === 'unknown').map((p) => [p.nonce, p]));
+    for (const { message, at } of this.delivered()) {
+      const seq = message.get('seq').number;
+      const post = unanswered.get(message.get('nonce').string);
+      if (post === undefined || this.#known.has(seq)) continue;
+      const ttl = post.body.get('ttl_ms').number;
+      this.#known.set(seq, { seq, post, since: at, notBefore: post.t0, ttl: ttl > 0 ? ttl : 0 });
+    }
+  }
+
+  *delivered(): Generator<{ message: Value; at: number; key: string }> {
+    for (const read of this.reads) {
+      if (read.kind === 'stream') continue;
+      for (const message of read.messages) yield { message, at: read.t1, key: read.key };
+    }
+    for (const stream of this.streams) {
+      for (const frame of stream.frames) {
+        if (frame.type === 'message') yield { message: frame.json, at: frame.at, key: stream.open.key };
+      }
+    }
+  }
+}

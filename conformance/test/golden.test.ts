@@ -1,0 +1,50 @@
+/**
+ * Small traces made by hand, and what the models say of them. A trace is as the suite writes it, but that its first
+ * line names only those facts of the target that matter. Its verdicts stand beside it, one a line:
+ *
+ *   pass RULE                    the trace put the rule to the test, and it held
+ *   fail RULE keys: required     it did not, as these records show
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { judgeClaims } from '../src/judge/claims/promises.ts';
+import { judgeRooms } from '../src/judge/room/model.ts';
+import type { Outcome } from '../src/script/script.ts';
+import { parseTrace } from '../src/trace/parse.ts';
+import type { RelayTrace } from '../src/trace/records.ts';
+import { runRecord } from './claim-service.ts';
+
+const folder = join(import.meta.dirname, 'golden');
+const names = readdirSync(folder).filter((name) => name.endsWith('.ndjson'));
+
+function outcomesOf(name: string): Outcome[] {
+  const { run: given, cases } = parseTrace(readFileSync(join(folder, name), 'utf8')) as RelayTrace;
+  const { target } = runRecord();
+  const { level, limits, timings } = given.target;
+  const run = {
+    ...runRecord(level),
+    target: {
+      ...target,
+      level,
+      limits: { ...target.limits, ...limits },
+      timings: { ...target.timings, ...timings },
+    },
+  };
+  return cases.flatMap((trace) => [...judgeRooms(run, trace), ...judgeClaims(run, trace)]);
+}
+
+function verdictsOf(outcomes: readonly Outcome[]): string {
+  const lines = outcomes.map(({ rule, ok, want, evidence }) =>
+    ok ? `pass ${rule}\n` : `fail ${rule} ${evidence.join()}: ${want}\n`,
+  );
+  return [...new Set(lines)].sort().join('');
+}
+
+describe('traces made by hand', () => {
+  it.each(names)('%s', (name) => {
+    const outcomes = outcomesOf(name);
+    expect(outcomes.some(({ ok }) => !ok)).toBe(name.startsWith('reject-'));
+    expect(verdictsOf(outcomes)).toBe(readFileSync(join(folder, name.replace('.ndjson', '.txt')), 'utf8'));
+  });
+});
