@@ -27,6 +27,7 @@ const COLOURS: Readonly<Record<Mark, 'green' | 'red' | 'yellow' | 'gray'>> = {
 
 const OUTCOMES = {
   conformant: 'green',
+  partial: 'green',
   'as-baseline': 'yellow',
   violation: 'red',
   'stale-baseline': 'red',
