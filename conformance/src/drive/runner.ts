@@ -32,7 +32,7 @@ const SHRINK_MS = 10_000;
  * For how long a target may keep a run going with which several cases did not go well, in ms; and what each random
  * program adds. A sound target is never hurried, however slow.
  */
-const BUDGET_MS = { usual: 120_000, cert: 900_000, program: 1_000 } as const;
+const BUDGET_MS = { usual: 120_000, cert: 240_000, program: 1_000 } as const;
 const ILL_CASES = 3;
 /** The share of it for the first attempts; the rest is for what must be late again to count. */
 const FIRST_SHARE = 0.7;
@@ -274,8 +274,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     if (source === undefined || this.#shrunk.some((known) => known.rule === rule)) return;
     const deadline = performance.now() + SHRINK_MS;
     let [best, tries] = [job.program, 0];
-    const isOver = () =>
-      tries >= SHRINK_TRIES || performance.now() > deadline || this.#part.aborted;
+    const isOver = () => tries >= SHRINK_TRIES || performance.now() > deadline || this.#part.aborted;
     const next = async (): Promise<unknown> => {
       for (const candidate of source.smaller(best as never)) {
         if (isOver()) return undefined;
