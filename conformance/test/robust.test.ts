@@ -1,10 +1,11 @@
 /** What a target, a terminal or a person can do to a run: each ends it in time, with a true verdict, and leaves nothing. */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROTOCOL } from '@bot2bot/schemas';
 import { describe, expect, it } from 'vitest';
 import { judge, makeReport, probe, RELAY, RELAY_PRESENTER, relayDriver, Runner } from '../src/index.ts';
 import { Wire } from '../src/drive/wire.ts';
@@ -102,7 +103,7 @@ describe('a request on a connection that the server closed while it was idle', (
 
 /** A relay's answers to a probe, and to what comes after them `then`. */
 function ill(then: (req: IncomingMessage, res: ServerResponse) => void): Server {
-  const about = JSON.stringify({ protocol: 'bot2bot', level: 'hardened', profiles: ['rooms'] });
+  const about = JSON.stringify({ protocol: PROTOCOL, level: 'hardened', profiles: ['rooms'] });
   return createServer((req, res) => {
     res.on('error', () => undefined);
     if (req.url === '/.well-known/bot2bot')
@@ -245,10 +246,10 @@ describe('the command line', () => {
   );
 
   it('an exception that nobody caught is a fault of the suite: exit 5', async () => {
-    const { code, err } = await sh(
-      `NODE_OPTIONS='--import data:text/javascript,setTimeout(()=>Promise.reject(new(Error)(/surprise/)),600)' exec node ${bin} server --cmd "sleep 30"`,
-    );
-    expect(err).toContain('a fault of the suite itself: Error: /surprise/');
+    const file = join(mkdtempSync(join(tmpdir(), 'bot2bot-fault-')), 'fault.mjs');
+    writeFileSync(file, "setTimeout(() => Promise.reject(new Error('surprise')), 600);");
+    const { code, err } = await sh(`exec node --import ${file} ${bin} server --cmd "sleep 30"`);
+    expect(err).toContain('a fault of the suite itself: Error: surprise');
     expect(code).toBe(5);
   });
 
