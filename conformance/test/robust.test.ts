@@ -1,6 +1,6 @@
 /** What a target, a terminal or a person can do to a run: each ends it in time, with a true verdict, and leaves nothing. */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -153,13 +153,13 @@ const ILL: Record<string, () => Server> = {
 const UNDECIDED: ReadonlySet<string> = new Set(['answers each request after 9.9 s', 'never ends a body']);
 
 describe('a target that is broken beyond a few cases gets its verdict within the budget', () => {
-  const BUDGET_MS = 36_000;
+  const BUDGET_MS = 60_000;
   it.concurrent.for(Object.entries(ILL))('one that %s', async ([name, make], { expect }) => {
     const { url, close } = await listen(make());
     const from = performance.now();
     const { report, runner } = await drive(url, { budgetMs: BUDGET_MS });
     close();
-    expect([name, performance.now() - from < BUDGET_MS * 1.5]).toEqual([name, true]);
+    expect([name, performance.now() - from < BUDGET_MS * 1.4]).toEqual([name, true]);
     expect(UNDECIDED.has(name) ? ['violation', 'incomplete'] : ['violation']).toContain(report.outcome);
     if (report.troubles.some(({ why }) => why === 'the run was ended before it'))
       expect(runner.ended).not.toBe('');
@@ -247,7 +247,14 @@ describe('the command line', () => {
 
   it('an exception that nobody caught is a fault of the suite: exit 5', async () => {
     const file = join(mkdtempSync(join(tmpdir(), 'bot2bot-fault-')), 'fault.mjs');
-    writeFileSync(file, "setTimeout(() => Promise.reject(new Error('surprise')), 600);");
+    writeFileSync(
+      file,
+      `const timer = setInterval(() => {
+        if (process.listenerCount('uncaughtException') === 0) return;
+        clearInterval(timer);
+        Promise.reject(new Error('surprise'));
+      }, 50);`,
+    );
     const { code, err } = await sh(`exec node --import ${file} ${bin} server --cmd "sleep 30"`);
     expect(err).toContain('a fault of the suite itself: Error: surprise');
     expect(code).toBe(5);
@@ -319,8 +326,13 @@ describe('signals leave no process that --cmd started', () => {
     const words = [bin, 'server', '--cmd', command.replaceAll('PIDS', pids), '--report', folder];
     const child = spawn('node', words, { stdio: 'ignore' });
     const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
-    await sleep(4_000);
-    const started = readFileSync(pids, 'utf8').trim().split('\n').map(Number);
+    const started: number[] = [];
+    while (started.length < 2) {
+      await sleep(100);
+      if (existsSync(pids))
+        started.splice(0, 2, ...readFileSync(pids, 'utf8').split('\n', 2).map(Number).filter(Boolean));
+    }
+    await sleep(1_000);
     expect(started.map(lives)).toEqual([true, true]);
     const from = performance.now();
     for (const name of signals) {
