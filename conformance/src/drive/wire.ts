@@ -130,10 +130,9 @@ export class Wire {
    * A request that was sent on a connection with a past, and lost it before one byte of an answer, is therefore sent once
    * more, on a new connection. That holds for every method: a correct relay did not take the lost request, since it
    * answers what it takes. One that took it and closed without an answer shows itself, as the second request is then
-   * answered as a repeat (a nonce that was spent, a duplicate) or posts a second message. New connections for all but GET
-   * were measured too: as fast on loopback, but over TLS each write would take three round trips, beyond the time from
-   * which a case counts as disturbed, and no request would follow a write on its connection, where badly framed answers
-   * show.
+   * answered as a repeat (a nonce that was spent, a duplicate) or posts a second message. With new
+   * connections for all but GET each write would take the round trips of a TLS handshake more, and no request would follow
+   * a write on its connection, where badly framed answers show.
    */
   async http(request: Request, signal?: AbortSignal): Promise<Answer> {
     const started = performance.now();
