@@ -37,7 +37,7 @@ export async function certify(
   given?: { readonly check: string; readonly program: unknown },
 ): Promise<number> {
   return withTarget(flags, signal, async (url) => {
-    const target = await probe(url, flags.level);
+    const target = await probe(url, flags.level, signal);
     if (flags.profile !== undefined && !target.profiles.includes(flags.profile)) {
       process.stderr.write(`${NAME}: the relay does not serve the profile ${flags.profile}\n`);
       return EXIT.violation;
@@ -67,6 +67,7 @@ export async function certify(
     });
     const trace = await runner.run();
     line.clear();
+    if (runner.ended !== '') process.stderr.write(`${NAME}: the run was ended early: ${runner.ended}\n`);
     await new Promise((resolve) => file.end(resolve));
     const { strict, baseline } = flags;
     const made = makeReport(RELAY_PRESENTER, trace, await judge(RELAY, trace), { strict, baseline });

@@ -1,8 +1,27 @@
 /** The command: what it loads depends on what it is asked. */
 import { EXIT } from '../report/report.ts';
-import { Unreachable } from '../script/steps.ts';
+import { Interrupted, Unreachable } from '../script/steps.ts';
 import { SUITE_VERSION } from '../trace/records.ts';
 import { HELP, NAME, read, UsageError } from './flags.ts';
+
+/** A signal that comes this soon after the first is the same one: npm passes Ctrl-C on to a child that the terminal has told already, in ms. */
+const SAME_MS = 100;
+/** For how long what is still open may keep the command from ending, in ms. */
+const LINGER_MS = 1_000;
+
+/** @returns what the first signal aborts, so that the run ends with its report. A second one ends the command at once. */
+function endOnSignal(): AbortSignal {
+  const stop = new AbortController();
+  let first = 0;
+  const end = () => {
+    if (!stop.signal.aborted) {
+      first = performance.now();
+      stop.abort();
+    } else if (performance.now() - first > SAME_MS) process.exit(EXIT.incomplete);
+  };
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, end);
+  return stop.signal;
+}
 
 async function main(): Promise<number> {
   const given = read(process.argv.slice(2));
@@ -10,16 +29,15 @@ async function main(): Promise<number> {
     process.stdout.write(given === 'help' ? HELP : `${SUITE_VERSION}\n`);
     return EXIT.conformant;
   }
-  const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+  const signal = endOnSignal();
   const { verb, operands, flags } = given;
   switch (verb) {
     case 'server':
-      return (await import('./certify.ts')).certify(flags, stop.signal);
+      return (await import('./certify.ts')).certify(flags, signal);
     case 'judge':
       return (await import('./judge.ts')).judgeAgain(operands[0], flags);
     case 'replay':
-      return (await import('./replay.ts')).replay(operands[0], flags, stop.signal);
+      return (await import('./replay.ts')).replay(operands[0], flags, signal);
     case 'list':
       return (await import('./explain.ts')).list();
     case 'explain':
@@ -29,19 +47,30 @@ async function main(): Promise<number> {
   }
 }
 
+/** The faults of the suite itself end here: nothing else tells them from a verdict. The relay that it started goes too. */
+function fault(error: unknown): never {
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`${NAME}: a fault of the suite itself: ${what}\n`);
+  process.exit(EXIT.fault);
+}
+
+process.on('uncaughtException', fault);
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // Nobody reads on, as under `| head -1`, or the terminal is gone: the verdict is what it is.
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') fault(error);
+  });
+}
 try {
   process.exitCode = await main();
 } catch (error) {
   if (error instanceof UsageError) {
     process.stderr.write(`${NAME}: ${error.message}; see ${NAME} --help\n`);
     process.exitCode = EXIT.usage;
-  } else if (error instanceof Unreachable) {
+  } else if (error instanceof Unreachable || error instanceof Interrupted) {
     process.stderr.write(`${NAME}: ${error.message}\n`);
-    process.exitCode = EXIT.unreachable;
-  } else {
-    process.stderr.write(
-      `${NAME}: a fault of the suite itself: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-    process.exitCode = EXIT.fault;
-  }
+    process.exitCode = error instanceof Unreachable ? EXIT.unreachable : EXIT.incomplete;
+  } else fault(error);
 }
+// What a target left open must not keep the command from ending.
+setTimeout(() => process.exit(), LINGER_MS).unref();

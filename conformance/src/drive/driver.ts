@@ -25,8 +25,16 @@ export interface Driver<Facts extends TargetFacts, E extends Event, S extends Sc
   readonly target: Facts;
   /** By the id of the check that is given them. */
   readonly programs: ReadonlyMap<string, Programs>;
-  /** Prepare the target for the cases of a run. @returns what is known of it then. */
-  readonly prepare: (run: RunRecord<Facts>, signal: AbortSignal) => Promise<Facts>;
+  /**
+   * Prepare the target for the cases of a run.
+   * @param end ends the run before its time; says why.
+   * @returns what is known of the target then.
+   */
+  readonly prepare: (
+    run: RunRecord<Facts>,
+    signal: AbortSignal,
+    end: (why: string) => void,
+  ) => Promise<Facts>;
   readonly open: (given: {
     readonly run: RunRecord<Facts>;
     readonly case: string;

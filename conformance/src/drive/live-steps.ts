@@ -11,7 +11,7 @@ import type {
   SendRecord,
 } from '../trace/records.ts';
 import type { Pacer } from './pacer.ts';
-import type { OpenStream, Wire } from './wire.ts';
+import type { OpenStream, StreamEvents, Wire } from './wire.ts';
 
 /** A stream that has sent this many frames in one case is closed: no check needs more, and a relay that repeats itself for ever must not fill the memory. */
 const MAX_FRAMES = 10_000;
@@ -73,7 +73,7 @@ export class LiveSteps implements Steps {
     const release =
       call.parks === undefined ? undefined : await this.#paced(this.#pacer.waiter(this.#signal));
     const t0 = this.#now();
-    const answer = await this.#wire.http(call);
+    const answer = await this.#wire.http(call, this.#signal);
     release?.();
     const record: HttpRecord = {
       t: 'http',
@@ -104,7 +104,7 @@ export class LiveSteps implements Steps {
       else act();
     };
     const t0 = this.#now();
-    const wire = await this.#wire[kind](call, {
+    const events: StreamEvents = {
       frame: (frame) => {
         const at = this.#now();
         heard(() => {
@@ -134,7 +134,8 @@ export class LiveSteps implements Steps {
           live.wake();
         });
       },
-    });
+    };
+    const wire = await this.#wire[kind](call, events, this.#signal);
     const open: OpenRecord = {
       t: 'open',
       case: this.#case,
@@ -202,8 +203,15 @@ export class LiveSteps implements Steps {
           resolve();
         };
         const timer = setTimeout(settle, ms);
+        let isDue = false;
+        // One chunk brings many frames: they are looked at once.
         live.wake = () => {
-          if (log.closed !== null || until(log.frames)) settle();
+          if (isDue) return;
+          isDue = true;
+          queueMicrotask(() => {
+            isDue = false;
+            if (log.closed !== null || until(log.frames)) settle();
+          });
         };
         this.#signal.addEventListener('abort', settle);
         live.wake();

@@ -26,6 +26,29 @@ class Bucket {
   }
 }
 
+/**
+ * Wait until `go` is called.
+ * @param start begins the wait; @returns what takes it back.
+ * @throws {Interrupted} when the signal comes first.
+ */
+async function untilOrAborted(signal: AbortSignal, start: (go: () => void) => () => void): Promise<void> {
+  let takeBack: () => void = () => undefined;
+  let onAbort: () => void = () => undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      onAbort = () => {
+        takeBack();
+        reject(new Interrupted('the case was interrupted'));
+      };
+      takeBack = start(resolve);
+      signal.addEventListener('abort', onAbort);
+      if (signal.aborted) onAbort();
+    });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
 class Slots {
   #free: number;
   readonly #queue: (() => void)[] = [];
@@ -36,7 +59,11 @@ class Slots {
 
   async take(signal: AbortSignal): Promise<() => void> {
     if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#queue.push(resolve));
+    else
+      await untilOrAborted(signal, (go) => {
+        this.#queue.push(go);
+        return () => this.#queue.splice(this.#queue.indexOf(go), 1);
+      });
     let held = true;
     const release = () => {
       if (!held) return;
@@ -76,7 +103,11 @@ export class Pacer {
     if (bucket === undefined && room !== '')
       this.#rooms.set(room, (bucket = new Bucket(this.#limits.room_rate, this.#limits.room_burst)));
     const ms = Math.max(this.#address.take(), bucket?.take() ?? 0);
-    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+    if (ms > 0)
+      await untilOrAborted(signal, (go) => {
+        const timer = setTimeout(go, ms);
+        return () => clearTimeout(timer);
+      });
     if (signal.aborted) throw new Interrupted('the case was interrupted');
   }
 

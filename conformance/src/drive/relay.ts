@@ -14,9 +14,20 @@ import { Wire } from './wire.ts';
 
 const SHARED_AGENTS = 6;
 const REGISTER_MS = 10_000;
+/** Several times what a run with `--cert` is sent. All of it is kept until the report is written. */
+const MAX_RUN_BYTES = 256 << 20;
 
-export function relayDriver(target: RelayFacts): Driver<RelayFacts, RelayEvent, RelayScript> {
-  const wire = new Wire(target.url);
+/** @param maxBytes of bodies and frames that the target may send before the run is ended. */
+export function relayDriver(
+  target: RelayFacts,
+  maxBytes: number = MAX_RUN_BYTES,
+): Driver<RelayFacts, RelayEvent, RelayScript> {
+  let bytes = 0;
+  let end: (why: string) => void = () => undefined;
+  const wire = new Wire(target.url, (count) => {
+    bytes += count;
+    if (bytes > maxBytes) end(`the target sent more than ${Math.round(maxBytes / (1 << 20))} MB`);
+  });
   const pacer = new Pacer(target.limits);
   const claims = target.profiles.includes('claims');
   return {
@@ -27,17 +38,19 @@ export function relayDriver(target: RelayFacts): Driver<RelayFacts, RelayEvent, 
       [HISTORIES_CHECK.id, { of: (seed) => [plansOf(seed)], smaller: smallerPlans }],
     ]),
     /** Register the agents that cases share; fewer when one is refused, and cases make their own. */
-    prepare: async (run, signal) => {
+    prepare: async (run, signal, endRun) => {
+      end = endRun;
       let agents = 0;
       for (; target.profiles.includes('identity') && agents < SHARED_AGENTS; agents++) {
         await pacer.write('', signal);
-        const { status } = await wire.http({
+        const register = {
           method: ROUTES.registerIdentity.method,
           path: pathOf('registerIdentity'),
           headers: { 'Content-Type': 'application/json' },
           body: JSON.stringify(registrationOf(sharedAgent(run, agents))),
           timeoutMs: REGISTER_MS,
-        });
+        };
+        const { status } = await wire.http(register, signal);
         if (status !== 201) break;
       }
       return { ...target, agents };

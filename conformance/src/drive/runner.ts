@@ -28,6 +28,15 @@ const DEADLINE_MS = { quick: 30_000, long: 150_000, solo: 90_000 } as const;
 const LATE_TRIES = 2;
 const SHRINK_TRIES = 40;
 const SHRINK_MS = 10_000;
+/**
+ * For how long a target may keep a run going with which several cases did not go well, in ms; and what each random
+ * program adds. A sound target is never hurried, however slow.
+ */
+const BUDGET_MS = { usual: 130_000, cert: 240_000, program: 1_000 } as const;
+const ILL_CASES = 3;
+/** The share of it for the first attempts; the rest is for what must be late again to count. */
+const FIRST_SHARE = 0.6;
+const BUDGET_POLL_MS = 100;
 
 export interface RunOptions<Facts extends TargetFacts, E extends Event> {
   readonly seed: number;
@@ -39,6 +48,8 @@ export interface RunOptions<Facts extends TargetFacts, E extends Event> {
   /** Run this program of this check instead of all that is due. */
   readonly given?: { readonly check: string; readonly program: unknown };
   readonly signal: AbortSignal;
+  /** For how long a target with which several cases did not go well may keep the run going, in ms. */
+  readonly budgetMs?: number;
   readonly onRecord?: (record: TraceRecord<Facts, E>) => void;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -58,10 +69,18 @@ interface Job<S> {
   readonly program?: unknown;
 }
 
+/** A case that was late, or did not come to its end in time. */
+interface Late<S> {
+  readonly job: Job<S>;
+  /** Rules that were broken by lateness alone. */
+  readonly rules: readonly string[];
+  readonly ms: number;
+}
+
 /** The cases that a run consists of: one of each check that is due, or one of each of its programs. */
 export function jobsOf<Facts extends TargetFacts, E extends Event, S extends Script<Facts>>(
   { subject, target, programs }: Driver<Facts, E, S>,
-  { seed, runs, cert, only, given }: Omit<RunOptions<Facts, E>, 'signal'>,
+  { seed, runs, cert, only, given }: Omit<RunOptions<Facts, E>, 'signal' | 'budgetMs'>,
 ): Job<S>[] {
   if (given !== undefined) {
     const check = subject.checks.find(({ id }) => id === given.check);
@@ -88,16 +107,25 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
   readonly #shrunk: ShrinkRecord[] = [];
   readonly #running = new Set<string>();
   readonly #broken = new Set<string>();
+  /** Rules that are broken beyond doubt: not by lateness, or by lateness that happened again each time. */
+  readonly #proven = new Set<string>();
   /** How often each case was run. */
   readonly #attempts = new Map<string, number>();
   /** What was late, perhaps for want of a core: it gets another chance, alone, at the end. */
-  readonly #late: Job<S>[] = [];
+  readonly #late: Late<S>[] = [];
+  /** Ends the run before its time. */
+  readonly #stop = new AbortController();
+  /** The part of the run that is under way: its end interrupts the cases. */
+  #part: AbortSignal;
+  #ill = 0;
+  #ended = '';
   #done = 0;
   #total = 0;
 
   constructor(driver: Driver<Facts, E, S>, options: RunOptions<Facts, E>) {
     this.#driver = driver;
     this.#options = options;
+    this.#part = options.signal;
     this.#run = {
       t: 'run',
       subject: driver.subject.name,
@@ -112,11 +140,54 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     };
   }
 
+  /** Why the run ended before its time; empty when it did not. */
+  get ended(): string {
+    return this.#ended;
+  }
+
   async run(): Promise<Trace<Facts, E>> {
+    const { cert, runs, budgetMs } = this.#options;
+    const isCert = cert || this.#run.target.outside.length > 0;
+    const budget = budgetMs ?? BUDGET_MS[isCert ? 'cert' : 'usual'] + runs * BUDGET_MS.program;
     const jobs = jobsOf(this.#driver, this.#options);
     this.#total = jobs.length;
-    this.#run = { ...this.#run, target: await this.#driver.prepare(this.#run, this.#options.signal) };
-    this.#options.onRecord?.(this.#run);
+    await this.#within(budget * FIRST_SHARE, async () => {
+      const end = (why: string) => this.#end(why);
+      this.#run = { ...this.#run, target: await this.#driver.prepare(this.#run, this.#part, end) };
+      this.#options.onRecord?.(this.#run);
+      await this.#first(jobs);
+    });
+    await this.#within(budget, () => this.#again());
+    this.#driver.close();
+    return { run: this.#run, cases: this.#cases, shrunk: this.#shrunk };
+  }
+
+  #end(why: string): void {
+    if (this.#ended === '') this.#ended = why;
+    this.#stop.abort();
+  }
+
+  /** Do a part of the run, which is interrupted when its time is over and the target is ill. @param ms since the start. */
+  async #within(ms: number, work: () => Promise<void>): Promise<void> {
+    const over = new AbortController();
+    this.#part = AbortSignal.any([over.signal, this.#stop.signal, this.#options.signal]);
+    // Every case listens to it.
+    setMaxListeners(0, this.#part);
+    const timer = setInterval(() => {
+      const passed = performance.now() - this.#epoch;
+      if (passed < ms || this.#ill < ILL_CASES || this.#part.aborted) return;
+      if (this.#ended === '')
+        this.#ended = `the target kept it going for ${Math.round(passed / 1000)} s, and ${this.#ill} cases did not go well`;
+      over.abort();
+    }, BUDGET_POLL_MS);
+    try {
+      await work();
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async #first(jobs: readonly Job<S>[]): Promise<void> {
     const lane = (name: Check<S>['lane']) => jobs.filter(({ check }) => check.lane === name);
     const long = lane('long').map((job) => this.#drive(job));
     const quick = lane('quick');
@@ -125,33 +196,75 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     });
     await Promise.all([...workers, ...long]);
     for (const job of lane('solo')) await this.#drive(job);
-    for (const job of this.#late) {
-      for (let tries = 0; tries < LATE_TRIES && !this.#options.signal.aborted; tries++) {
-        const { outcomes, trouble } = await this.#case(job);
-        if (trouble === '' && outcomes.every((outcome) => outcome.ok)) break;
+  }
+
+  /** Run what was late again, alone: the quickest first, and only while it can still decide on a rule. */
+  async #again(): Promise<void> {
+    const undecided = ({ rules }: Late<S>) => rules.some((rule) => !this.#proven.has(rule));
+    const order = [...this.#late].sort(
+      (a, b) => Number(b.rules.length > 0) - Number(a.rules.length > 0) || a.ms - b.ms,
+    );
+    for (const late of order) {
+      if (late.rules.length > 0 && !undecided(late)) continue;
+      let always = late.rules;
+      for (let tries = 0; tries < LATE_TRIES && !this.#part.aborted; tries++) {
+        const { outcomes, trouble } = await this.#case(late.job);
+        const failed = outcomes.filter((outcome) => !outcome.ok);
+        always = always.filter((rule) => failed.some((outcome) => outcome.rule === rule));
+        if (tries === LATE_TRIES - 1) for (const rule of always) this.#proven.add(rule);
+        if (trouble === '' && failed.length === 0) break;
       }
     }
-    this.#driver.close();
-    return { run: this.#run, cases: this.#cases, shrunk: this.#shrunk };
   }
 
   /** Run a case; when it breaks something, once more, and in smaller programs. */
   async #drive(job: Job<S>): Promise<void> {
-    const { signal } = this.#options;
-    if (signal.aborted) return;
+    if (this.#part.aborted) {
+      this.#leave(job);
+      return;
+    }
+    const from = performance.now();
     this.#running.add(job.name);
     this.#progress();
     const first = await this.#case(job);
     const failed = first.outcomes.filter((outcome) => !outcome.ok);
     for (const { rule } of failed) this.#broken.add(rule);
     const firm = failed.filter((outcome) => outcome.late !== true);
+    for (const { rule } of firm) this.#proven.add(rule);
+    if (failed.length > 0 || first.trouble !== '') this.#ill++;
     const late = firm.length < failed.length || (first.trouble !== '' && firm.length === 0);
-    if (late) this.#late.push(job);
-    else if (firm.length > 0 && job.check.lane === 'quick' && !signal.aborted) await this.#case(job);
+    if (late) {
+      const rules = failed.flatMap((outcome) => (outcome.late === true ? [outcome.rule] : []));
+      if (rules.length > 0 || !this.#part.aborted)
+        this.#late.push({ job, rules: [...new Set(rules)], ms: performance.now() - from });
+    } else if (firm.length > 0 && job.check.lane === 'quick' && !this.#part.aborted) await this.#case(job);
     if (firm.length > 0 && job.program !== undefined) await this.#shrink(job, firm);
     this.#running.delete(job.name);
     this.#done++;
     this.#progress();
+  }
+
+  /** Keep a case that is not run any more, since the run was ended before it. */
+  #leave({ name, check, program }: Job<S>): void {
+    const at = Math.round(performance.now() - this.#epoch);
+    const start: CaseRecord = {
+      t: 'case',
+      case: name,
+      check: check.id,
+      attempt: 0,
+      at,
+      ...(program === undefined ? {} : { program }),
+    };
+    const end: EndRecord = {
+      t: 'end',
+      case: name,
+      at,
+      outcome: 'interrupted',
+      lag: 0,
+      error: 'the run was ended before it',
+    };
+    for (const record of [start, end]) this.#options.onRecord?.(record);
+    this.#cases.push({ start, end, events: [] });
   }
 
   /** Look for the smallest program that breaks the first of these rules. Its candidates leave no cases in the trace. */
@@ -161,8 +274,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     if (source === undefined || this.#shrunk.some((known) => known.rule === rule)) return;
     const deadline = performance.now() + SHRINK_MS;
     let [best, tries] = [job.program, 0];
-    const isOver = () =>
-      tries >= SHRINK_TRIES || performance.now() > deadline || this.#options.signal.aborted;
+    const isOver = () => tries >= SHRINK_TRIES || performance.now() > deadline || this.#part.aborted;
     const next = async (): Promise<unknown> => {
       for (const candidate of source.smaller(best as never)) {
         if (isOver()) return undefined;
@@ -196,7 +308,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     const events: E[] = [];
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), DEADLINE_MS[check.lane]);
-    const signal = AbortSignal.any([stop.signal, this.#options.signal]);
+    const signal = AbortSignal.any([stop.signal, this.#part]);
     // As many steps at once as a case takes listen to it.
     setMaxListeners(0, signal);
     const now = () => Math.round(performance.now() - this.#epoch);
@@ -231,6 +343,9 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
       outcome = thrown instanceof Interrupted ? 'interrupted' : 'fault';
       error = thrown instanceof Error ? thrown.message : String(thrown);
     }
+    if (outcome === 'interrupted' && stop.signal.aborted)
+      error = `not done within ${DEADLINE_MS[check.lane] / 1000} s`;
+    else if (outcome === 'interrupted' && signal.aborted) error = 'the run was ended during it';
     clearTimeout(timer);
     open.close();
     isOpen = false;

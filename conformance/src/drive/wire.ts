@@ -3,11 +3,16 @@ import http from 'node:http';
 import https from 'node:https';
 import { createParser } from 'eventsource-parser';
 import { WebSocket } from 'ws';
-import type { Request } from '../script/steps.ts';
+import { GIVEN_UP, type Request } from '../script/steps.ts';
 import type { CloseRecord, FrameRecord, HttpRecord, OpenRecord } from '../trace/records.ts';
 
 /** More than any conformant answer holds: 500 messages of 128 KiB, and some. */
 const MAX_BODY_BYTES = 80 << 20;
+/** More than any frame holds: a message of 128 KiB, with all its escapes. */
+const MAX_FRAME_BYTES = 4 << 20;
+/** Of an answer that is given in place of a stream. */
+const MAX_REFUSAL_CHARS = 65_536;
+const REFUSAL_MS = 1_000;
 
 export type Answer = Pick<HttpRecord, 'status' | 'resHeaders' | 'resBody' | 'error'>;
 type Heard = Pick<FrameRecord, 'kind' | 'id' | 'data'>;
@@ -47,15 +52,59 @@ function failure(error: unknown): {
   return { status: 0, resHeaders: {}, resBody: '', error: code };
 }
 
+/** Call `giveUp` when the time is over or the signal comes. @returns what calls it off. */
+function giveUpAfter(
+  ms: number,
+  signal: AbortSignal | undefined,
+  giveUp: (code: string) => void,
+): () => void {
+  const onAbort = () => {
+    release();
+    giveUp(GIVEN_UP);
+  };
+  const timer = setTimeout(() => {
+    release();
+    giveUp('NO_ANSWER');
+  }, ms);
+  const release = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  };
+  signal?.addEventListener('abort', onAbort);
+  if (signal?.aborted === true) queueMicrotask(onAbort);
+  return release;
+}
+
+/** Read an answer that was given in place of a stream: as much of it as is worth showing, for a moment. */
+function refusal(incoming: http.IncomingMessage): Promise<OpenStream['answer']> {
+  return new Promise((resolve) => {
+    let resBody = '';
+    incoming
+      .setEncoding('utf8')
+      .on('data', (text: string) => (resBody = (resBody + text).slice(0, MAX_REFUSAL_CHARS)));
+    const done = () =>
+      resolve({ status: incoming.statusCode ?? 0, resHeaders: flat(incoming.headers), resBody });
+    incoming.on('close', done).on('error', done);
+    setTimeout(() => incoming.destroy(), REFUSAL_MS).unref();
+  });
+}
+
 export class Wire {
+  readonly url: string;
   readonly #base: URL;
   readonly #agent: http.Agent;
+  readonly #onBytes: (count: number) => void;
 
-  /** @param base the relay's base URL; a path in it is kept in front of every path. */
-  constructor(base: string) {
+  /**
+   * @param base the relay's base URL; a path in it is kept in front of every path.
+   * @param onBytes told how many bytes of bodies and frames came.
+   */
+  constructor(base: string, onBytes: (count: number) => void = () => undefined) {
+    this.url = base;
     this.#base = new URL(base);
     const Agent = this.#base.protocol === 'https:' ? https.Agent : http.Agent;
     this.#agent = new Agent({ keepAlive: true, maxSockets: 64 });
+    this.#onBytes = onBytes;
   }
 
   #request(request: Omit<Request, 'timeoutMs'>, agent: http.Agent | false): http.ClientRequest {
@@ -74,30 +123,61 @@ export class Wire {
     });
   }
 
-  http(request: Request): Promise<Answer> {
+  /**
+   * Send a request and read its answer.
+   *
+   * A server may close a connection that is idle at any time, also in the moment in which the next request is on its way.
+   * A request that was sent on a connection with a past, and lost it before one byte of an answer, is therefore sent once
+   * more, on a new connection. That holds for every method: a correct relay did not take the lost request, since it
+   * answers what it takes. One that took it and closed without an answer shows itself, as the second request is then
+   * answered as a repeat (a nonce that was spent, a duplicate) or posts a second message. With new
+   * connections for all but GET each write would take the round trips of a TLS handshake more, and no request would follow
+   * a write on its connection, where badly framed answers show.
+   */
+  async http(request: Request, signal?: AbortSignal): Promise<Answer> {
+    const started = performance.now();
+    const first = await this.#exchange(request, this.#agent, signal);
+    if (!first.lost) return first.answer;
+    const timeoutMs = Math.max(1, request.timeoutMs - (performance.now() - started));
+    return (await this.#exchange({ ...request, timeoutMs }, false, signal)).answer;
+  }
+
+  /** @returns `lost` when a connection with a past ended before any byte of an answer. */
+  #exchange(
+    request: Request,
+    agent: http.Agent | false,
+    signal: AbortSignal | undefined,
+  ): Promise<{ answer: Answer; lost: boolean }> {
     return new Promise((resolve) => {
       let outgoing: http.ClientRequest;
       try {
-        outgoing = this.#request(request, this.#agent);
+        outgoing = this.#request(request, agent);
       } catch (error) {
-        resolve(failure(error));
+        resolve({ answer: failure(error), lost: false });
         return;
       }
-      const timer = setTimeout(
-        () => outgoing.destroy(Object.assign(new Error(), { code: 'NO_ANSWER' })),
-        request.timeoutMs,
-      );
+      /** Bytes that the connection had brought before this request; null until it has one. */
+      let before: number | null = null;
+      outgoing.on('socket', (socket) => (before = socket.bytesRead));
       const settle = (answer: Answer) => {
-        clearTimeout(timer);
-        resolve(answer);
+        release();
+        const closed = answer.error === 'ECONNRESET' || answer.error === 'EPIPE';
+        const silent = before !== null && outgoing.socket?.bytesRead === before;
+        resolve({ answer, lost: closed && silent && outgoing.reusedSocket });
       };
+      const giveUp = (code: string) => {
+        settle(failure(Object.assign(new Error(), { code })));
+        outgoing.destroy();
+      };
+      const release = giveUpAfter(request.timeoutMs, signal, giveUp);
       outgoing.on('error', (error) => settle(failure(error)));
       outgoing.on('response', (incoming) => {
         const chunks: Buffer[] = [];
         let size = 0;
         incoming.on('data', (chunk: Buffer) => {
+          this.#onBytes(chunk.length);
           size += chunk.length;
-          if (size > MAX_BODY_BYTES) incoming.destroy(Object.assign(new Error(), { code: 'BODY_TOO_LONG' }));
+          if (size > MAX_BODY_BYTES) giveUp('BODY_TOO_LONG');
           else chunks.push(chunk);
         });
         incoming.on('error', (error) => settle(failure(error)));
@@ -113,7 +193,7 @@ export class Wire {
     });
   }
 
-  sse(request: Request, events: StreamEvents): Promise<OpenStream> {
+  sse(request: Request, events: StreamEvents, signal?: AbortSignal): Promise<OpenStream> {
     return new Promise((resolve) => {
       const outgoing = this.#request(
         { ...request, headers: { Accept: 'text/event-stream', ...request.headers } },
@@ -125,34 +205,36 @@ export class Wire {
         outgoing.destroy();
       };
       const inert = { send: () => undefined, pause: () => undefined, resume: () => undefined, close };
-      const timer = setTimeout(
-        () => outgoing.destroy(Object.assign(new Error(), { code: 'NO_ANSWER' })),
-        request.timeoutMs,
-      );
-      outgoing.on('error', (error) => {
-        clearTimeout(timer);
+      const fail = (error: unknown) => {
+        release();
         resolve({ ...inert, answer: failure(error) });
+      };
+      const release = giveUpAfter(request.timeoutMs, signal, (code) => {
+        fail(Object.assign(new Error(), { code }));
+        outgoing.destroy();
       });
+      outgoing.on('error', fail);
       outgoing.on('response', (incoming) => {
-        clearTimeout(timer);
+        release();
         const resHeaders = flat(incoming.headers);
         const status = incoming.statusCode ?? 0;
         if (status !== 200 || !(resHeaders['content-type'] ?? '').includes('event-stream')) {
-          let resBody = '';
-          incoming
-            .setEncoding('utf8')
-            .on('data', (text: string) => (resBody = (resBody + text).slice(0, 65_536)));
-          const done = () => resolve({ ...inert, answer: { status, resHeaders, resBody } });
-          incoming.on('close', done).on('error', done);
-          setTimeout(() => incoming.destroy(), 1_000).unref();
+          void refusal(incoming).then((answer) => resolve({ ...inert, answer }));
           return;
         }
         const parser = createParser({
+          maxBufferSize: MAX_FRAME_BYTES,
           onEvent: ({ id, data }) =>
             events.frame({ kind: 'event', ...(id === undefined ? {} : { id }), data }),
           onComment: (data) => events.frame({ kind: 'comment', data }),
+          onError: ({ type }) => {
+            if (type === 'max-buffer-size-exceeded') incoming.destroy();
+          },
         });
-        incoming.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
+        incoming.setEncoding('utf8').on('data', (text: string) => {
+          this.#onBytes(text.length);
+          if (!incoming.destroyed) parser.feed(text);
+        });
         incoming.on('error', () => undefined);
         incoming.on('close', () => {
           if (!byUs) events.close({ by: 'relay' });
@@ -169,7 +251,7 @@ export class Wire {
     });
   }
 
-  ws(request: Request, events: StreamEvents): Promise<OpenStream> {
+  ws(request: Request, events: StreamEvents, signal?: AbortSignal): Promise<OpenStream> {
     return new Promise((resolve) => {
       const url = new URL(this.#base);
       url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
@@ -177,8 +259,7 @@ export class Wire {
       const socket = new WebSocket(target, {
         headers: { ...request.headers },
         perMessageDeflate: false,
-        handshakeTimeout: request.timeoutMs,
-        maxPayload: MAX_BODY_BYTES,
+        maxPayload: MAX_FRAME_BYTES,
       });
       let byUs = false;
       let resHeaders: Record<string, string> = {};
@@ -192,31 +273,33 @@ export class Wire {
           socket.terminate();
         },
       };
+      const fail = (error: unknown) => {
+        release();
+        if (!opened) resolve({ ...handle, answer: failure(error) });
+      };
+      const release = giveUpAfter(request.timeoutMs, signal, (code) => {
+        fail(Object.assign(new Error(), { code }));
+        socket.terminate();
+      });
       socket.on('upgrade', (incoming) => (resHeaders = flat(incoming.headers)));
       socket.on('open', () => {
+        release();
         opened = true;
         resolve({ ...handle, answer: { status: 101, resHeaders, resBody: '' } });
       });
       socket.on('unexpected-response', (outgoing, incoming) => {
-        let resBody = '';
-        incoming
-          .setEncoding('utf8')
-          .on('data', (text: string) => (resBody = (resBody + text).slice(0, 65_536)));
-        incoming.on('close', () => {
+        release();
+        void refusal(incoming).then((answer) => {
           outgoing.destroy();
-          resolve({
-            ...handle,
-            answer: { status: incoming.statusCode ?? 0, resHeaders: flat(incoming.headers), resBody },
-          });
+          resolve({ ...handle, answer });
         });
-        setTimeout(() => incoming.destroy(), 1_000).unref();
       });
-      socket.on('error', (error) => {
-        if (!opened) resolve({ ...handle, answer: failure(error) });
+      socket.on('error', fail);
+      socket.on('message', (data, isBinary) => {
+        const bytes = Buffer.from(data as Buffer);
+        this.#onBytes(bytes.length);
+        events.frame({ kind: isBinary ? 'binary' : 'text', data: bytes.toString() });
       });
-      socket.on('message', (data, isBinary) =>
-        events.frame({ kind: isBinary ? 'binary' : 'text', data: Buffer.from(data as Buffer).toString() }),
-      );
       socket.on('close', (code) => {
         if (opened && !byUs) events.close({ by: 'relay', code });
       });

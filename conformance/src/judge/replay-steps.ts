@@ -1,5 +1,5 @@
 /** Takes a check's steps again from a trace. Pure: the same trace gives the same steps. */
-import { Interrupted, type Steps, type StreamLog } from '../script/steps.ts';
+import { GIVEN_UP, Interrupted, type Steps, type StreamLog } from '../script/steps.ts';
 import type {
   RelayCase,
   CloseRecord,
@@ -31,6 +31,7 @@ export class TapeSteps implements Steps {
   #take<T extends StepRecord['t']>(t: T, key: string): Extract<StepRecord, { t: T }> {
     const step = this.#steps.get(key);
     if (step === undefined) throw new Interrupted(`the trace ends before step ${key}`);
+    if ('error' in step && step.error === GIVEN_UP) throw new Interrupted(`step ${key} was not waited for`);
     if (step.t !== t)
       throw new Error(
         `step ${key} of the trace is ${step.t}, not ${t}: another version of the suite wrote it`,

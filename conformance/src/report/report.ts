@@ -10,6 +10,7 @@ import type { CaseTrace, Event, TargetFacts, Trace } from '../trace/records.ts';
 /** How a run ends. @see the README's table of exit codes */
 export const EXIT = {
   conformant: 0,
+  partial: 0,
   'as-baseline': 0,
   violation: 1,
   'stale-baseline': 1,
@@ -75,6 +76,9 @@ export const Report = Type.Object({
   }),
   outcome: Type.Union([
     Type.Literal('conformant'),
+    Type.Literal('partial', {
+      description: 'Nothing that was asked for is broken, yet not all of the rules were: no verdict.',
+    }),
     Type.Literal('as-baseline', { description: 'Rules are broken, all of them known from the baseline.' }),
     Type.Literal('violation'),
     Type.Literal('stale-baseline', { description: 'A rule of the baseline passes: it is to be removed.' }),
@@ -209,7 +213,9 @@ export function makeReport<Facts extends TargetFacts, E extends Event>(
         ? 'incomplete'
         : compared.known.size > 0
           ? 'as-baseline'
-          : 'conformant';
+          : run.only.length > 0
+            ? 'partial'
+            : 'conformant';
   const report: Report = {
     subject: run.subject,
     suite: run.suite,

@@ -44,8 +44,12 @@ export function others(counts: ReadonlyMap<Mark, number>): string {
     .join(', ');
 }
 
-export function verdictWords({ outcome, target, baseline }: Report): string {
+export function verdictWords({ outcome, target, baseline, counts }: Report): string {
   switch (outcome) {
+    case 'partial': {
+      const checked = (counts['pass'] ?? 0) + (counts['warn'] ?? 0);
+      return `${checked} ${checked === 1 ? 'rule' : 'rules'} checked, no verdict`;
+    }
     case 'conformant':
       return target.lab ? 'CONFORMANT IN LAB' : 'CONFORMANT';
     case 'as-baseline':

@@ -27,6 +27,7 @@ const COLOURS: Readonly<Record<Mark, 'green' | 'red' | 'yellow' | 'gray'>> = {
 
 const OUTCOMES = {
   conformant: 'green',
+  partial: 'green',
   'as-baseline': 'yellow',
   violation: 'red',
   'stale-baseline': 'red',
@@ -40,6 +41,15 @@ const shown = (text: string) =>
     /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+
+/** How many cases that did not finish for the same reason are named. */
+const MAX_NAMES = 5;
+
+function troublesByCause({ troubles }: Report): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const { case: name, why } of troubles) found.set(why, [...(found.get(why) ?? []), name]);
+  return found;
+}
 
 /** The summary for a terminal. @param colour false where NO_COLOR is set or nobody watches. */
 export function summary(report: Report, colour: boolean): string {
@@ -58,8 +68,13 @@ export function summary(report: Report, colour: boolean): string {
       `  ${repetition(failure.repeated)} · case ${shown(failure.case)}${failure.repro === null ? '' : ` · sh ${failure.repro}`}`,
     );
   }
-  for (const { case: name, why } of report.troubles)
-    lines.push('', `${paint('yellow', '! not finished')} ${shown(name)}: ${shown(why)}`);
+  for (const [why, names] of troublesByCause(report)) {
+    const more = names.length - MAX_NAMES;
+    lines.push(
+      '',
+      `${paint('yellow', '! not finished')} ${shown(names.slice(0, MAX_NAMES).join(', '))}${more > 0 ? ` and ${more} more` : ''}: ${shown(why)}`,
+    );
+  }
   const rules = bindingRules(report);
   lines.push('');
   for (const [family, members] of families(rules)) {

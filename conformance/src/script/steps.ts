@@ -11,6 +11,9 @@ import type {
 /** Thrown through a check when its case cannot go on. */
 export class Interrupted extends Error {}
 
+/** The `error` of an answer that was no longer waited for, because its case had been ended. */
+export const GIVEN_UP = 'GIVEN_UP';
+
 /** The target did not answer. The message says what was tried. */
 export class Unreachable extends Error {}
 

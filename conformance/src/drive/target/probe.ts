@@ -15,10 +15,10 @@ import {
   type Profile,
 } from '@bot2bot/schemas';
 import { identityOf, registrationOf } from '../../script/keys.ts';
-import { Unreachable } from '../../script/steps.ts';
+import { Interrupted, Unreachable } from '../../script/steps.ts';
 import { Value } from '../../trace/value.ts';
 import type { RelayFacts } from '../../trace/records.ts';
-import { Wire } from '../wire.ts';
+import { Wire, type Answer } from '../wire.ts';
 
 const PROBE_MS = 5_000;
 const PROBE_TRIES = 3;
@@ -35,7 +35,7 @@ function numbers<K extends string>(
 }
 
 /** Ask for one thing of each profile. A path that is not served, or not with this method, is a profile that is not. */
-async function served(wire: Wire): Promise<string[]> {
+async function served(wire: Wire, signal: AbortSignal): Promise<string[]> {
   const me = identityOf(`t${randomBytes(12).toString('hex')}`, randomBytes(32), randomBytes(32));
   const { handle, boxPub } = me;
   const [ts, n] = [Date.now(), randomBytes(18).toString('base64url')];
@@ -56,7 +56,7 @@ async function served(wire: Wire): Promise<string[]> {
   ];
   const found: string[] = [];
   for (const [profile, method, path, body, authorization] of probes) {
-    const { status } = await wire.http({
+    const request = {
       method,
       path,
       headers: {
@@ -65,7 +65,8 @@ async function served(wire: Wire): Promise<string[]> {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       timeoutMs: PROBE_MS,
-    });
+    };
+    const { status } = await wire.http(request, signal);
     if (![404, 405, 501].includes(status)) found.push(profile);
   }
   return found;
@@ -82,27 +83,54 @@ function outsideOf(
   });
 }
 
+/** A redirect is not followed: the relay that was named is not the one that would be judged. @throws {Unreachable} */
+function refuseRedirect(url: string, { status, resHeaders }: Answer): void {
+  if (status < 300 || status >= 400 || status === 304) return;
+  const place = resHeaders['location'] ?? '';
+  const to = place !== '' && URL.canParse(place, url) ? new URL(place, url) : null;
+  // What follows the path may be a secret.
+  const where = to === null ? 'elsewhere' : `to ${to.origin}${to.pathname}`;
+  throw new Unreachable(`${new URL(url).origin} redirects ${where}: give the URL of the relay itself`);
+}
+
 /**
  * Ask the target what it is.
  * @param level judge at this level whatever it says.
  * @throws {Unreachable}
  */
-export async function probe(url: string, level: Level | undefined): Promise<RelayFacts> {
+export async function probe(
+  url: string,
+  level: Level | undefined,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<RelayFacts> {
   const wire = new Wire(url);
-  const ask = () => wire.http({ method: 'GET', path: pathOf('discovery'), timeoutMs: PROBE_MS });
-  let answer = await ask();
-  for (let tries = 1; answer.error === 'NO_ANSWER' && tries < PROBE_TRIES; tries++) answer = await ask();
-  if (answer.status === 0) {
-    const health = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: PROBE_MS });
-    if (health.status === 0 && health.error !== 'ECONNRESET')
+  try {
+    return await ask(wire, level, signal);
+  } finally {
+    wire.close();
+  }
+}
+
+async function ask(wire: Wire, level: Level | undefined, signal: AbortSignal): Promise<RelayFacts> {
+  const { url } = wire;
+  const get = (operation: 'discovery' | 'health') =>
+    wire.http({ method: 'GET', path: pathOf(operation), timeoutMs: PROBE_MS }, signal);
+  let answer = await get('discovery');
+  for (let tries = 1; answer.error === 'NO_ANSWER' && tries < PROBE_TRIES; tries++)
+    answer = await get('discovery');
+  refuseRedirect(url, answer);
+  if (answer.status !== 200) {
+    const health = await get('health');
+    if (signal.aborted) throw new Interrupted('ended before the relay had said what it is');
+    refuseRedirect(url, health);
+    if (answer.status === 0 && health.status === 0 && health.error !== 'ECONNRESET')
       throw new Unreachable(`${new URL(url).origin} does not answer (${health.error ?? ''})`);
   }
   const json = Value.parse(answer.resBody);
   const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
-  const found = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire);
+  const found = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire, signal);
   // What agents do is signed or addressed to a handle: without identities there is none.
   const profiles = found.filter((profile) => profile === 'rooms' || found.includes('identity'));
-  wire.close();
   const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';
   const limits = numbers(json.get('limits'), declared ? DEFAULT_LIMITS : COMPAT_LIMITS);
   const timings = numbers(json.get('timings'), DEFAULT_TIMINGS);

@@ -3,78 +3,111 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { pathOf } from '@bot2bot/schemas';
-import { Unreachable } from '../../script/steps.ts';
+import { GIVEN_UP, Interrupted, Unreachable } from '../../script/steps.ts';
 import { Wire } from '../wire.ts';
 
 const START_MS = 30_000;
+/** For how long what was started may end by itself, in ms. */
+const GRACE_MS = 3_000;
+const POLL_MS = 25;
+/** Errors that say that nothing serves at an address, or that there is no such address, or that the question was given up. */
+const NOBODY: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  GIVEN_UP,
+]);
 
 export interface RunningTarget {
   readonly url: string;
-  /** The process, when the suite started it. */
-  readonly child: ChildProcess | null;
+  readonly child: ChildProcess;
   stop(): Promise<void>;
+}
+
+/** The addresses on which a command may serve: it may know of one alone. */
+const HOSTS = ['127.0.0.1', '::1'] as const;
+
+/** @returns whether the port can be had there; true where the machine does not have the address. */
+function isFree(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'EADDRINUSE'));
+    server.listen(port, host, () => server.close(() => resolve(true)));
+  });
 }
 
 /** A port outside the range from which systems take the ports of outgoing connections. */
 async function freePort(): Promise<number> {
   for (;;) {
     const port = 10_000 + randomInt(22_000);
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
+    const free = await Promise.all(HOSTS.map((host) => isFree(port, host)));
+    if (free.every(Boolean)) return port;
   }
 }
 
+/** Signal a process and all that it started. @returns whether any of them is still there. */
+function signalGroup(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-pid, name);
+  } catch {
+    return false;
+  }
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
 /**
- * Start the target.
+ * Start the target. When this process exits, however it does, what it started is killed.
  * @param command run by the shell; `{port}` in it and PORT in its environment are a free port.
  * @throws {Unreachable} when nothing answers on the port in time.
+ * @throws {Interrupted} when the signal came before.
  */
 export async function startTarget(command: string, signal: AbortSignal): Promise<RunningTarget> {
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
   const child = spawn(command.replaceAll('{port}', String(port)), {
     shell: true,
     detached: true,
     env: { ...process.env, PORT: String(port) },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  const { pid } = child;
+  if (pid === undefined) throw new Unreachable('the command could not be started');
+  const killAll = () => void signalGroup(pid, 'SIGKILL');
+  process.once('exit', killAll);
   let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
+  /** End the command and what it started, by force if they do not within a grace. */
   const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-    const kill = (name: NodeJS.Signals) => {
-      try {
-        process.kill(-(child.pid ?? 0), name);
-      } catch {
-        // It ended by itself.
-      }
-    };
-    kill('SIGTERM');
-    const timer = setTimeout(() => kill('SIGKILL'), 3_000);
-    await ended;
-    clearTimeout(timer);
+    signalGroup(pid, 'SIGTERM');
+    const deadline = performance.now() + GRACE_MS;
+    while (signalGroup(pid, 0) && performance.now() < deadline) await pause(POLL_MS);
+    killAll();
+    process.off('exit', killAll);
+    // Whatever holds the other end, it is no longer waited for.
+    child.stderr.destroy();
   };
-  const wire = new Wire(url);
-  const deadline = performance.now() + START_MS;
-  while (performance.now() < deadline && !signal.aborted) {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Unreachable(
-        `the command ended before it served (exit ${child.exitCode ?? child.signalCode})${said === '' ? '' : `: ${said.trim()}`}`,
-      );
+  const wires = HOSTS.map((host) => new Wire(`http://${host.includes(':') ? `[${host}]` : host}:${port}`));
+  try {
+    const deadline = performance.now() + START_MS;
+    while (performance.now() < deadline) {
+      if (signal.aborted) throw new Interrupted('ended before the command served');
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Unreachable(
+          `the command ended before it served (exit ${child.exitCode ?? child.signalCode})${said === '' ? '' : `: ${said.trim()}`}`,
+        );
+      for (const wire of wires) {
+        const answer = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: 1_000 }, signal);
+        if (answer.status !== 0 || !NOBODY.has(answer.error ?? '')) return { url: wire.url, child, stop };
+      }
+      await pause(POLL_MS);
     }
-    const answer = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: 1_000 });
-    if (answer.status !== 0 || answer.error !== 'ECONNREFUSED') {
-      wire.close();
-      return { url, child, stop };
-    }
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    throw new Unreachable(`the command did not listen on port ${port} within ${START_MS / 1000} s`);
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    for (const wire of wires) wire.close();
   }
-  wire.close();
-  await stop();
-  throw new Unreachable(`the command did not listen on port ${port} within ${START_MS / 1000} s`);
 }

@@ -1,0 +1,347 @@
+/** What a target, a terminal or a person can do to a run: each ends it in time, with a true verdict, and leaves nothing. */
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PROTOCOL } from '@bot2bot/schemas';
+import { describe, expect, it } from 'vitest';
+import { judge, makeReport, probe, RELAY, RELAY_PRESENTER, relayDriver, Runner } from '../src/index.ts';
+import { Wire } from '../src/drive/wire.ts';
+import { jobsOf } from '../src/drive/runner.ts';
+import { programsOf, smaller } from '../src/programs/arbitrary.ts';
+import { suite } from './suite.ts';
+
+const root = join(import.meta.dirname, '../..');
+const bin = join(root, 'conformance/bin/bot2bot-conformance.mjs');
+const relay = `exec node ${join(root, 'reference-server/bin/bot2bot-relay.mjs')} --port {port}`;
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function listen(
+  server: Server | ReturnType<typeof createTcp>,
+): Promise<{ url: string; close: () => void }> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket)).on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const close = () => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  };
+  return { url: `http://127.0.0.1:${port}`, close };
+}
+
+/** Run against a URL, in this process. */
+async function drive(url: string, given: { only?: string[]; budgetMs?: number; maxBytes?: number } = {}) {
+  const { only = [], budgetMs = 12_000, maxBytes } = given;
+  const target = await probe(url, undefined);
+  const { signal } = new AbortController();
+  const options = { seed: 1, runs: 4, cert: false, only, signal, budgetMs };
+  const runner = new Runner(relayDriver(target, maxBytes), options);
+  const trace = await runner.run();
+  return { runner, trace, ...makeReport(RELAY_PRESENTER, trace, await judge(RELAY, trace)) };
+}
+
+describe('a request on a connection that the server closed while it was idle', () => {
+  /** Closes a connection at the second request that comes on it; counts what it was asked. */
+  function forgetful(): { server: Server; asked: string[] } {
+    const asked: string[] = [];
+    const seen = new WeakSet<Socket>();
+    const server = createServer((req, res) => {
+      if (seen.has(req.socket)) {
+        req.socket.destroy();
+        return;
+      }
+      seen.add(req.socket);
+      asked.push(req.method ?? '');
+      req.resume().on('end', () => res.end('{}'));
+    });
+    return { server, asked };
+  }
+
+  it('is sent once more on a new one', async () => {
+    const { server, asked } = forgetful();
+    const { url, close } = await listen(server);
+    const wire = new Wire(url);
+    const statuses: number[] = [];
+    for (const method of ['GET', 'GET', 'POST', 'POST'])
+      statuses.push((await wire.http({ method, path: '/', timeoutMs: 2_000 })).status);
+    wire.close();
+    close();
+    expect(statuses).toEqual([200, 200, 200, 200]);
+    expect(asked).toEqual(['GET', 'GET', 'POST', 'POST']);
+  });
+
+  it('is the fault of the relay when the connection was new, or when a part of the answer had come', async () => {
+    let count = 0;
+    const closing = await listen(createServer((req) => (count++, req.socket.destroy())));
+    const wire = new Wire(closing.url);
+    expect(await wire.http({ method: 'GET', path: '/', timeoutMs: 2_000 })).toMatchObject({
+      status: 0,
+      error: 'ECONNRESET',
+    });
+    expect(count).toBe(1);
+    let half = 0;
+    const cutting = await listen(
+      createServer((_, res) => {
+        if (half++ === 0) res.end('{}');
+        else res.writeHead(200, { 'Content-Length': '9' }).write('{', () => res.destroy());
+      }),
+    );
+    const other = new Wire(cutting.url);
+    await other.http({ method: 'GET', path: '/', timeoutMs: 2_000 });
+    expect((await other.http({ method: 'GET', path: '/', timeoutMs: 2_000 })).status).toBe(0);
+    expect(half).toBe(2);
+    for (const each of [wire, other]) each.close();
+    for (const each of [closing, cutting]) each.close();
+  });
+});
+
+/** A relay's answers to a probe, and to what comes after them `then`. */
+function ill(then: (req: IncomingMessage, res: ServerResponse) => void): Server {
+  const about = JSON.stringify({ protocol: PROTOCOL, level: 'hardened', profiles: ['rooms'] });
+  return createServer((req, res) => {
+    res.on('error', () => undefined);
+    if (req.url === '/.well-known/bot2bot')
+      res.writeHead(200, { 'Content-Type': 'application/json' }).end(about);
+    else then(req, res);
+  });
+}
+
+function drip(res: ServerResponse, text: string, ms: number): void {
+  const timer = setInterval(() => res.write(text), ms);
+  res.on('close', () => clearInterval(timer));
+}
+
+function pour(res: ServerResponse, text: string): void {
+  const more = () => {
+    while (!res.destroyed && res.write(text));
+  };
+  res.on('drain', more);
+  more();
+}
+
+const OK = '{"ok":true,"id":"aaaaaaaa","seq":1,"messages":[],"last_seq":0}';
+const isStream = (req: IncomingMessage) => req.url?.includes('/events') === true;
+const events = { 'Content-Type': 'text/event-stream' };
+const ILL: Record<string, () => Server> = {
+  'never sends ready': () =>
+    ill((req, res) => {
+      if (isStream(req)) res.writeHead(200, events).flushHeaders();
+      else res.end(OK);
+    }),
+  'answers nothing under /api': () => ill(() => undefined),
+  'answers each request after 9.9 s': () => ill((_, res) => void setTimeout(() => res.end(OK), 9_900)),
+  'drips a byte a second for ever': () => ill((_, res) => drip(res.writeHead(200), ' ', 1_000)),
+  'never ends a body': () => ill((_, res) => pour(res.writeHead(200), ' '.repeat(65_536))),
+  'never ends a stream': () =>
+    ill((req, res) => {
+      if (isStream(req)) pour(res.writeHead(200, events), 'data: {"type":"x"}\n\n'.repeat(500));
+      else res.end(OK);
+    }),
+  'never ends a line of a stream': () =>
+    ill((req, res) => {
+      if (isStream(req)) pour(res.writeHead(200, events), `data: ${'x'.repeat(60_000)}`);
+      else res.end(OK);
+    }),
+};
+/** What is broken there is not seen to its end within so short a budget, or within the bytes of a run. */
+const UNDECIDED: ReadonlySet<string> = new Set(['answers each request after 9.9 s', 'never ends a body']);
+
+describe('a target that is broken beyond a few cases gets its verdict within the budget', () => {
+  const BUDGET_MS = 60_000;
+  it.concurrent.for(Object.entries(ILL))('one that %s', async ([name, make], { expect }) => {
+    const { url, close } = await listen(make());
+    const from = performance.now();
+    const { report, runner } = await drive(url, { budgetMs: BUDGET_MS });
+    close();
+    expect([name, performance.now() - from < BUDGET_MS * 1.4]).toEqual([name, true]);
+    expect(UNDECIDED.has(name) ? ['violation', 'incomplete'] : ['violation']).toContain(report.outcome);
+    if (report.troubles.some(({ why }) => why === 'the run was ended before it'))
+      expect(runner.ended).not.toBe('');
+  });
+
+  it('one that accepts connections and nothing else is unreachable', async () => {
+    const { url, close } = await listen(createTcp(() => undefined));
+    await expect(probe(url, undefined)).rejects.toThrow('does not answer');
+    close();
+  });
+
+  it('one that sends without measure is cut off, and what was kept stays small', async () => {
+    const body = JSON.stringify({ ok: true, filling: 'x'.repeat(1 << 20) });
+    const { url, close } = await listen(ill((_, res) => res.end(body)));
+    const { report, runner, trace } = await drive(url, { maxBytes: 20 << 20, budgetMs: 60_000 });
+    close();
+    expect(runner.ended).toBe('the target sent more than 20 MB');
+    expect(['violation', 'incomplete']).toContain(report.outcome);
+    const kept = trace.cases.flatMap(({ events: all }) =>
+      all.map((e) => (e.t === 'http' ? e.resBody.length : 0)),
+    );
+    expect(kept.reduce((sum, size) => sum + size, 0)).toBeLessThan(24 << 20);
+  });
+});
+
+describe('what was asked for in part', () => {
+  it('a rule on which programs bear runs the programs; a single check runs alone', async () => {
+    const { url, close } = await listen(ill((_, res) => res.end('{}')));
+    const driver = relayDriver(await probe(url, undefined));
+    close();
+    const checksOf = (...only: string[]) => [
+      ...new Set(jobsOf(driver, { seed: 1, runs: 3, cert: false, only }).map(({ check }) => check.id)),
+    ];
+    expect(checksOf('MSG-14')).toContain('READ-8/programs');
+    const one = checksOf('CORE')[0] ?? '';
+    expect(checksOf(one)).toEqual([one]);
+  });
+
+  it('gives no verdict', async () => {
+    const { code, out } = await suite('server', '--cmd', relay, '--only', 'CORE-12');
+    expect(out).toContain('1 rule checked, no verdict');
+    expect(out).not.toMatch(/^CONFORMANT/m);
+    expect(code).toBe(0);
+  });
+});
+
+describe('programs shrink', () => {
+  const ops = (program: ReturnType<typeof programsOf>[number]) => [
+    ...program.prefix,
+    ...program.branches.flat(),
+  ];
+
+  it('to fewer operations, and to smaller operands', () => {
+    for (const program of programsOf(7, 20, true)) {
+      const found = [...smaller(program)];
+      if (ops(program).length === 0) continue;
+      expect(found.length).toBeGreaterThan(0);
+      expect(found.some((each) => ops(each).length < ops(program).length)).toBe(true);
+    }
+    const post = { op: 'repeat', of: 8, change: true } as const;
+    const values = [...smaller({ prefix: [post], branches: [] })].flatMap(ops);
+    expect(values.some((each) => each.op === 'repeat' && each.of < 8)).toBe(true);
+  });
+});
+
+describe('the command line', () => {
+  const sh = (script: string) =>
+    new Promise<{ code: number | null; err: string }>((resolve) => {
+      const child = spawn('bash', ['-c', script], { stdio: ['ignore', 'ignore', 'pipe'] });
+      let err = '';
+      child.stderr.on('data', (text: Buffer) => (err += text.toString()));
+      child.on('close', (code) => resolve({ code, err }));
+    });
+
+  it.concurrent.for(['list', '--help', 'explain MSG-14', 'judge /no/such/file'])(
+    '%s into a closed pipe is quiet, and no fault',
+    async (words, { expect }) => {
+      const { code, err } = await sh(
+        `set -o pipefail; { node ${bin} ${words} 2>&1; } | sleep 0; exit \${PIPESTATUS[0]}`,
+      );
+      expect(err).toBe('');
+      expect(words.startsWith('judge') ? [2] : [0, 141]).toContain(code);
+    },
+  );
+
+  it('an exception that nobody caught is a fault of the suite: exit 5', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'bot2bot-fault-')), 'fault.mjs');
+    writeFileSync(
+      file,
+      `const timer = setInterval(() => {
+        if (process.listenerCount('uncaughtException') === 0) return;
+        clearInterval(timer);
+        Promise.reject(new Error('surprise'));
+      }, 50);`,
+    );
+    const { code, err } = await sh(`exec node --import ${file} ${bin} server --cmd "sleep 30"`);
+    expect(err).toContain('a fault of the suite itself: Error: surprise');
+    expect(code).toBe(5);
+  });
+
+  it('says in one line that it is not built', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'bot2bot-unbuilt-'));
+    for (const file of [
+      bin,
+      join(root, 'reference-sdk/bin/bot2bot.mjs'),
+      join(root, 'reference-server/bin/bot2bot-relay.mjs'),
+    ]) {
+      mkdirSync(join(place, 'bin'), { recursive: true });
+      cpSync(file, join(place, 'bin/x.mjs'));
+      const { code, err } = await sh(`node ${join(place, 'bin/x.mjs')}`);
+      expect(err).toMatch(/^[^\n]*npm run build[^\n]*\n$/);
+      expect(code).not.toBe(0);
+    }
+  });
+
+  it.concurrent.for(['/.well-known/bot2bot', '/api/health'])(
+    'a redirect of %s is named and not followed: exit 4',
+    async (path, { expect }) => {
+      let followed = false;
+      const { url, close } = await listen(
+        createServer((req, res) => {
+          followed ||= req.url?.startsWith('/there') === true;
+          if (req.url === path) res.writeHead(302, { Location: '/there?token=secret#more' }).end();
+          else res.writeHead(404).end();
+        }),
+      );
+      const { code, err } = await suite('server', '--url', url);
+      close();
+      expect(err).toContain(`redirects to ${url}/there:`);
+      expect(err).not.toMatch(/secret|more/);
+      expect([code, followed]).toEqual([4, false]);
+    },
+  );
+
+  it('a relay that listens on ::1 alone is found', async () => {
+    const { code, folder } = await suite('server', '--cmd', `${relay} --host ::1`, '--only', 'CORE-12');
+    const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')) as {
+      target: { url: string };
+    };
+    expect(report.target.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
+    expect(code).toBe(0);
+  });
+});
+
+describe('signals leave no process that --cmd started', () => {
+  /** Whether the process is there and not only waiting to be reaped. */
+  const lives = (pid: number) => {
+    try {
+      return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+    } catch {
+      return false;
+    }
+  };
+  const stubborn = "trap '' TERM INT HUP; sleep 300 & echo $! > PIDS; echo $$ >> PIDS;";
+  const cases = [
+    ['while it starts', ['SIGTERM'], `${stubborn} wait; wait`],
+    ['while it starts, by a hangup', ['SIGHUP'], `${stubborn} wait; wait`],
+    ['at once, when told twice', ['SIGINT', 'SIGINT'], `${stubborn} wait; wait`],
+    ['during the run', ['SIGINT'], `${stubborn} ${relay.replace('exec ', '')}`],
+  ] as const;
+  it.concurrent.for(cases)('%s', async ([, signals, command], { expect }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'bot2bot-signals-'));
+    const pids = join(folder, 'pids');
+    const words = [bin, 'server', '--cmd', command.replaceAll('PIDS', pids), '--report', folder];
+    const child = spawn('node', words, { stdio: 'ignore' });
+    const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
+    const started: number[] = [];
+    while (started.length < 2) {
+      await sleep(100);
+      if (existsSync(pids))
+        started.splice(0, 2, ...readFileSync(pids, 'utf8').split('\n', 2).map(Number).filter(Boolean));
+    }
+    await sleep(1_000);
+    expect(started.map(lives)).toEqual([true, true]);
+    const from = performance.now();
+    for (const name of signals) {
+      child.kill(name);
+      await sleep(300);
+    }
+    expect(await ended).toBe(3);
+    if (signals.length > 1) expect(performance.now() - from).toBeLessThan(2_000);
+    await sleep(200);
+    expect(started.map(lives)).toEqual([false, false]);
+  });
+});
