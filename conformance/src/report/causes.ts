@@ -17,7 +17,7 @@ export interface Broken {
 /** The rule to look at first, and the rules that its failures explain. */
 export interface Cause {
   readonly rule: string;
-  readonly explains: readonly string[];
+  readonly explains: string[];
 }
 
 /** A rule about headers (`Cache-Control: …`, or all of them as JSON) says nothing about the rest of an answer. */

@@ -87,6 +87,11 @@ function ofStream(got: string): string {
   if (twice !== undefined) return `${/^seq/.test(twice) ? twice : `seq ${twice}`} came twice`;
   const counts = new Map<string, number>();
   for (const frame of frames) {
+    const hidden = /^… (\d+) more …$/.exec(frame)?.[1];
+    if (hidden !== undefined) {
+      counts.set('others', Number(hidden));
+      continue;
+    }
     const kind = /^\{"type":"([\w-]+)"/.exec(frame)?.[1] ?? (frame === ':' ? 'keep-alive' : clip(frame, 40));
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
