@@ -73,7 +73,7 @@ export function namer(): Namer {
 const SENTENCE_CHARS = 150;
 
 /** The statuses that a requirement names as such. */
-function statusesOf(want: string): string[] {
+export function statusesOf(want: string): string[] {
   return [...want.matchAll(/(?:^|answer of |status |with |or )([1-5]\d\d)\b/g)].map(
     ([, status]) => status ?? '',
   );

@@ -66,7 +66,9 @@ function wrapped(text: string, indent: string, most: number): string[] {
 
 /** The last steps that show the breach, without what lies between. */
 function breach(steps: readonly Step[]): Step[] {
-  const evidence = steps.filter((step) => step.evidence);
+  const evidence = steps.filter(
+    (step) => step.evidence && !(step.way === 'sent' && step.what.startsWith('closed')),
+  );
   return (evidence.length > 0 ? evidence : steps).slice(-STEP_LINES);
 }
 
@@ -77,6 +79,8 @@ function causeLines(report: Report, cause: Report['causes'][number], paint: Pain
   const rule = report.rules.find(({ id }) => id === cause.rule);
   const failure = report.failures.find((known) => known.rule === cause.rule);
   if (failure === undefined) return [];
+  // The lowest seq of the exchange is seq 1.
+  short((JSON.stringify(failure.exchange).match(/\b\d{15,17}\b/g) ?? []).sort().join(' '));
   const [first = '', ...rest] = wrapped(`✗ ${cause.rule} ${rule?.sentence ?? ''}`, '', 2);
   const colour = rule === undefined ? 'red' : COLOURS[markOf(rule)];
   const lines = [
