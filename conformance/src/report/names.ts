@@ -84,7 +84,7 @@ function ofStream(got: string): string {
   const frames = got.slice('stream: '.length).split(' | ');
   const seqs = frames.flatMap((frame) => /^\{"type":"message".*?"seq":([^,}]+)/.exec(frame)?.slice(1) ?? []);
   const twice = seqs.find((seq, at) => seqs.indexOf(seq) < at);
-  if (twice !== undefined) return `${/^seq/.test(twice) ? twice : `seq ${twice}`} came twice`;
+  if (twice !== undefined) return `${twice.startsWith('seq') ? twice : `seq ${twice}`} came twice`;
   const counts = new Map<string, number>();
   for (const frame of frames) {
     const hidden = /^… (\d+) more …$/.exec(frame)?.[1];

@@ -122,7 +122,7 @@ function next(report: Report): Markup {
 <ol>
 <li>Look at <a href="#${rule}">${rule}</a> first${more}. ${report.failures.length} broken rules have ${report.causes.length} ${report.causes.length === 1 ? 'cause' : 'causes'}.</li>
 <li>Run its case again, in this folder: ${command(`replay cases/${rule}.json --url ${report.target.url}`)}${repro === null ? NOTHING : xml`, or <code>sh ${repro}</code>`}</li>
-<li>Read what the rule asks, and how a relay that holds it answers: ${command(`explain ${rule}`)}</li>
+<li>Read what the rule asks, and what checks it: ${command(`explain ${rule}`)}</li>
 <li>After a mend, check this rule alone: ${command(`server --url ${report.target.url} --only ${rule}`)}</li>
 <li>To tolerate it for now, write <code>${`{"failures":[{"rule":"${rule}","why":"our ticket"}]}`}</code> to a file, and give it with <code>--baseline FILE</code> and <code>--seed ${String(report.seed)}</code>.</li>
 </ol>
