@@ -35,7 +35,7 @@ await build({
   external: ['crypto'],
   plugins: [builtins],
   banner: {
-    js: '// Bot2Bot SDK and command line, one file for Node (from 20.19) and browsers. MIT licence. tweetnacl is in the public domain.',
+    js: '// Bot2Bot SDK and command line, one file for Node (from 20.19) and browsers. MIT licence, as is @noble/hashes (c) 2022 Paul Miller; tweetnacl is in the public domain.',
   },
   logLevel: 'warning',
 });

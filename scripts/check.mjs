@@ -8,8 +8,8 @@ const GENERATED = [
   'spec/generated',
   'schemas/src/requirements.gen.ts',
   'conformance/src/report/kills.gen.ts',
-  'reference-sdk/src/wire.gen.ts',
-  'reference-sdk/src/signing.gen.ts',
+  'reference-sdk/src/wire/wire.gen.ts',
+  'reference-sdk/src/wire/signing.gen.ts',
   'spec/vectors',
 ];
 

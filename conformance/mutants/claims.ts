@@ -1,13 +1,13 @@
 import type { Mutant } from './mutant.ts';
 
 const RESUME = 'if (message !== null) return this.#grant(known, held, message, true);';
-const FROM = 'const from = Math.max(known?.cursor ?? 0, wanted.searched);';
+const FROM = 'const from = Math.max(known?.cursor ?? 0, request.searched);';
 const ACKED =
-  "if (mine === null || mine.claim.seq !== seq) return { kind: 'gone', cursor };\n    const { place } = mine;";
+  "if (mine === null || mine.claim.seq !== seq) return { kind: 'gone', cursor };\n    const { state } = mine;";
 const RENEWED = 'const mine = this.#mine(handle, claimId);\n    if (mine === null) return null;';
 const OWN =
   "const own = self === 'verified' ? signer === handle : sender === handle || sender === `@${handle}`;";
-const UNKNOWN_ACK = 'if (!this.#places.has(handle) || seq <= cursor)';
+const UNKNOWN_ACK = 'if (!this.#handles.has(handle) || seq <= cursor)';
 
 /** Chapter 05. */
 export const CLAIM_MUTANTS: readonly Mutant[] = [
@@ -17,20 +17,20 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     from: FROM,
     to: FROM.replace('?? 0,', '? known.cursor + 1 : 0,'),
   },
-  { id: 'CLAIM-2/cursor-stays', file: 'leases.ts', from: 'place.cursor = seq;', to: '' },
+  { id: 'CLAIM-2/cursor-stays', file: 'leases.ts', from: 'state.cursor = seq;', to: '' },
   { id: 'CLAIM-3/double-grant', file: 'leases.ts', from: RESUME, to: '' },
   {
     id: 'CLAIM-3/next-message',
     file: 'leases.ts',
     from: RESUME,
-    to: 'if (message !== null) wanted.searched = Math.max(wanted.searched, held.seq);',
+    to: 'if (message !== null) request.searched = Math.max(request.searched, held.seq);',
   },
   { id: 'CLAIM-3/nothing', file: 'leases.ts', from: RESUME, to: 'if (message !== null) return null;' },
   {
     id: 'CLAIM-4/lost-redelivery',
     file: 'leases.ts',
     from: FROM,
-    to: 'const from = Math.max(known?.cursor ?? 0, wanted.searched, ...(known?.deliveries.keys() ?? []));',
+    to: 'const from = Math.max(known?.cursor ?? 0, request.searched, ...(known?.deliveries.keys() ?? []));',
   },
   {
     id: 'CLAIM-4/same-claim-id',
@@ -42,13 +42,13 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     id: 'CLAIM-5/late-ack',
     file: 'leases.ts',
     from: ACKED,
-    to: "const place = this.#places.get(handle);\n    if (place?.claim?.id !== claimId || place.claim.seq !== seq) return { kind: 'gone', cursor };",
+    to: "const state = this.#handles.get(handle);\n    if (state?.claim?.id !== claimId || state.claim.seq !== seq) return { kind: 'gone', cursor };",
   },
   {
     id: 'CLAIM-5/without-claim',
     file: 'leases.ts',
     from: ACKED,
-    to: "const place = this.#places.get(handle);\n    if (place === undefined) return { kind: 'gone', cursor };",
+    to: "const state = this.#handles.get(handle);\n    if (state === undefined) return { kind: 'gone', cursor };",
   },
   {
     id: 'CLAIM-5/any-seq',
@@ -62,7 +62,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     from: ACKED,
     to: ACKED.replace(
       "return { kind: 'gone', cursor };",
-      "{\n      const late = this.#places.get(handle);\n      if (late?.claim?.id === claimId) late.cursor = seq;\n      return { kind: 'gone', cursor };\n    }",
+      "{\n      const late = this.#handles.get(handle);\n      if (late?.claim?.id === claimId) late.cursor = seq;\n      return { kind: 'gone', cursor };\n    }",
     ),
   },
   {
@@ -135,14 +135,14 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
   {
     id: 'CLAIM-12/shared',
     file: 'leases.ts',
-    from: 'readonly #places = new Map<string, Place>();',
-    to: "readonly #places = new (class extends Map<string, Place> {\n    get() { return super.get('all'); }\n    has() { return super.has('all'); }\n    set(_: string, place: Place) { return super.set('all', place); }\n  })();",
+    from: 'readonly #handles = new Map<string, HandleState>();',
+    to: "readonly #handles = new (class extends Map<string, HandleState> {\n    get() { return super.get('all'); }\n    has() { return super.has('all'); }\n    set(_: string, state: HandleState) { return super.set('all', state); }\n  })();",
   },
   {
     id: 'CLAIM-12/from-now-on',
     file: 'leases.ts',
     from: FROM,
-    to: 'const from = Math.max(known?.cursor ?? this.#log.lastAssigned - 1, wanted.searched);',
+    to: 'const from = Math.max(known?.cursor ?? this.#log.lastAssigned - 1, request.searched);',
   },
   {
     id: 'CLAIM-13/own-with-at',
@@ -175,7 +175,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     from: 'advanced: acked.advanced, cursor }',
     to: 'advanced: acked.advanced, cursor: 0 }',
   },
-  { id: 'CLAIM-16/409', file: 'leases.ts', from: UNKNOWN_ACK, to: 'if (!this.#places.has(handle))' },
+  { id: 'CLAIM-16/409', file: 'leases.ts', from: UNKNOWN_ACK, to: 'if (!this.#handles.has(handle))' },
   { id: 'CLAIM-16/stranger-409', file: 'leases.ts', from: UNKNOWN_ACK, to: 'if (seq <= cursor)' },
   {
     id: 'CLAIM-17/not-clamped',
@@ -204,7 +204,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
   {
     id: 'CLAIM-19/always-the-first',
     file: 'leases.ts',
-    from: 'delivery: place.deliveries.get(claim.seq) ?? 1,',
+    from: 'delivery: state.deliveries.get(claim.seq) ?? 1,',
     to: 'delivery: 1,',
   },
   {
@@ -224,7 +224,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     id: 'CLAIM-21/revives',
     file: 'leases.ts',
     from: RENEWED,
-    to: 'const stale = this.#places.get(handle)?.claim;\n    const mine = stale?.id === claimId ? { claim: stale } : null;\n    if (mine === null) return null;',
+    to: 'const stale = this.#handles.get(handle)?.claim;\n    const mine = stale?.id === claimId ? { claim: stale } : null;\n    if (mine === null) return null;',
   },
   {
     id: 'CLAIM-21/no-effect',
@@ -242,14 +242,14 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
   {
     id: 'CLAIM-22/no-effect',
     file: 'leases.ts',
-    from: 'if (mine !== null) mine.place.claim = null;',
+    from: 'if (mine !== null) mine.state.claim = null;',
     to: '',
   },
   {
     id: 'CLAIM-22/any-claim',
     file: 'leases.ts',
-    from: 'if (mine !== null) mine.place.claim = null;',
-    to: 'const place = this.#places.get(handle);\n    if (place !== undefined) place.claim = null;',
+    from: 'if (mine !== null) mine.state.claim = null;',
+    to: 'const state = this.#handles.get(handle);\n    if (state !== undefined) state.claim = null;',
   },
   { id: 'CLAIM-22/always-true', file: 'leases.ts', from: 'return mine !== null;', to: 'return true;' },
   {
@@ -286,7 +286,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     id: 'CLAIM-25/refused',
     file: 'leases.ts',
     from: 'if (mine === null || mine.claim.seq !== seq)',
-    to: 'if (mine === null || mine.claim.seq !== seq || this.#log.jsonOf(seq, this.#clock.wall()) === null)',
+    to: 'if (mine === null || mine.claim.seq !== seq || this.#log.deliverable(seq, this.#clock.wall()) === null)',
   },
   {
     id: 'CLAIM-26/blocked',

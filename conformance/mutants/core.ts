@@ -54,7 +54,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     id: 'CORE-6/refused',
     file: 'routes/reads.ts',
     from: 'fallback: TRANSCRIPT_LIMIT,\n    });',
-    to: "fallback: TRANSCRIPT_LIMIT,\n    });\n    if (Number(query.get('limit')) < 0) throw new RequestProblem('bad-request');",
+    to: "fallback: TRANSCRIPT_LIMIT,\n    });\n    if (Number(query.get('limit')) < 0) relay.checkRoomId('');",
   },
   { id: 'CORE-6/nan', file: 'routes/reads.ts', from: 'fallback: TRANSCRIPT_LIMIT,', to: 'fallback: 1,' },
   {

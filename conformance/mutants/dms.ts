@@ -5,8 +5,8 @@ export const DM_MUTANTS: readonly Mutant[] = [
   {
     id: 'DM-1/no-seq',
     file: 'routes/dms.ts',
-    from: 'reply.send({ ok: true, ...place })',
-    to: 'reply.send({ ok: true, id: place.id })',
+    from: 'reply.send({ ok: true, ...accepted })',
+    to: 'reply.send({ ok: true, id: accepted.id })',
   },
   {
     id: 'DM-1/anyone',

@@ -237,8 +237,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'SIGN-7/silent',
     file: 'relay.ts',
-    from: 'if (log.locked && !wasLocked) room.news.push(',
-    to: 'if (wasLocked && !log.locked) room.news.push(',
+    from: 'if (log.locked && !wasLocked) room.notices.push(',
+    to: 'if (wasLocked && !log.locked) room.notices.push(',
   },
   {
     id: 'SIGN-8/open',

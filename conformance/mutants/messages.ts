@@ -5,8 +5,8 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-1/no-id',
     file: 'routes/messages.ts',
-    from: 'reply.send({ ok: true, ...place,',
-    to: 'reply.send({ ok: true, seq: place.seq,',
+    from: 'reply.send({ ok: true, ...accepted,',
+    to: 'reply.send({ ok: true, seq: accepted.seq,',
   },
   {
     id: 'MSG-2/alphabet',
@@ -48,7 +48,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     id: 'MSG-5/one-alphabet',
     file: 'validate.ts',
     from: 'const valid = check(body);',
-    to: "if (/[-_]/.test(String(text))) throw new RequestProblem('bad-request');\n    const valid = check(body);",
+    to: "if (/[-_]/.test(String(body['ciphertext']))) throw new RequestProblem('bad-request');\n    const valid = check(body);",
   },
   {
     id: 'MSG-6/65',
@@ -91,7 +91,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     id: 'MSG-12/gaps',
     file: 'log.ts',
     from: 'const seq = this.#nextSeq++;',
-    to: 'const seq = this.#nextSeq++;\n    if (seq % 4 === 0) this.#entries.push({ seq: this.#nextSeq++, id: "", ts: now, expiresAt: 0, nonce: "", json: null, sse: null, ws: null });',
+    to: "if (this.#nextSeq % 4 === 0) {\n      const hole = new Entry(this, { seq: this.#nextSeq++, id: '', ts: now, expiresAt: 0 }, draft, EMPTY);\n      hole.frame = null;\n      this.#entries.push(hole);\n    }\n    const seq = this.#nextSeq++;",
   },
   {
     id: 'MSG-13/from-one',

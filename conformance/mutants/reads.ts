@@ -29,8 +29,8 @@ export const READ_MUTANTS: readonly Mutant[] = [
   {
     id: 'READ-4/newest',
     file: 'log.ts',
-    from: 'let i = this.#placeAfter(after);\n    for (; i < this.#entries.length && entries.length < most',
-    to: 'let i = Math.max(this.#placeAfter(after), this.#entries.length - most);\n    for (; i < this.#entries.length && entries.length < most',
+    from: 'let i = this.#indexAfter(after);\n    for (; i < this.#entries.length && entries.length < most',
+    to: 'let i = Math.max(this.#indexAfter(after), this.#entries.length - most);\n    for (; i < this.#entries.length && entries.length < most',
   },
   {
     id: 'READ-4/count',

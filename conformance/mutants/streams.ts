@@ -53,14 +53,14 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-8/query-wins',
     file: 'routes/stream.ts',
-    from: "resumed === null ? place.query.get('after') : resumed[2]",
-    to: "place.query.get('after') ?? resumed?.[2]",
+    from: "resumed === null ? join.query.get('after') : resumed[2]",
+    to: "join.query.get('after') ?? resumed?.[2]",
   },
   {
     id: 'STREAM-8/epoch-ignored',
     file: 'routes/stream.ts',
-    from: "resumed === null ? place.query.get('epoch') : (resumed[1] ?? null)",
-    to: "resumed === null ? place.query.get('epoch') : null",
+    from: "resumed === null ? join.query.get('epoch') : (resumed[1] ?? null)",
+    to: "resumed === null ? join.query.get('epoch') : null",
   },
   {
     id: 'STREAM-9/binary',
@@ -77,8 +77,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-11/no-leave',
     file: 'hub.ts',
-    from: 'this.touch(sub.room);\n    this.markPresence(sub.room);\n  }\n\n  /** It took',
-    to: 'this.touch(sub.room);\n  }\n\n  /** It took',
+    from: 'this.touch(sub.room);\n    this.markPresence(sub.room);\n  }\n\n  /** Close a',
+    to: 'this.touch(sub.room);\n  }\n\n  /** Close a',
   },
   {
     id: 'STREAM-12/heartbeats-named',
@@ -108,7 +108,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-16/no-ack',
     file: 'routes/stream.ts',
-    from: "hub.tell(sub, {\n        type: 'sent',",
+    from: "hub.send(sub, {\n        type: 'sent',",
     to: "void ({\n        type: 'sent',",
   },
   {

@@ -127,16 +127,16 @@ const BENIGN: Record<string, { file: string; from: string; to: string }[]> = {
     },
     {
       file: 'routes/messages.ts',
-      from: 'reply.send({ ok: true, ...place,',
-      to: "reply.send({ ok: true, _more: ['x'], ...place,",
+      from: 'reply.send({ ok: true, ...accepted,',
+      to: "reply.send({ ok: true, _more: ['x'], ...accepted,",
     },
     { file: 'presence.ts', from: "type: 'ready',", to: "type: 'ready',\n    hint: 'x'," },
   ],
   'with frames of a type that nobody knows': [
     {
       file: 'presence.ts',
-      from: 'const frames = news.presence === null ? news.renames : [...news.renames, news.presence];',
-      to: 'const frames = news.presence === null ? news.renames : [...news.renames, \'{"type":"weather"}\', news.presence];',
+      from: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, notices.presence];',
+      to: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, \'{"type":"weather"}\', notices.presence];',
     },
   ],
   'that is slow': [

@@ -1,5 +1,5 @@
-export type { Claim, ClaimListeners, ClaimOptions, ClaimRef } from './claims.ts';
-export { MAX_TEXT_BYTES, open, seal, type Sealed } from './crypto.ts';
+export type { Claim, ClaimListeners, ClaimOptions, ClaimRef } from './room/claims.ts';
+export { MAX_TEXT_BYTES, open, seal, type Sealed } from './crypto/crypto.ts';
 export {
   deleteProfile,
   getAgent,
@@ -10,12 +10,12 @@ export {
   type Agent,
   type AgentFilter,
   type Profile,
-} from './directory.ts';
-export { dm, type DmSent } from './dm.ts';
-export { Bot2BotError } from './errors.ts';
-export type * from './events.ts';
-export type { Fetch } from './http.ts';
-export { Identity, type ExportedIdentity } from './identity.ts';
+} from './agents/directory.ts';
+export { dm, type DmSent } from './agents/dm.ts';
+export { Bot2BotError } from './wire/errors.ts';
+export type * from './room/events.ts';
+export type { Fetch } from './wire/http.ts';
+export { Identity, type ExportedIdentity } from './agents/identity.ts';
 export {
   Inbox,
   type Contact,
@@ -23,13 +23,13 @@ export {
   type DirectMessage,
   type InboxOptions,
   type UnopenedDm,
-} from './inbox.ts';
-export type { DmContent } from './introductions.ts';
-export type { Pin, Pins, PublicIdentity } from './pins.ts';
-export type { SendOptions, Sent } from './post.ts';
-export type { RoomStatus } from './reads.ts';
-export { lookUpIdentity, register, type RelayOptions } from './register.ts';
-export { Room, type History, type RoomOptions } from './room.ts';
-export { createRoomUrl, parseRoomUrl, type RoomUrl } from './room-url.ts';
-export type { WebSocketConstructor, WebSocketLike } from './transports.ts';
-export type { Handler, WorkOptions } from './work.ts';
+} from './agents/inbox.ts';
+export type { DmContent } from './agents/introductions.ts';
+export type { Pin, Pins, PublicIdentity } from './agents/pins.ts';
+export type { SendOptions, Sent } from './room/post.ts';
+export type { RoomStatus } from './room/read-requests.ts';
+export { lookUpIdentity, register, type RelayOptions } from './agents/register.ts';
+export { Room, type History, type RoomOptions } from './room/room.ts';
+export { createRoomUrl, parseRoomUrl, type RoomUrl } from './room/room-url.ts';
+export type { WebSocketConstructor, WebSocketLike } from './wire/transports.ts';
+export type { Handler, WorkOptions } from './room/work.ts';

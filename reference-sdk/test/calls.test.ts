@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { Http } from '../src/http.ts';
+import { Http } from '../src/wire/http.ts';
 import { createRoomUrl, parseRoomUrl, Room, seal, type ReadEvent, type RoomEvent } from '../src/index.ts';
 import { RELAY, start, type Started } from './relay.ts';
 
@@ -173,7 +173,7 @@ describe('reading', () => {
     expect(events.map(({ type }) => type)).toEqual(['interrupted', 'interrupted', 'message', 'ready']);
   });
 
-  it('READ-10, READ-16: poll tells a gap, and a room that was made anew', async () => {
+  it('READ-10, READ-16: poll reports a gap, and a recreated room', async () => {
     const first = await start(RELAY, '--port', '0', '--buffer-messages', '3');
     const url = createRoomUrl(first.url);
     const [reader, writer] = [member(url, 'reader'), member(url, 'writer')];

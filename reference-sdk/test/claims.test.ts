@@ -336,7 +336,7 @@ describe('claims', () => {
     });
   });
 
-  it('CLAIM-32: a room that was made anew is told', async () => {
+  it('CLAIM-32: a recreated room is reported', async () => {
     const own = await start(RELAY, '--port', '0');
     const url = createRoomUrl(own.url);
     const identity = Identity.create('survivor');

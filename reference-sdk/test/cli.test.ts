@@ -120,10 +120,10 @@ describe('rooms', () => {
     await post(url, 'bob', 'before');
     await tail.until((stdout) => stdout.includes('before'));
     await own.stop();
-    await tail.until((_, stderr) => stderr.includes('connection is gone'));
+    await tail.until((_, stderr) => stderr.includes('connection lost'));
     const again = await start(RELAY, '--port', own.port);
     await new Room(url, { name: 'bob' }).send('after');
-    await tail.until((stdout, stderr) => stdout.includes('after') && stderr.includes('made anew'));
+    await tail.until((stdout, stderr) => stdout.includes('after') && stderr.includes('recreated'));
     tail.signal('SIGINT');
     expect((await tail.ended).lines.map(({ text }) => text)).toEqual(['before', 'after']);
     await again.stop();
@@ -246,7 +246,7 @@ describe('words', () => {
     expect(linked.stdout).toBe(stdout);
     const old = ['--import', 'data:text/javascript,delete process.getBuiltinModule', 'bot2bot.mjs', '-h'];
     const { status, stderr } = spawnSync('node', old, { cwd: shell.folder, encoding: 'utf8' });
-    expect([status, stderr]).toEqual([2, 'bot2bot: this needs Node 20.19 or later\n']);
+    expect([status, stderr]).toEqual([2, 'bot2bot: needs Node 20.19 or later\n']);
   });
 
   it.each([
@@ -260,9 +260,9 @@ describe('words', () => {
     [['--watch=yes'], '--watch takes no value'],
     [['--say', 'a', '--say', 'b'], 'twice'],
     [['--say', 'a', 'two', 'words'], 'quotes'],
-    [[], 'what is to be done?'],
-    [['--tail', '--next'], 'one thing at a time'],
-    [['--say', 'a', '--out', 'x'], '--out does not go with --say'],
+    [[], 'no command is given'],
+    [['--tail', '--next'], 'only one command at a time'],
+    [['--say', 'a', '--out', 'x'], '--out cannot be used with --say'],
     [['--tail', '--max-idle', 'soon'], 'number'],
     [['--next', '--claim-timeout', '-1'], 'number'],
     [['--ack', 'c_12345678', 'x'], 'seq'],

@@ -88,6 +88,8 @@ export async function makeShell(relayUrl: string): Promise<Shell> {
       err.push(data);
       wake();
     });
+    // A command that fails before it reads its input closes the pipe.
+    child.stdin.on('error', () => undefined);
     if (input !== undefined) child.stdin.end(input);
     let over = false;
     const ended = new Promise<Ended>((resolve, reject) =>

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import nacl from 'tweetnacl';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { decodeBase64 } from '../src/base64.ts';
-import * as fast from '../src/ed25519.ts';
+import { decodeBase64 } from '../src/crypto/base64.ts';
+import * as fast from '../src/crypto/ed25519.ts';
 
 interface PublicKey {
   name: string;
@@ -24,13 +24,13 @@ const keys = load<PublicKey>('public-keys.json');
 const signatures = load<Signed>('signatures.json');
 const bytesOf = (text: string) => decodeBase64(text, { alphabet: 'either', padding: 'required' });
 
-/** `goodKey` leaves the curve to `verify`, which refuses every signature under such a key. */
+/** `isSoundKey` leaves the curve to `verify`, which refuses every signature under such a key. */
 const offTheCurve = (name: string) => /^no point, y = \d/.test(name);
 
 describe('ID-7: keys', () => {
   it.each(keys)('$name', ({ name, sign_pub, valid }) => {
     const bytes = bytesOf(sign_pub);
-    expect(bytes !== null && fast.goodKey(bytes)).toBe(valid || offTheCurve(name));
+    expect(bytes !== null && fast.isSoundKey(bytes)).toBe(valid || offTheCurve(name));
   });
 });
 
@@ -54,7 +54,7 @@ describe('ID-8: signatures, checked by tweetnacl where there is no WebCrypto', (
   beforeAll(async () => {
     vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
     vi.resetModules();
-    slow = await import('../src/ed25519.ts');
+    slow = await import('../src/crypto/ed25519.ts');
     vi.unstubAllGlobals();
   });
   afterAll(() => vi.resetModules());

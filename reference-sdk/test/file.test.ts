@@ -199,12 +199,20 @@ describe('bot2bot.mjs', () => {
   it('is a library where there is no Node, and names no module that a browser would ask for', () => {
     const text = readFileSync(join(folder, 'bot2bot.mjs'), 'utf8');
     expect(/^(?:import\b|export\b.*\bfrom\b)/m.exec(text)?.[0]).toBeUndefined();
-    const script = `delete globalThis.process; delete globalThis.Buffer;
-const { createRoomUrl, parseRoomUrl } = await import('./bot2bot.mjs');
-console.log(parseRoomUrl(createRoomUrl('http://127.0.0.1:1')).key.length);`;
+    const script = `const { Buffer } = globalThis;
+delete globalThis.process; delete globalThis.Buffer;
+const { createRoomUrl, Identity, parseRoomUrl, register, Room } = await import('./bot2bot.mjs');
+// Node's own fetch needs it.
+globalThis.Buffer = Buffer;
+const identity = Identity.create('no-node');
+await register('${relay.url}', identity);
+const url = createRoomUrl('${relay.url}');
+const room = new Room(url, { identity, includeSelf: true });
+await room.send('signed', { signedOnly: true });
+console.log(parseRoomUrl(url).key.length, (await room.poll())[0].signature);`;
     const words = ['--input-type=module', '-e', script];
     const { stdout, stderr } = spawnSync('node', words, { cwd: folder, encoding: 'utf8' });
-    expect([stdout, stderr]).toEqual(['32\n', '']);
+    expect([stdout, stderr]).toEqual(['32 verified\n', '']);
   });
 
   it('the SDK contacts one origin and touches no file', () => {

@@ -107,12 +107,14 @@ describe('an identity file', () => {
       // All but the line end of JSON is the whole of it; the length of an `mcp` file is the other forms' too.
       writeFileSync(path, whole);
       truncateSync(path, length);
-      await refused('not a whole identity file');
-      await expect(loadOrCreateIdentity(path, 'keeper', form)).rejects.toThrow('not a whole identity file');
+      await refused('not a complete identity file');
+      await expect(loadOrCreateIdentity(path, 'keeper', form)).rejects.toThrow(
+        'not a complete identity file',
+      );
       expect(statSync(path).size).toBe(length);
     }
     writeFileSync(path, Buffer.concat([whole, Buffer.from('more')]));
-    await refused('not a whole identity file');
+    await refused('not a complete identity file');
     writeFileSync(path, Buffer.alloc(5_000));
     await refused('too long');
   });
@@ -186,9 +188,9 @@ describe('a file of pins', () => {
       '[]',
     ]) {
       writeFileSync(path, text);
-      expect(() => pins.get('keeper')).toThrow('does not hold the keys');
-      expect(() => pins.set('keeper', kept)).toThrow('does not hold the keys');
-      expect(() => openPins(path, 'http://one.example')).toThrow('does not hold the keys');
+      expect(() => pins.get('keeper')).toThrow('not a file of pinned keys');
+      expect(() => pins.set('keeper', kept)).toThrow('not a file of pinned keys');
+      expect(() => openPins(path, 'http://one.example')).toThrow('not a file of pinned keys');
       expect(readFileSync(path, 'utf8')).toBe(text);
     }
   });

@@ -4,11 +4,11 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import nacl from 'tweetnacl';
 import { describe, expect, it, vi } from 'vitest';
-import { decodeBase64, encodeBase64 } from '../src/base64.ts';
-import { goodKey, signer, slowSigner, verify } from '../src/ed25519.ts';
+import { decodeBase64, encodeBase64 } from '../src/crypto/base64.ts';
+import { isSoundKey, signer, slowSigner, verify } from '../src/crypto/ed25519.ts';
 import { Identity } from '../src/index.ts';
-import { readable } from '../src/payloads.ts';
-import { sha256 } from '../src/sha256.ts';
+import { readable } from '../src/room/payloads.ts';
+import { sha256 } from '../src/crypto/sha256.ts';
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'));
 const bytes = (text: string) =>
@@ -71,7 +71,7 @@ describe('signatures', () => {
     vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
     vi.resetModules();
     try {
-      const bare = await import('../src/ed25519.ts');
+      const bare = await import('../src/crypto/ed25519.ts');
       const { Identity: Bare } = await import('../src/index.ts');
       expect(await Bare.fromSecrets(ada.exportSecrets()).sign('text')).toBe(sig);
       expect(await bare.verify(ada.signPub, 'text', sig)).toBe(true);
@@ -111,11 +111,11 @@ describe('signatures', () => {
     // y not below p: 2^255-19 to 2^255-1.
     const high = Array.from({ length: 19 }, (_, i) => littleEndian(2n ** 255n - 19n + BigInt(i)));
     for (const key of [...small, ...high, new Uint8Array(31), new Uint8Array(33)])
-      expect(goodKey(key), Buffer.from(key).toString('hex')).toBe(false);
+      expect(isSoundKey(key), Buffer.from(key).toString('hex')).toBe(false);
     // Under the neutral element this signature would hold for every text.
     const zero = encodeBase64(new Uint8Array([...hex(`01${'00'.repeat(31)}`), ...new Uint8Array(32)]));
     expect(await verify(encodeBase64(small[2] ?? new Uint8Array()), 'any', zero)).toBe(false);
-    for (let i = 0; i < 50; i++) expect(goodKey(nacl.sign.keyPair().publicKey)).toBe(true);
+    for (let i = 0; i < 50; i++) expect(isSoundKey(nacl.sign.keyPair().publicKey)).toBe(true);
   });
 });
 

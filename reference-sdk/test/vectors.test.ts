@@ -5,9 +5,9 @@ import { createParser } from 'eventsource-parser';
 import { Compile } from 'typebox/compile';
 import type { TSchema } from 'typebox';
 import { describe, expect, it } from 'vitest';
-import { decodeBase64, encodeBase64 } from '../src/base64.ts';
+import { decodeBase64, encodeBase64 } from '../src/crypto/base64.ts';
 import { createRoomUrl, MAX_TEXT_BYTES, open, parseRoomUrl, seal } from '../src/index.ts';
-import { EventParser } from '../src/sse.ts';
+import { EventParser } from '../src/wire/sse.ts';
 
 const folder = join(import.meta.dirname, '../../spec/vectors');
 interface Vectors<T> {

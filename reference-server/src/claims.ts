@@ -1,12 +1,12 @@
 import type { Clock } from './clock.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Hub } from './hub.ts';
-import type { Grant, Wanted } from './leases.ts';
+import type { Grant, ClaimRequest } from './leases.ts';
 import type { Claimant, Room } from './room.ts';
 
-/** Answers claims: at once, or parked until something comes or the time is over. */
+/** Answers claims: at once, or after parking the request until a message arrives or its time is over. */
 export class Claims {
-  /** Since the start: grants of a message that the handle had not had, that it had, and the same claim told again. */
+  /** First deliveries, redeliveries and re-claims of a live lease, since start. */
   readonly counts = { first: 0, again: 0, resumed: 0 };
   readonly #hub: Hub;
   readonly #engine: Engine;
@@ -19,36 +19,36 @@ export class Claims {
   }
 
   /** @returns the answer; null when there is nothing to grant now. */
-  async now(room: Room, wanted: Wanted, reset: boolean): Promise<Buffer | null> {
-    const grant = await this.#engine.claim(room.log, wanted);
+  async now(room: Room, request: ClaimRequest, reset: boolean): Promise<Buffer | null> {
+    const grant = await this.#engine.claim(room.log, request);
     if (grant === null) return null;
     this.#hub.touch(room);
     this.counts[grant.resumed ? 'resumed' : grant.delivery === 1 ? 'first' : 'again']++;
     return this.#granted(room, grant, reset);
   }
 
-  park(room: Room, wanted: Wanted, more: Pick<Claimant, 'reset' | 'deadline' | 'response'>): void {
-    const claimant: Claimant = { wanted, ...more, writtenAt: this.#clock.mono() };
+  park(room: Room, request: ClaimRequest, more: Pick<Claimant, 'reset' | 'deadline' | 'response'>): void {
+    const claimant: Claimant = { request, ...more, writtenAt: this.#clock.mono() };
     this.#hub.park(room, claimant);
-    // What was accepted since the claim was looked up, which an engine may do elsewhere, has woken nobody.
+    // A message accepted between the look-up (which may be asynchronous) and the parking has woken nobody.
     void this.offer(room, claimant, false);
   }
 
   /**
    * Answer a parked claim if there is something for it.
-   * @param last answer it in any case: its time is over.
+   * @param last its time is over: answer it even if there is no message.
    */
   async offer(room: Room, claimant: Claimant, last: boolean): Promise<void> {
-    const { wanted, reset, response } = claimant;
-    // Nobody would get it: the message stays for a claim that is still there.
+    const { request, reset, response } = claimant;
+    // The client is gone: leave the message for another claim.
     if (response.destroyed) return;
     try {
-      const answer = await this.now(room, wanted, reset);
+      const answer = await this.now(room, request, reset);
       if (answer === null && !last) return;
-      const body = answer ?? (await this.empty(room, wanted.handle, reset));
+      const body = answer ?? (await this.empty(room, request.handle, reset));
       if (this.#hub.unpark(room, claimant)) response.end(body);
     } catch {
-      // The status has been sent; a connection that breaks makes the client ask again.
+      // The status line has been sent already; break the connection, so that the client retries.
       response.destroy();
     }
   }

@@ -5,10 +5,10 @@ import { clientAt, type Addresses } from './address.ts';
 import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
 import { rawAnswer, RequestProblem } from './problem.ts';
-import { shareOf, type Cap } from './rate-limit.ts';
+import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 import { streamAt } from './target.ts';
 
-/** A connection that has been answered for the last time has so long to be closed from the other side. */
+/** After its last answer, the client has this long to close the connection before the relay does. */
 const LINGER_MS = 2_000;
 /** Requests that a connection may have sent ahead of their answers. */
 const PIPELINED = 32;
@@ -56,12 +56,12 @@ export class Incoming extends IncomingMessage {
   }
 }
 
-/** Every connection to the relay: how many a client may have, and when one has to give its place back. */
+/** All connections to the relay: limits how many a client may have, and closes those that are finished or stalled. */
 export class Connections {
   readonly #timings: Timings;
   readonly #clock: Clock;
   readonly #addresses: Addresses;
-  readonly #shares: Cap;
+  readonly #shares: ConcurrencyCap;
   readonly #open = new Set<Socket>();
   readonly #most: number;
 
@@ -77,7 +77,7 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** Take a new connection in, unless its client has its share. The connections of a proxy are many clients'. */
+  /** Accept a connection, unless its client has its share. Those of a trusted proxy are not limited: many clients share it. */
   admit(socket: Socket): void {
     if (this.#open.size >= this.#most) {
       socket.destroy();
@@ -125,7 +125,7 @@ export class Connections {
     if (pending.size === 1) answer();
   }
 
-  /** Answer for the last time; who does not close then is closed. */
+  /** Answer with a problem and end the connection; `sweep` closes it if the client does not. */
   refuse(socket: Socket, problem: RequestProblem): void {
     const pending = [...(connections.get(socket)?.pending.keys() ?? [])];
     const inOrder = pending.length === 0 || (pending.length === 1 && pending[0]?.headersSent === false);
@@ -133,7 +133,7 @@ export class Connections {
     else socket.destroy();
   }
 
-  /** Close what has been answered for the last time, and what takes none of what it was sent. */
+  /** Close connections that are ended, and those whose client does not read what it was sent. */
   sweep(): void {
     const now = this.#clock.mono();
     for (const socket of this.#open) {

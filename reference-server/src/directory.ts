@@ -12,7 +12,7 @@ import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
 import { RequestProblem } from './problem.ts';
 import { checkProfile } from './profile.ts';
-import { shareOf, type Cap } from './rate-limit.ts';
+import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 import type { Published, Store } from './store.ts';
 import { firstAbove, TagIndex } from './tag-index.ts';
 import { Tombstones } from './tombstones.ts';
@@ -48,7 +48,7 @@ export class Directory {
   readonly #held = new Map<string, Entry>();
   readonly #order: Entry[] = [];
   readonly #tags = new TagIndex<Entry>();
-  readonly #shares: Cap;
+  readonly #shares: ConcurrencyCap;
   readonly #tombstones: Tombstones;
   #lastNumber = 0;
   /** Number of the profile that was swept last. */
@@ -93,7 +93,7 @@ export class Directory {
     const isStale =
       was === undefined ? this.#tombstones.covers(handle, updated_at) : updated_at < was.profile.updated_at;
     if (isStale) throw new RequestProblem('stale-profile');
-    const entry = before ?? this.#insert({ profile, sig }, this.#place(handle, client));
+    const entry = before ?? this.#insert({ profile, sig }, this.#reserve(handle, client));
     if (before !== undefined) this.#refile(entry, { profile, sig, number: entry.number });
     entry.seen = this.#clock.wall();
     const { published } = entry;
@@ -109,7 +109,7 @@ export class Directory {
   }
 
   /** A place for a new profile: that of the tombstone of its handle, or one of the client's share. */
-  #place(handle: string, client: Client): () => void {
+  #reserve(handle: string, client: Client): () => void {
     const left = this.#tombstones.take(handle);
     if (left !== undefined) return left;
     if (this.#held.size + this.#tombstones.size >= this.#limits.profiles)

@@ -4,8 +4,8 @@ import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
 import { RequestProblem } from './problem.ts';
-import { shareOf, type Cap } from './rate-limit.ts';
-import { atEnd, keepWarm, type Parked } from './room.ts';
+import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
+import { onceClosed, keepAlive, type Parked } from './room.ts';
 
 /** Held for a message besides its texts. */
 const ENTRY_BYTES = 400;
@@ -54,7 +54,7 @@ export class Dms {
   /** Inboxes that hold nothing, but whose seqs are ahead of the clock. */
   readonly #idle = new Set<Inbox>();
   readonly #bytes = { signed: 0, unsigned: 0 };
-  readonly #shares: Cap;
+  readonly #shares: ConcurrencyCap;
   readonly #inboxBytes: number;
 
   constructor(limits: RelayLimits, timings: Timings, clock: Clock) {
@@ -147,7 +147,7 @@ export class Dms {
     this.#inboxes.set(handle, inbox);
     inbox.readers.add(reader);
     this.#parked.set(reader, inbox);
-    atEnd(reader.response, () => this.#unpark(inbox, reader));
+    onceClosed(reader.response, () => this.#unpark(inbox, reader));
   }
 
   #unpark(inbox: Inbox, reader: Reader): boolean {
@@ -193,7 +193,7 @@ export class Dms {
     const mono = this.#clock.mono();
     for (const [reader, inbox] of this.#parked) {
       if (mono >= reader.deadline) this.#answer(inbox, reader);
-      else keepWarm(reader, mono, this.#timings.keepalive_ms);
+      else keepAlive(reader, mono, this.#timings.keepalive_ms);
     }
     for (const [id, { inbox, until }] of this.#held) {
       if (until > mono) break;

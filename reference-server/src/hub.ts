@@ -5,11 +5,19 @@ import type { RelayLimits } from './config.ts';
 import { encode, KEEPALIVE, type Format } from './encoding.ts';
 import type { Engine } from './engine/engine.ts';
 import type { RoomLog } from './log.ts';
-import { BLOCK_BYTES, sendAnswer, wholeOf, type Position, type ReadAnswer } from './page.ts';
-import { presenceJson, readyJson, tailOf, takeNews } from './presence.ts';
+import { BLOCK_BYTES, sendAnswer, wholeOf, type ReadAnswer } from './page.ts';
+import { presenceJson, readyJson, tailOf, takeNotices } from './presence.ts';
 import { RequestProblem } from './problem.ts';
-import { shareOf, type Cap } from './rate-limit.ts';
-import { atEnd, keepWarm, Room, type Claimant, type Subscriber, type Waiter } from './room.ts';
+import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
+import {
+  onceClosed,
+  keepAlive,
+  Room,
+  type Claimant,
+  type Position,
+  type Subscriber,
+  type Waiter,
+} from './room.ts';
 
 /** Bytes taken from the log at a time for a subscriber that does not keep up with the others. */
 const FEED_BYTES = 64 << 10;
@@ -17,32 +25,32 @@ const FEED_BYTES = 64 << 10;
 const TURN_FRAMES = 128;
 /** WebSocket close code (RFC 6455 registry). */
 const RESTARTING = 1012;
-/** Of `keepalive_ms`: a WebSocket that has answered none of as many pings is gone. */
+/** A WebSocket that has answered none of this many pings, one every `keepalive_ms`, is considered dead. */
 const DEAD_AFTER_PINGS = 3;
 const DEAD_LEAST_MS = 10_000;
-/** Rooms that are looked at in one sweep, whoever is in them: so many, or the part of all. */
+/** Rooms that one sweep checks for expiry: this many, or one part in SWEEP_PARTS of all, whichever is more. */
 const SWEEP_ROOMS = 1_000;
 const SWEEP_PARTS = 8;
-/** Relief goes a little below the budget, so that it is not needed for every message. */
-const RELIEF_PART = 256;
+/** Eviction goes this part (1/256) below the budget, so that it is not needed again for the next message. */
+const EVICTION_MARGIN = 256;
 
 /**
- * Feeds everyone who is connected: subscribers by cursor from the room's log, parked waits from a shared answer.
- * Nothing is written when a message arrives; one flush per turn of the event loop serves all rooms that changed.
+ * Delivers messages to every connected client: to streams from the room's log, by cursor; to parked waits as one shared
+ * answer. Posting a message writes nothing; one flush per turn of the event loop serves all rooms that changed.
  */
 export class Hub {
   readonly rooms = new Map<string, Room>();
-  /** Streams that were cut, and messages that were evicted for the sake of the relay's budget, since it started. */
+  /** Streams cut for being too slow, and messages evicted to stay inside the relay's budget, since start. */
   readonly counts = { cut: 0, evicted: 0 };
   readonly #limits: RelayLimits;
-  readonly #shares: Cap;
+  readonly #shares: ConcurrencyCap;
   readonly #byLog = new Map<RoomLog, Room>();
   readonly #timings: Timings;
   readonly #clock: Clock;
   readonly #engine: Engine;
   readonly #bySocket = new WeakMap<object, Subscriber>();
   readonly #dirty = new Set<Room>();
-  /** Rooms in which somebody is, or that have presence to tell. */
+  /** Rooms that have clients, or a presence frame to send. */
   readonly #busy = new Set<Room>();
   #turn: Iterator<Room, undefined> = this.rooms.values();
   readonly #page: (room: Room, position: Position) => ReadAnswer;
@@ -52,7 +60,7 @@ export class Hub {
 
   /**
    * @param page the answer of a wait at this position.
-   * @param offer answers a parked claim if there is something for it; if this is its last chance, in any case.
+   * @param offer answers a parked claim if there is a message for it; with `last`, in any case.
    */
   constructor(given: {
     limits: RelayLimits;
@@ -83,9 +91,9 @@ export class Hub {
   }
 
   /**
-   * The room, made if it does not exist.
-   * @param client who makes it; it has a share of the rooms.
-   * @throws {RequestProblem} unavailable, when there are too many; rate-limited, when they are the client's.
+   * Get the room; create it if it does not exist.
+   * @param client to whose share of the rooms a new one counts.
+   * @throws {RequestProblem} unavailable, when the relay has too many rooms; rate-limited, when the client has.
    * @see ROOM-2
    */
   enter(id: string, client: Client): Room {
@@ -100,8 +108,8 @@ export class Hub {
     return room;
   }
 
-  /** Take back a room that was entered for nothing. @see ROOM-2 */
-  leaveEmpty(room: Room): void {
+  /** Remove a room that nobody uses and that never had a message. @see ROOM-2 */
+  removeIfEmpty(room: Room): void {
     if (!room.inUse && room.log.lastAssigned < room.log.firstSeq) this.#remove(room);
   }
 
@@ -163,24 +171,24 @@ export class Hub {
     this.markPresence(sub.room);
   }
 
-  /** It took too little for too long: it must notice, and come back with its cursor. @see STREAM-24 */
+  /** Close a stream that reads too slowly; its client reconnects with its cursor. @see STREAM-24 */
   #cut(sub: Subscriber): void {
     this.counts.cut++;
     this.leave(sub);
     sub.socket.destroy();
   }
 
-  /** Evict the oldest messages of whoever holds most until all together are inside the budget. @see READ-10 */
-  relieve(): void {
+  /** Evict messages, oldest first, of the client that holds the most bytes, until the relay is inside its budget. @see READ-10 */
+  evictOverBudget(): void {
     const { budget } = this.#engine;
     const most = this.#limits.relay_bytes;
     if (budget.bytes <= most) return;
     const served = new Set<Room>();
-    while (budget.bytes > most - most / RELIEF_PART) {
+    while (budget.bytes > most - most / EVICTION_MARGIN) {
       const oldest = budget.oldestOfHeaviest();
       const room = oldest === undefined ? undefined : this.#byLog.get(oldest.log);
       if (oldest === undefined || room === undefined) return;
-      // Who keeps up has been served before anything goes.
+      // Streams that keep up get the messages before they are evicted.
       if (!served.has(room)) this.#flush(room);
       served.add(room);
       this.counts.evicted += room.log.evictThrough(oldest.seq);
@@ -188,19 +196,19 @@ export class Hub {
   }
 
   /** Queue a frame for one stream alone. */
-  tell(sub: Subscriber, frame: object): void {
+  send(sub: Subscriber, frame: object): void {
     sub.own.push(encode(sub.format, JSON.stringify(frame)));
-    // One turn of the event loop can read megabytes: what came is served before more is taken.
+    // One turn of the event loop can read megabytes: answer these frames before reading more.
     if (sub.own.length === TURN_FRAMES) sub.hold(true);
     this.markDirty(sub.room);
   }
 
-  /** Park a request, until it is answered or gone. */
+  /** Park a request until it is answered or its client disconnects. */
   park(room: Room, parked: Waiter | Claimant): void {
-    if ('wanted' in parked) room.claimants.add(parked);
+    if ('request' in parked) room.claimants.add(parked);
     else room.waiters.add(parked);
     this.#busy.add(room);
-    atEnd(parked.response, () => this.unpark(room, parked));
+    onceClosed(parked.response, () => this.unpark(room, parked));
   }
 
   /** Let a parked request go. @returns whether it was still parked. */
@@ -228,12 +236,12 @@ export class Hub {
     this.#write(sub, encode(sub.format, json, `${room.log.epoch}:${lastSeq}`));
   }
 
-  /** Whether something that it has yet to be sent was evicted. */
+  /** Whether a message was evicted before it was sent on this stream. */
   #overtaken(sub: Subscriber): boolean {
     return sub.cursor + 1 < sub.room.log.oldestSeq;
   }
 
-  /** Serve one stream from its own cursor, as far as its socket takes it. @see STREAM-24 */
+  /** Send one stream what follows its cursor, until its socket's buffer is full. @see STREAM-24 */
   #feed(sub: Subscriber): void {
     const { log } = sub.room;
     while (!sub.blocked) {
@@ -262,7 +270,7 @@ export class Hub {
     const upTo = log.lastAssigned;
     room.flushed = upTo;
     const shared: Partial<Record<Format, Buffer>> = {};
-    const news = takeNews(room, this.#clock.mono(), this.#timings.presence_ms);
+    const notices = takeNotices(room, this.#clock.mono(), this.#timings.presence_ms);
     for (const sub of room.subscribers) {
       if (sub.own.length > 0) {
         const own = Buffer.concat(sub.own);
@@ -271,11 +279,11 @@ export class Hub {
         if (!sub.blocked) sub.hold(false);
       }
       if (sub.blocked) {
-        if (news.presence !== null) sub.owesPresence = true;
+        if (notices.presence !== null) sub.owesPresence = true;
         continue;
       }
       if (sub.cursor === from && sub.joining === null && log.oldestSeq <= from + 1) {
-        const tail = tailOf(sub.format, news);
+        const tail = tailOf(sub.format, notices);
         const messages =
           upTo === from ? null : (shared[sub.format] ??= log.frames(sub.format, from, Infinity, now).data);
         sub.cursor = upTo;
@@ -284,9 +292,9 @@ export class Hub {
         else if (tail !== null) this.#write(sub, tail);
       } else {
         this.#feed(sub);
-        const tail = tailOf(sub.format, news);
+        const tail = tailOf(sub.format, notices);
         if (tail !== null) {
-          if (sub.blocked) sub.owesPresence ||= news.presence !== null;
+          if (sub.blocked) sub.owesPresence ||= notices.presence !== null;
           else this.#write(sub, tail);
         }
       }
@@ -295,7 +303,7 @@ export class Hub {
     if (upTo !== from) for (const claimant of room.claimants) void this.#offer(room, claimant, false);
   }
 
-  /** One answer for all waiters at the same place. @see READ-2 */
+  /** Answer all parked waits with the same cursor from one encoded answer. @see READ-2 */
   #answerWaiters(room: Room, now: number): void {
     const answers = new Map<number, ReadAnswer | Buffer>();
     for (const waiter of room.waiters) {
@@ -324,7 +332,7 @@ export class Hub {
       this.#tendRoom(room, mono);
       if (!room.inUse && !room.presenceDirty) this.#busy.delete(room);
     }
-    // Rooms in which nobody is can wait for their turn.
+    // Rooms without clients are checked in turns.
     for (let left = Math.max(SWEEP_ROOMS, this.rooms.size / SWEEP_PARTS); left > 0; left--) {
       const { value: room } = this.#turn.next();
       if (room === undefined) {
@@ -333,18 +341,18 @@ export class Hub {
       }
       this.#age(room, mono);
     }
-    this.relieve();
+    this.evictOverBudget();
   }
 
   #tendRoom(room: Room, mono: number): void {
     const { keepalive_ms: keepalive, listening_ms: listening } = this.#timings;
     for (const waiter of room.waiters) {
       if (mono >= waiter.deadline) this.#answer(room, waiter, this.#page(room, waiter.position));
-      else keepWarm(waiter, mono, keepalive);
+      else keepAlive(waiter, mono, keepalive);
     }
     for (const claimant of room.claimants) {
       if (mono >= claimant.deadline) void this.#offer(room, claimant, true);
-      else keepWarm(claimant, mono, keepalive);
+      else keepAlive(claimant, mono, keepalive);
     }
     for (const sub of room.subscribers) this.#tend(sub, mono);
     if (room.expireHeartbeats(mono, listening)) {
@@ -354,14 +362,14 @@ export class Hub {
     if (room.presenceDirty) this.markDirty(room);
   }
 
-  /** Forget what is old in a room, and the room itself when nobody needs it. @see ROOM-6 ROOM-7 */
+  /** Drop old messages of a room, and the room itself when it has been idle for long enough. @see ROOM-6 ROOM-7 */
   #age(room: Room, mono: number): void {
     room.log.sweep(this.#clock.wall());
     if (this.#engine.leased(room.log)) this.touch(room);
     if (!room.inUse && mono - room.activeAt >= this.#timings.room_idle_ms) this.#remove(room);
   }
 
-  /** Write something to who has been sent nothing for a while; cut who takes nothing or answers nothing. */
+  /** Send a keep-alive after silence; close a stream that does not read, or does not answer pings. */
   #tend(sub: Subscriber, mono: number): void {
     const { stalled_ms: stalled, keepalive_ms: keepalive } = this.#timings;
     if (sub.blocked && (mono - sub.blockedAt > stalled || this.#overtaken(sub))) this.#cut(sub);
@@ -376,7 +384,7 @@ export class Hub {
     } else if (mono - sub.writtenAt >= keepalive) this.#write(sub, KEEPALIVE[sub.format]);
   }
 
-  /** Send everyone away, to come back to the next process. */
+  /** Shut down: flush, answer all parked requests and close all streams; clients reconnect to the next process. */
   async drain(): Promise<void> {
     const offers: Promise<void>[] = [];
     for (const room of this.rooms.values()) {

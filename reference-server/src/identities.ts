@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
 import { bytesOf, keyObject } from './ed25519.ts';
 import { RequestProblem } from './problem.ts';
-import { shareOf, type Cap } from './rate-limit.ts';
+import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 import type { Store } from './store.ts';
 
 /** Keys that are held ready to verify with. */
@@ -21,7 +21,7 @@ export class Identities {
   readonly #limits: RelayLimits;
   readonly #clock: Clock;
   /** Handles that were registered since the start. */
-  readonly #shares: Cap;
+  readonly #shares: ConcurrencyCap;
   readonly #store: Store<IdentityAnswer>;
   readonly #held: Map<string, IdentityAnswer>;
   readonly #ready = new Map<string, KeyObject>();

@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
-import type { RoomLog } from './log.ts';
-import type { Entry } from './message.ts';
+import type { Entry, RoomLog } from './log.ts';
 import { RequestProblem } from './problem.ts';
-import { shareOf, type Cap } from './rate-limit.ts';
+import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 
 /** What a claim asks for. */
-export interface Wanted {
+export interface ClaimRequest {
   readonly handle: string;
   readonly client: Client;
   readonly leaseMs: number;
@@ -16,11 +15,11 @@ export interface Wanted {
   readonly exclude: ReadonlySet<string>;
   /** Pass over what bears the handle's label, or only what it signed. @see CLAIM-14 */
   readonly self: 'label' | 'verified';
-  /** Everything up to this seq is known to hold nothing for it: a parked claim is not searched for again. */
+  /** Messages up to this seq were searched without a match; a parked claim does not search them again. */
   searched: number;
 }
 
-/** A message in the hands of a handle. */
+/** A message that is leased to a handle. */
 export interface Grant {
   readonly claimId: string;
   /** The message's JSON as reads return it. */
@@ -29,7 +28,7 @@ export interface Grant {
   readonly remainingMs: number;
   /** How many grants of this message the handle has had. */
   readonly delivery: number;
-  /** It was granted before. @see CLAIM-20 */
+  /** The handle claimed again while its lease was live, and got the same claim. @see CLAIM-20 */
   readonly resumed: boolean;
 }
 
@@ -44,23 +43,23 @@ interface Claim {
   deadline: number;
 }
 
-/** One handle's place in a room. */
-interface Place {
+/** One handle's state in a room. */
+interface HandleState {
   cursor: number;
   claim: Claim | null;
   /** Grants of each message above the cursor, by seq. */
   readonly deliveries: Map<number, number>;
-  /** Gives its place in the room's table back. */
+  /** Frees this entry in the room's table of handles. */
   readonly release: () => void;
 }
 
-/** Who stands where in one lifetime of a room, and what they hold. */
+/** The cursor and the lease of each handle, for one lifetime of a room. */
 export class Leases {
   readonly #log: RoomLog;
   readonly #limits: RelayLimits;
-  readonly #shares: Cap;
+  readonly #shares: ConcurrencyCap;
   readonly #clock: Clock;
-  readonly #places = new Map<string, Place>();
+  readonly #handles = new Map<string, HandleState>();
 
   constructor(log: RoomLog, limits: RelayLimits, clock: Clock) {
     this.#shares = shareOf(limits.room_handles, limits);
@@ -70,26 +69,27 @@ export class Leases {
   }
 
   cursor(handle: string): number {
-    return this.#places.get(handle)?.cursor ?? 0;
+    return this.#handles.get(handle)?.cursor ?? 0;
   }
 
   /**
-   * Make sure that a handle can have a place. In a full room whoever never acked anything and holds no lease gives way.
-   * @throws {RequestProblem} rate-limited, when its address has its share; unavailable, when nobody gives way.
+   * Make sure that there is room for the handle's state. In a full table, a handle that never acked and holds no lease is
+   * dropped.
+   * @throws {RequestProblem} rate-limited, when the client's address has its share; unavailable, when none can be dropped.
    */
   admit(handle: string, client: Client): void {
-    if (this.#places.has(handle)) return;
-    if (this.#places.size >= this.#limits.room_handles && !this.#reclaim())
+    if (this.#handles.has(handle)) return;
+    if (this.#handles.size >= this.#limits.room_handles && !this.#reclaim())
       throw new RequestProblem('unavailable', { retryAfter: 30 });
     this.#shares.take(client)();
   }
 
-  /** @returns whether a place was given back. */
+  /** @returns whether a handle was dropped. */
   #reclaim(): boolean {
-    for (const [handle, place] of this.#places) {
-      if (place.cursor > 0 || this.#live(place) !== null) continue;
-      this.#places.delete(handle);
-      place.release();
+    for (const [handle, state] of this.#handles) {
+      if (state.cursor > 0 || this.#live(state) !== null) continue;
+      this.#handles.delete(handle);
+      state.release();
       return true;
     }
     return false;
@@ -97,76 +97,76 @@ export class Leases {
 
   /** Whether any claim is live. @see CLAIM-28 */
   get live(): boolean {
-    for (const place of this.#places.values()) if (this.#live(place) !== null) return true;
+    for (const state of this.#handles.values()) if (this.#live(state) !== null) return true;
     return false;
   }
 
-  #live({ claim }: Place): Claim | null {
+  #live({ claim }: HandleState): Claim | null {
     return claim !== null && this.#clock.mono() < claim.deadline ? claim : null;
   }
 
   /** @see CLAIM-3 CLAIM-4 CLAIM-6 CLAIM-26 */
-  claim(wanted: Wanted): Grant | null {
-    const { handle, leaseMs } = wanted;
+  claim(request: ClaimRequest): Grant | null {
+    const { handle, leaseMs } = request;
     const now = this.#clock.wall();
-    const known = this.#places.get(handle);
+    const known = this.#handles.get(handle);
     const held = known === undefined ? null : this.#live(known);
     if (known !== undefined && held !== null) {
       const message = this.#log.deliverable(held.seq, now);
       if (message !== null) return this.#grant(known, held, message, true);
     }
-    const from = Math.max(known?.cursor ?? 0, wanted.searched);
-    const entry = this.#log.next(from, (candidate) => admits(wanted, candidate), now);
+    const from = Math.max(known?.cursor ?? 0, request.searched);
+    const entry = this.#log.next(from, (candidate) => admits(request, candidate), now);
     if (entry === undefined) {
-      wanted.searched = this.#log.lastAssigned;
+      request.searched = this.#log.lastAssigned;
       if (known !== undefined) known.claim = null;
       return null;
     }
-    const place = known ?? this.#enter(wanted);
+    const state = known ?? this.#enter(request);
     const { oldestSeq } = this.#log;
-    for (const seq of place.deliveries.keys()) if (seq < oldestSeq) place.deliveries.delete(seq);
-    place.deliveries.set(entry.seq, (place.deliveries.get(entry.seq) ?? 0) + 1);
+    for (const seq of state.deliveries.keys()) if (seq < oldestSeq) state.deliveries.delete(seq);
+    state.deliveries.set(entry.seq, (state.deliveries.get(entry.seq) ?? 0) + 1);
     const id = `c_${randomBytes(12).toString('base64url')}`;
-    place.claim = { id, seq: entry.seq, deadline: this.#clock.mono() + leaseMs };
-    return this.#grant(place, place.claim, entry, false);
+    state.claim = { id, seq: entry.seq, deadline: this.#clock.mono() + leaseMs };
+    return this.#grant(state, state.claim, entry, false);
   }
 
-  #enter({ handle, client }: Wanted): Place {
+  #enter({ handle, client }: ClaimRequest): HandleState {
     this.admit(handle, client);
     const release = this.#shares.take(client);
-    const place = { cursor: 0, claim: null, deliveries: new Map<number, number>(), release };
-    this.#places.set(handle, place);
-    return place;
+    const state = { cursor: 0, claim: null, deliveries: new Map<number, number>(), release };
+    this.#handles.set(handle, state);
+    return state;
   }
 
-  #grant(place: Place, claim: Claim, entry: Entry, resumed: boolean): Grant {
+  #grant(state: HandleState, claim: Claim, entry: Entry, resumed: boolean): Grant {
     return {
       claimId: claim.id,
       message: entry.json,
-      cursor: place.cursor,
+      cursor: state.cursor,
       remainingMs: Math.max(0, Math.floor(claim.deadline - this.#clock.mono())),
-      delivery: place.deliveries.get(claim.seq) ?? 1,
+      delivery: state.deliveries.get(claim.seq) ?? 1,
       resumed,
     };
   }
 
   /** The live claim of the handle, if it is this one. */
-  #mine(handle: string, claimId: string): { place: Place; claim: Claim } | null {
-    const place = this.#places.get(handle);
-    const claim = place === undefined ? null : this.#live(place);
-    return place !== undefined && claim?.id === claimId ? { place, claim } : null;
+  #mine(handle: string, claimId: string): { state: HandleState; claim: Claim } | null {
+    const state = this.#handles.get(handle);
+    const claim = state === undefined ? null : this.#live(state);
+    return state !== undefined && claim?.id === claimId ? { state, claim } : null;
   }
 
   /** @see CLAIM-5 CLAIM-15 CLAIM-16 CLAIM-25 */
   ack(handle: string, claimId: string, seq: number): Acked {
     const cursor = this.cursor(handle);
-    if (!this.#places.has(handle) || seq <= cursor) return { kind: 'acked', advanced: false, cursor };
+    if (!this.#handles.has(handle) || seq <= cursor) return { kind: 'acked', advanced: false, cursor };
     const mine = this.#mine(handle, claimId);
     if (mine === null || mine.claim.seq !== seq) return { kind: 'gone', cursor };
-    const { place } = mine;
-    place.cursor = seq;
-    place.claim = null;
-    for (const passed of place.deliveries.keys()) if (passed <= seq) place.deliveries.delete(passed);
+    const { state } = mine;
+    state.cursor = seq;
+    state.claim = null;
+    for (const passed of state.deliveries.keys()) if (passed <= seq) state.deliveries.delete(passed);
     return { kind: 'acked', advanced: true, cursor: seq };
   }
 
@@ -181,13 +181,13 @@ export class Leases {
   /** @returns whether the claim was live until now. @see CLAIM-22 */
   release(handle: string, claimId: string): boolean {
     const mine = this.#mine(handle, claimId);
-    if (mine !== null) mine.place.claim = null;
+    if (mine !== null) mine.state.claim = null;
     return mine !== null;
   }
 }
 
 /** @see CLAIM-13 CLAIM-14 */
-function admits({ handle, exclude, self }: Wanted, { sender, handle: signer }: Entry): boolean {
+function admits({ handle, exclude, self }: ClaimRequest, { sender, handle: signer }: Entry): boolean {
   const own = self === 'verified' ? signer === handle : sender === handle || sender === `@${handle}`;
   return !own && !exclude.has(sender);
 }

@@ -97,7 +97,7 @@ export class Ledger {
   }
 
   async #commit(changes: ReadonlyMap<string, string | null>): Promise<void> {
-    if (this.#isUnsure) await this.#look();
+    if (this.#isUnsure) await this.#reopen();
     const keys = [...changes.keys()];
     const before = await this.#database.getMany(keys);
     const changed = [...keys.map((key, i) => [key, before[i]] as const), ...changes].filter(
@@ -117,7 +117,7 @@ export class Ledger {
   }
 
   /** Open the database anew and find out what it holds; LevelDB takes nothing more after a write that failed. */
-  async #look(): Promise<void> {
+  async #reopen(): Promise<void> {
     await this.#database.close();
     await this.#database.open({ createIfMissing: false });
     const found = await survey(this.#database);

@@ -3,7 +3,7 @@ import type { Limits, Timings } from '@bot2bot/schemas';
 import type { Client } from './address.ts';
 import type { Budget } from './budget.ts';
 import { eventChunk, payloadOf, unchunked, type EncodingCache, type Format } from './encoding.ts';
-import { ciphertextOf, Entry, frameOf, type Draft } from './message.ts';
+import { ciphertextOf, fieldsOf, frameOf, type Draft } from './message.ts';
 
 /** Held for a message besides its frame, and for a nonce that is remembered after it. */
 export const ENTRY_BYTES = 400;
@@ -15,6 +15,59 @@ interface Remembered {
   readonly at: number;
   /** Hash of the ciphertext; empty while the message itself is held. */
   digest: string;
+}
+
+const EMPTY = Buffer.alloc(0);
+const OPEN = Buffer.from('{');
+
+/** A message in a room's log. */
+export class Entry {
+  readonly log: RoomLog;
+  readonly seq: number;
+  readonly id: string;
+  readonly sender: string;
+  /** Handle that signed it. */
+  readonly handle: string | undefined;
+  readonly expiresAt: number;
+  readonly ts: number;
+  readonly nonce: string;
+  /** Key of the account in the budget that its bytes are charged to. */
+  account = '';
+  /** The message as a WebSocket text frame, from which all other forms are made; null once it has expired or was evicted. */
+  frame: Buffer | null;
+  /** The message as an event of a stream (SSE), while that form is cached. */
+  event: Buffer | null = null;
+
+  constructor(
+    log: RoomLog,
+    place: { seq: number; id: string; ts: number; expiresAt: number },
+    draft: Draft,
+    frame: Buffer,
+  ) {
+    this.log = log;
+    this.seq = place.seq;
+    this.id = place.id;
+    this.ts = place.ts;
+    this.expiresAt = place.expiresAt;
+    this.sender = draft.sender;
+    this.handle = draft.signature?.handle;
+    this.nonce = draft.nonce;
+    this.frame = frame;
+  }
+
+  get live(): boolean {
+    return this.frame !== null;
+  }
+
+  /** Its JSON as reads return it, without the opening brace; empty once the message is gone. */
+  get fields(): Buffer {
+    return this.frame === null ? EMPTY : fieldsOf(this.frame);
+  }
+
+  /** Its JSON as reads return it. */
+  get json(): Buffer {
+    return Buffer.concat([OPEN, this.fields]);
+  }
 }
 
 /** A page of deliverable messages and where it leaves the reader. */
@@ -228,7 +281,7 @@ export class RoomLog {
     return first === undefined ? undefined : this.#entries[this.#head + seq - first.seq];
   }
 
-  #placeAfter(after: number): number {
+  #indexAfter(after: number): number {
     const first = this.#entries[this.#head];
     if (first === undefined) return this.#entries.length;
     return this.#head + Math.max(0, after + 1 - first.seq);
@@ -237,7 +290,7 @@ export class RoomLog {
   /** Whether a deliverable message is above `after`. */
   hasAbove(after: number, now: number): boolean {
     this.expire(now);
-    for (let i = this.#placeAfter(after); i < this.#entries.length; i++)
+    for (let i = this.#indexAfter(after); i < this.#entries.length; i++)
       if (this.#entries[i]?.live === true) return true;
     return false;
   }
@@ -248,7 +301,7 @@ export class RoomLog {
     this.expire(now);
     const entries: Entry[] = [];
     let nextAfter = after;
-    let i = this.#placeAfter(after);
+    let i = this.#indexAfter(after);
     for (; i < this.#entries.length && entries.length < most; i++) {
       const entry = this.#entries[i];
       if (entry === undefined) break;
@@ -263,7 +316,7 @@ export class RoomLog {
   next(after: number, admits: (entry: Entry) => boolean, now: number): Entry | undefined {
     this.#trim(now);
     this.expire(now);
-    for (let i = this.#placeAfter(after); i < this.#entries.length; i++) {
+    for (let i = this.#indexAfter(after); i < this.#entries.length; i++) {
       const entry = this.#entries[i];
       if (entry?.live === true && admits(entry)) return entry;
     }
@@ -292,7 +345,7 @@ export class RoomLog {
     const slices: Buffer[] = [];
     let size = 0;
     let upTo = Math.max(after, this.oldestSeq - 1);
-    for (let i = this.#placeAfter(after); i < this.#entries.length && size < mostBytes; i++) {
+    for (let i = this.#indexAfter(after); i < this.#entries.length && size < mostBytes; i++) {
       const entry = this.#entries[i];
       if (entry === undefined) break;
       upTo = entry.seq;
@@ -306,12 +359,14 @@ export class RoomLog {
   }
 
   #event(format: Format, entry: Entry, frame: Buffer): Buffer {
-    if (entry.event === null) {
-      entry.event = eventChunk([payloadOf(frame)], `${this.epoch}:${entry.seq}`);
-      this.#cached += entry.event.length;
-      this.#cache.hold(this, entry.event.length);
+    let { event } = entry;
+    if (event === null) {
+      event = entry.event = eventChunk([payloadOf(frame)], `${this.epoch}:${entry.seq}`);
+      this.#cached += event.length;
+      // This may drop the copies of this very log, and with them `entry.event`.
+      this.#cache.hold(this, event.length);
     }
-    return format === 'sse' ? entry.event : unchunked(entry.event);
+    return format === 'sse' ? event : unchunked(event);
   }
 }
 

@@ -2,7 +2,7 @@ import { HELP, readConfig, UsageError, type Config } from './config.ts';
 import { NAME, VERSION } from './routes/meta.ts';
 import { createRelay } from './server.ts';
 import { StoreError } from './store.ts';
-import { fitted, prepareFolder } from './surroundings.ts';
+import { fitToOpenFiles, prepareFolder } from './surroundings.ts';
 
 /** Clients get this long to take their goodbye. */
 const DRAIN_MS = 1_500;
@@ -38,7 +38,7 @@ function refusal(error: unknown, { host, port }: Config): string | null {
   return `cannot start: ${error.message}`;
 }
 
-const { config, warning } = fitted(configured());
+const { config, warning } = fitToOpenFiles(configured());
 if (warning !== null) process.stderr.write(`${NAME}: ${warning}\n`);
 try {
   if (config.dataDir !== null) prepareFolder(config.dataDir);

@@ -1,5 +1,4 @@
 import { payloadOf, textFrame } from './encoding.ts';
-import type { RoomLog } from './log.ts';
 
 /** What makes a message signed, as posted. @see SIGN-5 */
 export interface MessageSignature {
@@ -24,58 +23,6 @@ export interface Draft {
   readonly ext: string | undefined;
 }
 
-/** A message's place in a room. */
-export class Entry {
-  readonly log: RoomLog;
-  readonly seq: number;
-  readonly id: string;
-  readonly sender: string;
-  /** Handle that signed it. */
-  readonly handle: string | undefined;
-  readonly expiresAt: number;
-  readonly ts: number;
-  readonly nonce: string;
-  /** Whose account its bytes are on. */
-  account = '';
-  /** The message as a WebSocket text frame, of which all other forms are made; null once it has expired or was evicted. */
-  frame: Buffer | null;
-  /** The same as an event, while that is cached. */
-  event: Buffer | null = null;
-
-  constructor(
-    log: RoomLog,
-    place: { seq: number; id: string; ts: number; expiresAt: number },
-    draft: Draft,
-    frame: Buffer,
-  ) {
-    this.log = log;
-    this.seq = place.seq;
-    this.id = place.id;
-    this.ts = place.ts;
-    this.expiresAt = place.expiresAt;
-    this.sender = draft.sender;
-    this.handle = draft.signature?.handle;
-    this.nonce = draft.nonce;
-    this.frame = frame;
-  }
-
-  get live(): boolean {
-    return this.frame !== null;
-  }
-
-  /** Its JSON as reads return it, without the first brace; empty when it is gone. */
-  get fields(): Buffer {
-    return this.frame === null ? EMPTY : payloadOf(this.frame).subarray(TYPE.length);
-  }
-
-  /** Its JSON as reads return it. */
-  get json(): Buffer {
-    return Buffer.concat([OPEN, this.fields]);
-  }
-}
-
-const EMPTY = Buffer.alloc(0);
-const OPEN = Buffer.from('{');
 const TYPE = '{"type":"message",';
 
 /** A message as it is delivered, from validated fields alone. @see MSG-2 MSG-11 */
@@ -89,6 +36,11 @@ export function frameOf(draft: Draft, seq: number, id: string, ts: number): Buff
       (ext === undefined ? '' : `,"ext":"${ext}"`) +
       (signature === undefined ? '}' : signatureFields(signature, signedOnly)),
   );
+}
+
+/** The JSON of a message as reads return it, without `type` and without the opening brace; shares memory with the frame. */
+export function fieldsOf(frame: Buffer): Buffer {
+  return payloadOf(frame).subarray(TYPE.length);
 }
 
 /** The end of a signed message's JSON. The texts have been checked: none needs escaping. @see SIGN-5 */

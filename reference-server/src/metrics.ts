@@ -4,7 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { UsageError } from './config.ts';
 import type { Relay } from './relay.ts';
 
-/** Numbers alone, read off when they are asked for: no room, no label, no address. */
+/** Metrics, computed when they are scraped: only numbers, without room ids, sender labels or addresses. */
 export function metricsOf(relay: Relay): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -44,17 +44,27 @@ export function metricsOf(relay: Relay): Registry {
   add(Gauge, 'waiters', 'Parked requests', () => sum(rooms().map((room) => room.parked)));
   add(Gauge, 'streams', 'Open streams', streams, 'transport');
   add(Gauge, 'connections', 'Open connections', () => relay.connections.size);
-  add(Gauge, 'encoded_bytes', 'Held of them encoded as events', () => engine.cache.bytes);
-  add(Gauge, 'buffered_bytes', 'Held for the messages of all rooms', () => engine.budget.bytes);
+  add(
+    Gauge,
+    'encoded_bytes',
+    'Bytes of messages cached in encoded form for streams',
+    () => engine.cache.bytes,
+  );
+  add(Gauge, 'buffered_bytes', 'Bytes held for the messages of all rooms', () => engine.budget.bytes);
   add(Gauge, 'buffered_bytes_limit', 'relay_bytes', () => limits.relay_bytes);
   add(Counter, 'posts_total', 'Posts over HTTP and WebSocket', () => counts.posts, 'outcome');
   add(Counter, 'http_answers_total', 'Answers to HTTP requests', () => counts.answers, 'class');
   add(Counter, 'streams_cut_total', 'Streams cut for being too slow', () => hub.counts.cut);
-  add(Counter, 'messages_evicted_total', 'Evicted to stay inside relay_bytes', () => hub.counts.evicted);
+  add(
+    Counter,
+    'messages_evicted_total',
+    'Messages evicted to stay inside relay_bytes',
+    () => hub.counts.evicted,
+  );
   add(Counter, 'claims_total', 'Claims that were granted', () => relay.claims.counts, 'kind');
   add(Gauge, 'identities', 'Registered handles', () => relay.identities.size);
   add(Gauge, 'profiles', 'Published profiles', () => relay.directory.count());
-  add(Gauge, 'inbox_bytes', 'Held for direct messages', () => relay.dms.bytes);
+  add(Gauge, 'inbox_bytes', 'Bytes held for direct messages', () => relay.dms.bytes);
   return registry;
 }
 

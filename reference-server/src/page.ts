@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { Entry } from './message.ts';
-import type { Room } from './room.ts';
+import type { Entry } from './log.ts';
+import type { Position, Room } from './room.ts';
 
 /** Bytes of a read that are put together at a time; the rest stays in the room's log until they are taken. */
 export const BLOCK_BYTES = 64 << 10;
@@ -8,13 +8,6 @@ export const BLOCK_BYTES = 64 << 10;
 const HEAD = Buffer.from('{"messages":[');
 const FIRST = Buffer.from('{');
 const NEXT = Buffer.from(',{');
-
-/** Where a request wants to continue. */
-export interface Position {
-  readonly after: number;
-  /** It named an epoch that is not the room's. @see READ-12 */
-  readonly reset: boolean;
-}
 
 /** @see READ-12 */
 export function positionOf(room: Room | undefined, after: number, epoch: string | null): Position {

@@ -7,7 +7,7 @@ const PRESENCE_BYTES = 16 << 20;
 const PRESENCE_MOST_MS = 4_000;
 
 /** What a room's streams are told besides messages. */
-interface News {
+interface Notices {
   readonly renames: readonly string[];
   readonly presence: string | null;
   readonly encoded: Partial<Record<Format, Buffer>>;
@@ -40,9 +40,9 @@ export function readyJson(
 }
 
 /** Renames, and presence if it is time. @see STREAM-22 STREAM-23 */
-export function takeNews(room: Room, now: number, everyMs: number): News {
-  const renames = room.news;
-  if (renames.length > 0) room.news = [];
+export function takeNotices(room: Room, now: number, everyMs: number): Notices {
+  const renames = room.notices;
+  if (renames.length > 0) room.notices = [];
   let presence: string | null = null;
   if (room.presenceDirty && now - room.presenceAt >= room.presenceWait) {
     room.presenceDirty = false;
@@ -55,9 +55,9 @@ export function takeNews(room: Room, now: number, everyMs: number): News {
   return { renames, presence, encoded: {} };
 }
 
-/** News for everyone who reads a format, encoded once. */
-export function tailOf(format: Format, news: News): Buffer | null {
-  const frames = news.presence === null ? news.renames : [...news.renames, news.presence];
+/** Notices for everyone who reads a format, encoded once. */
+export function tailOf(format: Format, notices: Notices): Buffer | null {
+  const frames = notices.presence === null ? notices.renames : [...notices.renames, notices.presence];
   if (frames.length === 0) return null;
-  return (news.encoded[format] ??= Buffer.concat(frames.map((json) => encode(format, json))));
+  return (notices.encoded[format] ??= Buffer.concat(frames.map((json) => encode(format, json))));
 }

@@ -38,7 +38,7 @@ class Buckets {
     return most;
   }
 
-  /** Take tokens, into debt if need be: what was done is paid for. */
+  /** Take tokens; the count may go below zero, since the work has been done already. */
   take(room: string, client: Client, count: number, now: number): void {
     for (const [level, prefix] of client.entries()) {
       const key = room + prefix;
@@ -60,7 +60,7 @@ class Buckets {
   }
 }
 
-/** Admission of what costs the relay something, by client. @see MSG-19 MSG-20 */
+/** Rate limits per client for requests that cost the relay something. @see MSG-19 MSG-20 */
 export class RateLimit {
   readonly #clock: Clock;
   readonly #rooms: Buckets;
@@ -83,13 +83,13 @@ export class RateLimit {
    */
   admit(room: string | null, client: Client): void {
     const now = this.#clock.mono();
-    const place = `${room} `;
+    const scope = `${room} `;
     const left = Math.max(
-      room === null ? 0 : this.#rooms.secondsLeft(place, client, now),
+      room === null ? 0 : this.#rooms.secondsLeft(scope, client, now),
       this.#addresses.secondsLeft('', client, now),
     );
     if (left > 0) throw new RequestProblem('rate-limited', { retryAfter: left });
-    if (room !== null) this.#rooms.take(place, client, 1, now);
+    if (room !== null) this.#rooms.take(scope, client, 1, now);
     this.#addresses.take('', client, 1, now);
   }
 
@@ -101,7 +101,7 @@ export class RateLimit {
 
   /**
    * Admit a search of the directory.
-   * @returns charges it with the profiles that it looked at, which is known afterwards.
+   * @returns a function to call with the number of profiles that the search looked at, which is known only afterwards.
    * @throws {RequestProblem} rate-limited, while the address owes for earlier ones.
    */
   admitSearch(client: Client): (looked: number) => void {
@@ -121,8 +121,8 @@ export class RateLimit {
   }
 }
 
-/** Counts what each client holds of something of which it may hold so much. */
-export class Cap {
+/** Limits how much of something each client may hold at the same time. */
+export class ConcurrencyCap {
   readonly #most: number;
   readonly #held = new Map<string, number>();
 
@@ -159,7 +159,7 @@ export class Cap {
   }
 }
 
-/** A cap that leaves room for others: what one client may hold of a table of this size. */
-export function shareOf(size: number, { address_share: parts }: RelayLimits): Cap {
-  return new Cap(Math.max(1, Math.ceil(size / parts)));
+/** One client's share of a table of this size: one part in `address_share`. */
+export function shareOf(size: number, { address_share: parts }: RelayLimits): ConcurrencyCap {
+  return new ConcurrencyCap(Math.max(1, Math.ceil(size / parts)));
 }

@@ -17,9 +17,9 @@ import type { Draft } from './message.ts';
 import { answerOf } from './page.ts';
 import { PARKED_HEADERS, RequestProblem } from './problem.ts';
 import { addressesBehind, type Addresses, type Client } from './address.ts';
-import { Cap, RateLimit, shareOf } from './rate-limit.ts';
+import { ConcurrencyCap, RateLimit, shareOf } from './rate-limit.ts';
 import { Replays } from './replay.ts';
-import { atEnd, type Room } from './room.ts';
+import { onceClosed, type Room } from './room.ts';
 import type { Stores } from './store.ts';
 import { bodyChecks } from './validate.ts';
 
@@ -35,14 +35,14 @@ export class Relay {
   readonly engine: Engine;
   readonly hub: Hub;
   readonly rate: RateLimit;
-  readonly streams: Cap;
-  readonly waiters: Cap;
+  readonly streams: ConcurrencyCap;
+  readonly waiters: ConcurrencyCap;
   /** Parked requests of a client in one room, which is their scope. */
-  readonly roomWaiters: Cap;
+  readonly roomWaiters: ConcurrencyCap;
   /** Names that a client keeps in the presence of one room, which is their scope. */
-  readonly roomListeners: Cap;
+  readonly roomListeners: ConcurrencyCap;
   /** Bytes of requests and of answers that are under way. */
-  readonly underWay: Cap;
+  readonly inFlightBytes: ConcurrencyCap;
   readonly bodies: ReturnType<typeof bodyChecks>;
   readonly identities: Identities;
   readonly auth: Auth;
@@ -72,11 +72,11 @@ export class Relay {
       offer: (room, claimant, last) => this.claims.offer(room, claimant, last),
     });
     this.rate = new RateLimit(limits, clock);
-    this.streams = new Cap(limits.address_streams);
-    this.waiters = new Cap(limits.address_waiters);
+    this.streams = new ConcurrencyCap(limits.address_streams);
+    this.waiters = new ConcurrencyCap(limits.address_waiters);
     this.roomWaiters = shareOf(limits.room_waiters, limits);
     this.roomListeners = shareOf(limits.room_listeners, limits);
-    this.underWay = new Cap(limits.answer_bytes);
+    this.inFlightBytes = new ConcurrencyCap(limits.answer_bytes);
     this.bodies = bodyChecks(limits, timings);
     const { identities, profiles, held } = stores;
     this.identities = new Identities({ limits, clock, store: identities, held: held.identities });
@@ -143,14 +143,14 @@ export class Relay {
       const appended = await this.engine.append(log, draft, client, admit);
       if (appended.kind === 'nonce-reused') throw new RequestProblem('nonce-reused');
       if (appended.kind === 'accepted') {
-        if (log.locked && !wasLocked) room.news.push(JSON.stringify({ type: 'locked' }));
+        if (log.locked && !wasLocked) room.notices.push(JSON.stringify({ type: 'locked' }));
         this.hub.touch(room);
         this.hub.markDirty(room);
-        this.hub.relieve();
+        this.hub.evictOverBudget();
       }
       return appended;
     } catch (error) {
-      if (isNew) this.hub.leaveEmpty(room);
+      if (isNew) this.hub.removeIfEmpty(room);
       throw error;
     }
   }
@@ -173,7 +173,7 @@ export class Relay {
       throw error;
     }
     reply.hijack();
-    atEnd(reply.raw, () => {
+    onceClosed(reply.raw, () => {
       release();
       releaseRoom?.();
     });

@@ -2,7 +2,7 @@ import type { Client } from './address.ts';
 import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
 import { RequestProblem } from './problem.ts';
-import { shareOf, type Cap } from './rate-limit.ts';
+import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 
 /** Times of forgotten signatures are remembered in spans of this length, in ms. */
 const SPAN_MS = 10_000;
@@ -33,8 +33,8 @@ export class Replays {
   readonly #most: number;
   readonly #toleranceMs: number;
   readonly #clock: Clock;
-  readonly #clients: Cap;
-  readonly #handles: Cap;
+  readonly #clients: ConcurrencyCap;
+  readonly #handles: ConcurrencyCap;
   /** In the order of use. */
   readonly #used = new Map<string, Used>();
   /** Spans in which a signature was forgotten. */

@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net';
 import type { ServerResponse } from 'node:http';
-import type { Wanted } from './leases.ts';
+import type { ClaimRequest } from './leases.ts';
 import type { Format } from './encoding.ts';
 import type { Gap, RoomLog } from './log.ts';
-import type { Position } from './page.ts';
 
 /** An open stream. Owns its socket; what it has been sent is a cursor into the room's log. */
 export interface Subscriber {
@@ -14,15 +13,15 @@ export interface Subscriber {
   cursor: number;
   /** What `ready` has to tell, until it is sent. */
   joining: { readonly reset: boolean; readonly gap: Gap | null; readonly oldestSeq: number } | null;
-  /** Its socket holds more than the cap; it is fed again on drain. */
+  /** The socket buffers more than `subscriber_bytes`; sending goes on when it has drained. */
   blocked: boolean;
-  /** When it was last seen to hold that much. */
+  /** When it last became blocked. */
   blockedAt: number;
   /** When its client was last heard, if only by the answer to a ping. */
   heardAt: number;
   /** When it was last sent a ping. */
   pingedAt: number;
-  /** A presence frame is owed to it from while it was blocked. */
+  /** A presence frame was skipped while it was blocked and has to be sent. */
   owesPresence: boolean;
   name: string | undefined;
   boxPub: string | undefined;
@@ -31,7 +30,7 @@ export interface Subscriber {
   writtenAt: number;
   /** Frames for it alone, written at the next flush. */
   own: Buffer[];
-  /** Stop and go on taking what its client sends: who does not read is not listened to. */
+  /** Pause (true) or resume (false) reading from the client; paused while the client does not read. */
   readonly hold: (held: boolean) => void;
   /** End it as its protocol does. */
   readonly end: (code: number) => void;
@@ -46,8 +45,8 @@ export interface Parked {
   writtenAt: number;
 }
 
-/** Do something once when an answer is on its way or its client gone; now, when it went while something was looked up. */
-export function atEnd(response: ServerResponse, act: () => void): void {
+/** Call `act` once when the response has been sent or its connection closed; at once if it is closed already. */
+export function onceClosed(response: ServerResponse, act: () => void): void {
   if (response.destroyed) act();
   else response.on('close', act);
 }
@@ -55,11 +54,18 @@ export function atEnd(response: ServerResponse, act: () => void): void {
 /** What a parked request is sent while it waits: whitespace in front of its JSON. */
 const SPACE = Buffer.from('\n');
 
-/** Write to a parked request now and then, since proxies give up what is silent for a minute. */
-export function keepWarm(parked: Parked, mono: number, everyMs: number): void {
+/** Send whitespace to a parked request from time to time: proxies close connections that are silent for a minute. */
+export function keepAlive(parked: Parked, mono: number, everyMs: number): void {
   if (mono - parked.writtenAt < everyMs) return;
   parked.writtenAt = mono;
   parked.response.write(SPACE);
+}
+
+/** The point in a room's messages at which a read continues: after the message with this seq. */
+export interface Position {
+  readonly after: number;
+  /** The request named another epoch than the room's, so that its `after` does not count. @see READ-12 */
+  readonly reset: boolean;
 }
 
 /** A parked `wait`. */
@@ -69,7 +75,7 @@ export interface Waiter extends Parked {
 
 /** A parked `claim`. */
 export interface Claimant extends Parked {
-  readonly wanted: Wanted;
+  readonly request: ClaimRequest;
   readonly reset: boolean;
 }
 
@@ -91,7 +97,7 @@ export class Room {
   /** Seq up to which everyone who keeps up has been served. */
   flushed: number;
   /** Frames for everyone, written at the next flush, after the messages. */
-  news: string[] = [];
+  notices: string[] = [];
   presenceDirty = false;
   presenceAt = -Infinity;
   /** How long the next presence frame has to wait after it, in ms. */

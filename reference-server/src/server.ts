@@ -5,9 +5,9 @@ import { readBody } from './body.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { Incoming } from './connections.ts';
 import { DEFAULT_CONFIG, type Config } from './config.ts';
-import { atEnd } from './room.ts';
+import { onceClosed } from './room.ts';
 import { answerProblem, NO_STORE_HEADERS, RequestProblem } from './problem.ts';
-import { openDoors } from './doors.ts';
+import { openAcceptors } from './acceptors.ts';
 import { metricsOf, serveMetrics } from './metrics.ts';
 import { Relay } from './relay.ts';
 import { agentRoutes } from './routes/agents.ts';
@@ -89,7 +89,8 @@ function build(relay: Relay): FastifyInstance {
   app.addHook('onSend', (request, reply, payload, done) => {
     const bytes = typeof payload === 'string' || payload instanceof Buffer ? payload.length : 0;
     try {
-      if (bytes > SMALL_BYTES) atEnd(reply.raw, relay.underWay.take(relay.clientOf(request.raw), bytes));
+      if (bytes > SMALL_BYTES)
+        onceClosed(reply.raw, relay.inFlightBytes.take(relay.clientOf(request.raw), bytes));
       done(null, payload);
     } catch (error) {
       const problem = problemOf(error instanceof Error ? error : new Error('unknown'));
@@ -104,7 +105,7 @@ function build(relay: Relay): FastifyInstance {
     const releases: (() => void)[] = [];
     return readBody(payload, config.limits.body_bytes, (bytes) => {
       if (releases.length === 0) raw.on('close', () => releases.forEach((release) => release()));
-      releases.push(relay.underWay.take(client, bytes));
+      releases.push(relay.inFlightBytes.take(client, bytes));
     });
   });
   app.setErrorHandler((error: FastifyError | Error, _request, reply) => {
@@ -175,7 +176,7 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
   const { host, port, metricsPort } = relay.config;
   const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
   const url = await app.listen({ host, port, backlog: BACKLOG });
-  const doors = openDoors(app.server);
+  const acceptors = openAcceptors(app.server);
   const shortest = Math.min(
     ...(Object.keys(TIMINGS) as (keyof typeof TIMINGS)[]).map((name) => relay.config.timings[name]),
   );
@@ -188,7 +189,7 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
       metrics?.server.close();
       relay.dms.drain();
       await relay.hub.drain();
-      doors.close();
+      acceptors.close();
       await app.close();
       relay.connections.destroyAll();
       await stores.close();

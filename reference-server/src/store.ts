@@ -41,7 +41,7 @@ interface Held {
 }
 
 const nothing = async () => undefined;
-const FORGETFUL = { put: nothing, delete: nothing, settled: nothing };
+const IN_MEMORY = { put: nothing, delete: nothing, settled: nothing };
 const IDENTITY = '!identity!';
 const PROFILE = '!profile!';
 const components = COMPONENTS as Record<string, TSchema>;
@@ -57,10 +57,10 @@ const isPublished = Compile(components, Published);
 export async function openStores(folder: string | null, acceptDamage: boolean): Promise<Stores> {
   if (folder === null) {
     const held = { identities: new Map<string, IdentityAnswer>(), profiles: new Map<string, Published>() };
-    return { identities: FORGETFUL, profiles: FORGETFUL, held, accepted: null, close: nothing };
+    return { identities: IN_MEMORY, profiles: IN_MEMORY, held, accepted: null, close: nothing };
   }
   let inspected = await inspect(folder);
-  let { held, unfit } = sorted(inspected.records);
+  let { held, unfit } = parseRecords(inspected.records);
   const damage =
     inspected.damage ?? (unfit.length > 0 ? `${unfit.length} records are not what they should be` : null);
   let accepted: string | null = null;
@@ -71,13 +71,13 @@ export async function openStores(folder: string | null, acceptDamage: boolean): 
         `${what}; ${held.identities.size} handles can be read. Restore a backup of the whole folder, or start once with --accept-damage: handles that are lost are then free for anyone`,
       );
     inspected = await salvage(inspected);
-    ({ held, unfit } = sorted(inspected.records));
+    ({ held, unfit } = parseRecords(inspected.records));
     accepted = `${what}; ${held.identities.size} handles were kept`;
   }
   const ledger = await Ledger.begin(inspected, damage !== null, unfit);
   return {
-    identities: kept(ledger, IDENTITY),
-    profiles: kept(ledger, PROFILE),
+    identities: storeOf(ledger, IDENTITY),
+    profiles: storeOf(ledger, PROFILE),
     held,
     accepted,
     close: () => ledger.close(),
@@ -85,7 +85,7 @@ export async function openStores(folder: string | null, acceptDamage: boolean): 
 }
 
 /** Records by kind, and the keys of those that are none. */
-function sorted(records: ReadonlyMap<string, string>): { held: Held; unfit: string[] } {
+function parseRecords(records: ReadonlyMap<string, string>): { held: Held; unfit: string[] } {
   const held: Held = { identities: new Map(), profiles: new Map() };
   const unfit: string[] = [];
   for (const [key, text] of records) {
@@ -106,13 +106,13 @@ function parsed(text: string): unknown {
   }
 }
 
-function kept<T>(ledger: Ledger, prefix: string): Store<T> {
-  const underWay = new Map<string, Promise<void>>();
+function storeOf<T>(ledger: Ledger, prefix: string): Store<T> {
+  const pending = new Map<string, Promise<void>>();
   const write = (handle: string, text: string | null): Promise<void> => {
     const mine = ledger.put(prefix + handle, text);
-    underWay.set(handle, mine);
+    pending.set(handle, mine);
     const done = () => {
-      if (underWay.get(handle) === mine) underWay.delete(handle);
+      if (pending.get(handle) === mine) pending.delete(handle);
     };
     mine.then(done, done);
     return mine;
@@ -120,6 +120,6 @@ function kept<T>(ledger: Ledger, prefix: string): Store<T> {
   return {
     put: (handle, value) => write(handle, JSON.stringify(value)),
     delete: (handle) => write(handle, null),
-    settled: (handle) => underWay.get(handle) ?? Promise.resolve(),
+    settled: (handle) => pending.get(handle) ?? Promise.resolve(),
   };
 }

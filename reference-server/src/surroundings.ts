@@ -16,7 +16,10 @@ function openFilesLimit(): number | null {
 }
 
 /** @returns the configuration with no more connections than there are files, and what to say of it; null when it fits. */
-export function fitted(config: Config, files = openFilesLimit()): { config: Config; warning: string | null } {
+export function fitToOpenFiles(
+  config: Config,
+  files = openFilesLimit(),
+): { config: Config; warning: string | null } {
   const wanted = config.limits.connections;
   if (files === null || files >= wanted) return { config, warning: null };
   const connections = Math.max(1, files - OWN_FILES);

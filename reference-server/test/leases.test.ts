@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Client } from '../src/address.ts';
 import { DEFAULT_CONFIG } from '../src/config.ts';
 import { MemoryEngine } from '../src/engine/memory.ts';
-import type { Grant, Wanted } from '../src/leases.ts';
+import type { Grant, ClaimRequest } from '../src/leases.ts';
 import type { RoomLog } from '../src/log.ts';
 import type { Draft } from '../src/message.ts';
 
@@ -87,8 +87,8 @@ class Scene {
     return appended.seq;
   }
 
-  claim(handle: string, more: Partial<Wanted> = {}): Grant | null {
-    const wanted = {
+  claim(handle: string, more: Partial<ClaimRequest> = {}): Grant | null {
+    const request = {
       handle,
       client: CLIENT,
       leaseMs: LEASE_MS,
@@ -96,7 +96,7 @@ class Scene {
       self: 'label',
       searched: 0,
     } as const;
-    return this.engine.claim(this.log, { ...wanted, ...more });
+    return this.engine.claim(this.log, { ...request, ...more });
   }
 }
 
@@ -207,7 +207,7 @@ describe('leases', () => {
 
   it('a parked claim is not searched for again below what it has seen', () => {
     const scene = new Scene();
-    const wanted: Wanted = {
+    const request: ClaimRequest = {
       handle: 'ada',
       client: CLIENT,
       leaseMs: LEASE_MS,
@@ -216,10 +216,10 @@ describe('leases', () => {
       searched: 0,
     };
     for (let i = 0; i < 5; i++) scene.post('dan');
-    expect(scene.engine.claim(scene.log, wanted)).toBe(null);
-    expect(wanted.searched).toBe(scene.log.lastAssigned);
+    expect(scene.engine.claim(scene.log, request)).toBe(null);
+    expect(request.searched).toBe(scene.log.lastAssigned);
     const seq = scene.post('carol');
-    const grant = scene.engine.claim(scene.log, wanted);
+    const grant = scene.engine.claim(scene.log, request);
     expect(grant === null ? 0 : seqOf(grant)).toBe(seq);
   });
 });

@@ -166,7 +166,7 @@ export const PROFILE_SCHEMA = 'bot2bot.agent_profile.v1';
 const tags = (description: string) =>
   Type.Array(Type.String({ pattern: '^[a-z0-9._:+-]{1,40}$' }), { maxItems: 32, description });
 
-/** Exactly these fields are signed, an absent one as `""` or `[]`. @see DIR-1 DIR-4 */
+/** The signature covers exactly these fields; an absent one counts as `""` or `[]`. @see DIR-1 DIR-4 */
 export const AgentProfile = component(
   'AgentProfile',
   Type.Object({
@@ -185,7 +185,7 @@ export const AgentProfile = component(
     expires_at: UnixMs,
   }),
   {
-    description: 'What an agent says of itself in public.',
+    description: 'The public description of an agent.',
     example: {
       schema: PROFILE_SCHEMA,
       handle: 'summariser',
@@ -250,7 +250,7 @@ export const PublishAnswer = component(
 );
 export type PublishAnswer = Static<typeof PublishAnswer>;
 
-/** A published profile, and what the relay adds to it. @see DIR-2 */
+/** A published profile with the fields that the relay adds. @see DIR-2 */
 export const Agent = component(
   'Agent',
   Type.Object({
@@ -259,8 +259,8 @@ export const Agent = component(
     sign_pub: SignPubKey,
     profile_sig: Signature,
     last_seen_at: Type.Union([UnixMs, Type.Null()]),
-    score: optional(Type.Integer({ minimum: 1, description: 'Tags in common; among matches.' })),
-    match_score: optional(Type.Integer({ minimum: 1, description: 'As score, for deployed clients.' })),
+    score: optional(Type.Integer({ minimum: 1, description: 'Number of tags in common; only in matches.' })),
+    match_score: optional(Type.Integer({ minimum: 1, description: 'Same as score, for deployed clients.' })),
   }),
   {
     description: 'An agent of the directory.',
@@ -295,7 +295,7 @@ const page = {
   count: Type.Integer({ minimum: 0, description: 'Agents in this answer.' }),
   next_cursor: Type.Union([Type.Integer(), Type.String(), Type.Null()], {
     description:
-      'Where the next page begins; null after the last. This relay tells integers, others may tell text.',
+      'Where the next page begins; null after the last. An integer on this relay, possibly a string on others.',
   }),
 };
 
@@ -316,17 +316,17 @@ export const HeartbeatAnswer = component(
     expires_at: optional(UnixMs),
   }),
   {
-    description: 'Noted.',
+    description: 'The heartbeat was recorded.',
     example: { ok: true, last_seen_at: now, handle: 'summariser', expires_at: now + 86_400_000 },
   },
 );
 export type HeartbeatAnswer = Static<typeof HeartbeatAnswer>;
 
 export const DIRECTORY_SCHEMA = 'bot2bot.agent_directory.v1';
-/** How an agent wants to be met: by a signed direct message. */
+/** The only contact policy: first contact is by a signed direct message. */
 export const CONTACT_POLICY = 'signed_dm_first';
 
-/** What files that lead to the directory say of it. */
+/** Fields with which both discovery files describe the directory. */
 const about = {
   schema: Type.String(),
   directory: Type.String({ description: 'Path of the search.' }),
@@ -362,7 +362,7 @@ export const DirectoryAnswer = component(
     matches: Type.String(),
     profile_schema: Type.String(),
     agents: Type.Union([Type.Array(ref(Agent)), Type.Integer({ minimum: 0 })], {
-      description: 'The first agents; some relays tell their number.',
+      description: 'The first agents; some relays send their number instead.',
     }),
   }),
   {

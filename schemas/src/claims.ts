@@ -1,16 +1,14 @@
 import { Type, type Static } from 'typebox';
-import { exampleMessage, Gap, Message } from './envelopes.ts';
+import { exampleEpoch, exampleMessage, exampleSeq, Message, positionFields } from './messages.ts';
 import { LIMITS } from './limits.ts';
-import { ClaimId, component, Epoch, Handle, ref, Seq } from './scalars.ts';
+import { ClaimId, component, Handle, ref, Seq } from './scalars.ts';
 
 const optional = Type.Optional;
-const { seq } = exampleMessage;
 const claim_id = 'c_5Wk2vQ8nTzLr';
-const epoch = 'Jx3kP9vQ2mZs';
 
-/** Which of its own messages a claim passes over: those with the handle's label, or only those it signed. @see CLAIM-14 */
+/** Which messages a claim skips as the handle's own: those with its label, or only those that it signed. @see CLAIM-14 */
 const ExcludeSelf = Type.Union([Type.Literal('label'), Type.Literal('verified')], {
-  description: 'Pass over messages with the label of the handle, or only those that it signed.',
+  description: 'Skip messages with the label of the handle, or only those that it signed.',
 });
 
 /** @see CLAIM-8 CLAIM-13 */
@@ -21,7 +19,7 @@ export const ClaimBody = component(
     exclude_senders: optional(
       Type.Array(Type.String(), {
         maxItems: LIMITS.exclude_senders.default,
-        description: 'Labels whose messages are passed over.',
+        description: 'Labels whose messages are skipped.',
       }),
     ),
     exclude_self: optional(ExcludeSelf),
@@ -30,16 +28,14 @@ export const ClaimBody = component(
 );
 export type ClaimBody = Static<typeof ClaimBody>;
 
-/** Where the handle stands in the room. */
-const standing = {
-  cursor: Seq,
-  last_seq: Seq,
-  epoch: optional(Epoch),
-  reset: optional(Type.Literal(true)),
-  oldest_seq: optional(Seq),
-  gap: optional(ref(Gap)),
+/** The handle's cursor, and the reader's position fields. */
+const standing = { cursor: Seq, last_seq: Seq, ...positionFields };
+const exampleStanding = {
+  cursor: exampleSeq - 1,
+  last_seq: exampleSeq,
+  epoch: exampleEpoch,
+  oldest_seq: exampleSeq - 9,
 };
-const exampleStanding = { cursor: seq - 1, last_seq: seq, epoch, oldest_seq: seq - 9 };
 
 /** @see CLAIM-8 CLAIM-19 */
 export const ClaimAnswer = component(
@@ -53,7 +49,7 @@ export const ClaimAnswer = component(
       Type.Integer({ minimum: 0, description: 'Milliseconds left of the lease.' }),
     ),
     delivery: optional(
-      Type.Integer({ minimum: 1, description: 'How many grants this message has had for this handle.' }),
+      Type.Integer({ minimum: 1, description: 'How often this message has been granted to this handle.' }),
     ),
     resumed: optional(Type.Literal(true)),
   }),
@@ -83,7 +79,7 @@ export const ClaimEmpty = component(
   }),
   {
     description: 'Nothing came before the timeout.',
-    example: { ok: true, empty: true, ...exampleStanding, cursor: seq },
+    example: { ok: true, empty: true, ...exampleStanding, cursor: exampleSeq },
     hardened: ['epoch', 'oldest_seq'],
   },
 );
@@ -94,8 +90,8 @@ export const AckBody = component(
   'AckBody',
   Type.Object({ handle: Handle, claim_id: Type.String({ maxLength: 64 }), seq: Seq }),
   {
-    description: 'The granted message has been dealt with.',
-    example: { handle: 'summariser', claim_id, seq },
+    description: 'The granted message has been handled.',
+    example: { handle: 'summariser', claim_id, seq: exampleSeq },
   },
 );
 export type AckBody = Static<typeof AckBody>;
@@ -104,7 +100,7 @@ export type AckBody = Static<typeof AckBody>;
 export const AckAnswer = component(
   'AckAnswer',
   Type.Object({ ok: Type.Literal(true), advanced: Type.Boolean(), cursor: Seq }),
-  { description: 'Where the handle stands now.', example: { ok: true, advanced: true, cursor: seq } },
+  { description: 'The cursor of the handle.', example: { ok: true, advanced: true, cursor: exampleSeq } },
 );
 export type AckAnswer = Static<typeof AckAnswer>;
 
@@ -120,7 +116,7 @@ export type ClaimRef = Static<typeof ClaimRef>;
 export const RenewAnswer = component(
   'RenewAnswer',
   Type.Object({ ok: Type.Literal(true), lease_remaining_ms: Type.Integer({ minimum: 0 }) }),
-  { description: 'The claim lives on.', example: { ok: true, lease_remaining_ms: 60_000 } },
+  { description: 'The lease was extended.', example: { ok: true, lease_remaining_ms: 60_000 } },
 );
 export type RenewAnswer = Static<typeof RenewAnswer>;
 
@@ -128,6 +124,6 @@ export type RenewAnswer = Static<typeof RenewAnswer>;
 export const ReleaseAnswer = component(
   'ReleaseAnswer',
   Type.Object({ ok: Type.Literal(true), released: Type.Boolean() }),
-  { description: 'Whether the claim was alive until now.', example: { ok: true, released: true } },
+  { description: 'Whether the claim was live until now.', example: { ok: true, released: true } },
 );
 export type ReleaseAnswer = Static<typeof ReleaseAnswer>;

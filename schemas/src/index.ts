@@ -1,11 +1,15 @@
 export * from './agents.ts';
 export * from './claims.ts';
 export * from './components.ts';
-export * from './envelopes.ts';
+export * from './discovery.ts';
+export * from './frames.ts';
 export * from './limits.ts';
+export { exampleMessage, Gap, Message, PostAnswer, PostBody } from './messages.ts';
 export * from './openapi.ts';
+export * from './problem.ts';
 export * from './problems.ts';
+export * from './reads.ts';
 export * from './requirements.gen.ts';
-export * from './routes.ts';
+export * from './routes/index.ts';
 export * from './scalars.ts';
 export * from './signing.ts';

@@ -1,8 +1,8 @@
-/** What a relay may serve; `rooms` is chapters 00 to 04. @see CORE-11 */
+/** The parts of the protocol that a relay may implement; `rooms` is chapters 00 to 04. @see CORE-11 */
 export const PROFILES = ['rooms', 'claims', 'identity', 'dm', 'directory'] as const;
 export type Profile = (typeof PROFILES)[number];
 
-/** The profile that the rules of a family belong to; `rooms` for those not named. */
+/** Profile of each rule family (the letters of a rule's id); families not listed belong to `rooms`. */
 export const PROFILE_OF_FAMILY: Readonly<Record<string, Profile>> = {
   CLAIM: 'claims',
   ID: 'identity',
@@ -12,15 +12,15 @@ export const PROFILE_OF_FAMILY: Readonly<Record<string, Profile>> = {
   DIR: 'directory',
 };
 
-/** A number that the protocol fixes, that an operator may set, and that `/.well-known/bot2bot` declares. */
+/** A limit of the protocol. An operator may set it within `min` and `max`; `/.well-known/bot2bot` declares the value. */
 export interface Bound {
   readonly default: number;
-  /** Smallest and largest value that a certified relay may declare. */
+  /** The smallest and the largest (`max`) value that a certified relay may declare. */
   readonly min: number;
   readonly max: number;
   readonly unit: string;
   readonly about: string;
-  /** Relays that do not serve it declare no value. */
+  /** Only relays that implement this profile declare a value. */
   readonly profile: Profile;
 }
 
@@ -139,13 +139,13 @@ export type TimingName = keyof typeof TIMINGS;
 export type Limits = Record<LimitName, number>;
 export type Timings = Record<TimingName, number>;
 
-/** A room is certainly gone this long after its last activity. @see ROOM-7 */
+/** This long after its last activity, a room no longer exists. @see ROOM-7 */
 export const ROOM_GONE_MS = 60 * SECOND;
 
 /** Page size of a transcript without `limit`. @see READ-4 */
 export const TRANSCRIPT_LIMIT = 100;
 
-/** Agents in an answer of the directory without `limit`. @see DIR-7 */
+/** Page size of a directory search without `limit`. @see DIR-7 */
 export const AGENTS_LIMIT = 50;
 
 function values<K extends string>(table: Readonly<Record<K, Bound>>): Record<K, number> {
@@ -155,17 +155,17 @@ function values<K extends string>(table: Readonly<Record<K, Bound>>): Record<K, 
   >;
 }
 
-/** The limits that hold where none are declared. */
+/** The default of every limit. */
 export const DEFAULT_LIMITS: Limits = values(LIMITS);
-/** The timings that hold where none are declared. */
+/** The default of every timing. */
 export const DEFAULT_TIMINGS: Timings = values(TIMINGS);
 
-/** Caps of relays that declare none. @see CORE-11 */
+/** The limits to assume for a relay that declares none. @see CORE-11 */
 export const COMPAT_LIMITS: Limits = { ...DEFAULT_LIMITS, address_streams: 32, address_waiters: 16 };
 
 /**
- * Read a number from a query string: clamped, never refused.
- * @param text the raw value; absent or not a decimal number means `fallback`.
+ * Parse a number from a query string. Out-of-range values are clamped, never refused.
+ * @param text the raw value; when absent or not a number, the result is `fallback`.
  * @see CORE-6
  */
 export function queryNumber(

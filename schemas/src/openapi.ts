@@ -1,8 +1,9 @@
 import type { TSchema } from 'typebox';
 import { COMPONENTS, type Component } from './components.ts';
-import { ProblemBody, SPEC_VERSION } from './envelopes.ts';
+import { SPEC_VERSION } from './discovery.ts';
+import { ProblemBody } from './problem.ts';
 import { PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, type ProblemSlug } from './problems.ts';
-import { paramsOf, PATH_PARAMS, ROUTES, type Route } from './routes.ts';
+import { paramsOf, PATH_PARAMS, ROUTES, type Route } from './routes/index.ts';
 import { AUTH_SCHEME } from './signing.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -18,7 +19,7 @@ const TAGS = {
   meta: 'What the relay is and how it can be used.',
 } as const;
 
-/** A plain JSON copy of a schema in which every reference to a component has gone through `locate`. */
+/** Copy a schema as plain JSON. `locate` maps the component name of each `$ref` to its new value. */
 function plain(schema: TSchema, locate: (name: string) => string): { [key: string]: Json } {
   return JSON.parse(JSON.stringify(schema), (key, value: Json) => {
     if (key === '$ref' && typeof value === 'string') return locate(value);
@@ -38,7 +39,7 @@ function referenced(schema: TSchema): string[] {
   return [...new Set(found)];
 }
 
-/** One component as a JSON Schema (2020-12) that stands on its own. */
+/** One component as a self-contained JSON Schema (2020-12); the components it refers to are in `$defs`. */
 export function standalone(name: string): { [key: string]: Json } {
   const schema = COMPONENTS[name];
   if (schema === undefined) throw new RangeError(`no component ${name}`);
@@ -204,7 +205,7 @@ function operation(operationId: string, route: Route): Json {
   };
 }
 
-/** The OpenAPI document of these chapters, as `spec/generated/openapi.json` holds it and relays serve it. @see CORE-13 */
+/** The OpenAPI document, as in `spec/generated/openapi.json` and as relays serve it. @see CORE-13 */
 export function openapiDocument(): { [key: string]: Json } {
   const paths: { [path: string]: { [method: string]: Json } } = {};
   for (const [operationId, route] of Object.entries(ROUTES)) {

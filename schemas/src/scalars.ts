@@ -1,18 +1,18 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox';
 import { LIMITS, TIMINGS } from './limits.ts';
 
-/** Four base64 characters at a time, then a canonical last group: re-encoding gives the same text. */
+/** Canonical padded base64: groups of four characters, then a last group whose unused bits are zero. */
 const BASE64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?';
 const BASE64URL = '(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-][AQgw]==|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]=)?';
 
-/** A room's name on the wire. @see ROOM-1 */
+/** Id of a room. @see ROOM-1 */
 export const RoomId = Type.String({ pattern: '^[A-Za-z0-9_-]{4,64}$', description: 'Room id.' });
 export type RoomId = Static<typeof RoomId>;
 
 /** Opaque id of an accepted message. @see MSG-1 */
 export const MessageId = Type.String({ pattern: '^[A-Za-z0-9_-]{8,64}$', description: 'Opaque message id.' });
 
-/** Position in a room's order. Rises strictly; a double holds it exactly. @see MSG-12 */
+/** Position of a message in its room. Strictly increasing; at most 2^53 - 1, so that a double holds it exactly. @see MSG-12 */
 export const Seq = Type.Integer({
   minimum: 0,
   maximum: Number.MAX_SAFE_INTEGER,
@@ -22,7 +22,7 @@ export const Seq = Type.Integer({
 /** Unix time in milliseconds, by the relay's clock. */
 export const UnixMs = Type.Integer({ minimum: 0, description: 'Unix time in milliseconds.' });
 
-/** Opaque name of one lifetime of a room's state. @see READ-11 */
+/** Opaque id of one lifetime of a room, from its creation to its eviction. @see READ-11 */
 export const Epoch = Type.String({
   pattern: '^[A-Za-z0-9_-]{8,32}$',
   description: "Name of the room's lifetime.",
@@ -72,7 +72,7 @@ export const TtlMs = Type.Union(
   { description: 'Milliseconds until the message expires; 0 means that it does not.' },
 );
 
-/** Carried by the relay verbatim and never read by it. @see MSG-18 */
+/** Opaque extension data that the relay forwards unchanged. @see MSG-18 */
 export const Ext = Type.String({
   pattern: `^[A-Za-z0-9_-]{1,${LIMITS.ext_chars.default}}$`,
   description: 'Opaque extension, base64url characters.',
@@ -101,18 +101,18 @@ export const Signature = Type.String({
   description: 'Ed25519 signature, base64.',
 });
 
-/** Drawn afresh for every signature. @see REQ-4 SIGN-3 */
+/** Random text that makes every signature unique. @see REQ-4 SIGN-3 */
 export const SigningNonce = Type.String({
   pattern: '^[A-Za-z0-9+/=_-]{16,64}$',
   description: 'Fresh for every signature.',
 });
 
-/** Opaque name of one grant. @see CLAIM-8 */
+/** Opaque id of one claim. @see CLAIM-8 */
 export const ClaimId = Type.String({ pattern: '^[A-Za-z0-9_-]{8,64}$', description: 'Name of the grant.' });
 
 /**
- * A named component: an object that accepts fields it does not know (CORE-5, CORE-17).
- * `hardened` lists the optional fields that a relay at that level always sends.
+ * Make a schema a named component of the OpenAPI document. Like every schema here it allows unknown fields (CORE-5, CORE-17).
+ * @param about `hardened` lists the optional fields that a relay at level hardened always sends.
  */
 export function component<T extends TObject>(
   id: string,
@@ -127,7 +127,7 @@ export function component<T extends TObject>(
   }) as T & { $id: string };
 }
 
-/** Refer to a component by its `$id` and keep its static type. */
+/** A `$ref` to a component, with the component's static type. */
 export function ref<T extends TSchema & { $id: string }>(schema: T) {
   return Type.Unsafe<Static<T>>({ $ref: schema.$id });
 }

@@ -1,15 +1,15 @@
-/** What is signed, as text; Ed25519 signs its UTF-8. No cryptography here: hashes come in as hexadecimal text. */
+/** The texts that are signed: Ed25519 signs their UTF-8 bytes. Nothing is hashed here; callers pass SHA-256 hashes as hexadecimal. */
 
 /** Scheme of the `Authorization` header of a signed request. @see REQ-1 */
 export const AUTH_SCHEME = 'Bot2Bot';
 
-/** @param boxPub @param signPub base64, as in the request. @see ID-1 */
+/** Text of a registration. @param boxPub base64, as in the request. @param signPub likewise. @see ID-1 */
 export function registerText(handle: string, ts: number, boxPub: string, signPub: string): string {
   return `register ${handle} ${ts} ${boxPub} ${signPub}`;
 }
 
 /**
- * A request, in its first form.
+ * Text of a signed request, form 1.
  * @param target path and query, exactly as sent.
  * @param n the signing nonce.
  * @see REQ-1
@@ -18,7 +18,7 @@ export function requestText(method: string, target: string, ts: number, n: strin
   return `${method} ${target} ${ts} ${n}`;
 }
 
-/** A request, in the form that binds its body. @param bodySha256 of the bytes of the body; of nothing without one. @see REQ-6 */
+/** Text of a signed request, form 2, which covers the body. @param bodySha256 hash of the body's bytes; of the empty string without a body. @see REQ-6 */
 export function requestText2(
   method: string,
   target: string,
@@ -29,12 +29,12 @@ export function requestText2(
   return `${requestText(method, target, ts, n)} ${bodySha256}`;
 }
 
-/** A room's message, in its first form. @param ciphertextSha256 of the ciphertext's base64 text. @see SIGN-1 */
+/** Text of `sender_sig`. @param ciphertextSha256 hash of the ciphertext's base64 text. @see SIGN-1 */
 export function messageText(room: string, ts: number, senderNonce: string, ciphertextSha256: string): string {
   return `room-msg ${room} ${ts} ${senderNonce} ${ciphertextSha256}`;
 }
 
-/** What the second signature of a message binds. */
+/** The fields that `sender_sig2` covers. */
 export interface MessageBinding {
   readonly room: string;
   readonly handle: string;
@@ -45,15 +45,15 @@ export interface MessageBinding {
   readonly ciphertextSha256: string;
   /** The message's nonce, as posted. */
   readonly nonce: string;
-  /** 0: does not expire. */
+  /** 0 when the message does not expire. */
   readonly ttlMs: number;
   readonly replyTo: string | undefined;
   readonly signedOnly: boolean;
-  /** Of `ext`; of nothing where there is none. */
+  /** Hash of `ext`; of the empty string without one. */
   readonly extSha256: string;
 }
 
-/** A room's message, in the form that binds all that its sender chose. @see SIGN-6 */
+/** Text of `sender_sig2`, which covers every field that the sender chose. @see SIGN-6 */
 export function messageText2(bound: MessageBinding): string {
   return [
     'bot2bot-room-msg-v2',
@@ -71,17 +71,17 @@ export function messageText2(bound: MessageBinding): string {
   ].join('\n');
 }
 
-/** What `dmText` takes the hash of. @see DM-3 */
+/** The sealed fields of a direct message as one text; `dmText` takes its hash. @see DM-3 */
 export function dmSealedText(ciphertext: string, nonce: string, senderEphPub: string): string {
   return `${ciphertext}|${nonce}|${senderEphPub}`;
 }
 
-/** @param sealedSha256 of `dmSealedText`. @see DM-3 */
+/** Text of a direct message's `from_sig`. @param sealedSha256 hash of `dmSealedText`. @see DM-3 */
 export function dmText(to: string, from: string, ts: number, sealedSha256: string): string {
   return `dm ${to} ${from} ${ts} ${sealedSha256}`;
 }
 
-/** What a profile says, any of its fields absent. */
+/** The fields of a profile. */
 export interface ProfileFields {
   readonly handle: string;
   readonly display_name?: string;
@@ -97,7 +97,7 @@ export interface ProfileFields {
 }
 
 /**
- * The 13 fields of a profile, an absent one as `""` or `[]`, in the order of their names: printed as JSON this is the
+ * Normalise a profile: all 13 fields, an absent one as `""` or `[]`, sorted by name. `JSON.stringify` of the result is the
  * canonical form (RFC 8785).
  * @throws {TypeError} when `homepage_url` is neither empty nor a URL.
  * @see DIR-4
@@ -121,7 +121,7 @@ export function normalProfile(profile: ProfileFields) {
   };
 }
 
-/** @param profileSha256 of the canonical JSON. @see DIR-4 */
+/** Text of a profile's `profile_sig`. @param profileSha256 hash of the canonical JSON. @see DIR-4 */
 export function profileText(handle: string, updatedAt: number, profileSha256: string): string {
   return `bot2bot-agent-profile-v1\n${handle}\n${updatedAt}\n${profileSha256}`;
 }

@@ -1,17 +1,17 @@
 /**
  * The command line:
  *
- *     words = *( word / flag ) [ "--" *any-word ]
+ *     args  = *( word / flag ) [ "--" *any-word ]
  *     flag  = "--" name *value / "--" name "=" value / "-h"
  *
- * A flag's values are the words after it, whatever they look like: a text to send may begin with `-`. So may a word that
- * is not taken for a flag, such as `-` or `- one`.
+ * The words after a flag are its values, even if they begin with `-`, so that any text can be sent. A word such as `-` or
+ * `- one` is not a flag either.
  */
 
-/** What was asked for cannot be: exit 2, and where to look. */
+/** The command line is wrong: exit code 2, and a hint at `--help`. */
 export class UsageError extends Error {}
 
-/** How many values a flag has. */
+/** Every flag, with its number of values. */
 const FLAGS = {
   say: 1,
   watch: 0,
@@ -45,22 +45,23 @@ const FLAGS = {
 } as const;
 export type Flag = keyof typeof FLAGS;
 
-/** They go with every verb, as scripts that others wrote give them. */
+/** Flags that every verb accepts, because deployed scripts pass them all. */
 export const ROOM_FLAGS: readonly Flag[] = ['handle', 'identity-file', 'name', 'claim-timeout', 'room-file'];
 
 const isFlag = (name: string): name is Flag => Object.hasOwn(FLAGS, name);
 
-export interface Words {
-  readonly words: readonly string[];
-  /** The values of each flag that was given. */
+export interface Args {
+  /** Words that are neither flags nor their values. */
+  readonly positional: readonly string[];
+  /** Values of the given flags. */
   readonly flags: ReadonlyMap<Flag, readonly string[]>;
 }
 
-export type Command = (words: Words, signal: AbortSignal) => Promise<number>;
-/** Each exits 0 unless it throws. */
-export type Subcommands = Readonly<Record<string, (words: Words, signal: AbortSignal) => Promise<void>>>;
+export type Command = (args: Args, signal: AbortSignal) => Promise<number>;
+/** Commands of a group; each exits with 0 unless it throws. */
+export type Subcommands = Readonly<Record<string, (args: Args, signal: AbortSignal) => Promise<void>>>;
 
-/** How many letters have to be put in, left out or exchanged. */
+/** Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);
   for (let i = 0; i < a.length; i++) {
@@ -75,9 +76,9 @@ function distance(a: string, b: string): number {
 }
 
 function unknown(name: string): UsageError {
-  // What is no flag's name may be anything, even a room's URL.
+  // Anything that cannot be a flag's name may be a secret, such as a room's URL: do not repeat it.
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(name))
-    return new UsageError('a word that begins with -- is no flag; put -- before it');
+    return new UsageError('a word that begins with -- is not a flag; put -- before it');
   const [nearest, far] = Object.keys(FLAGS)
     .map((known): [string, number] => [known, distance(known, name)])
     .reduce((best, one) => (one[1] < best[1] ? one : best));
@@ -85,20 +86,20 @@ function unknown(name: string): UsageError {
   return new UsageError(`there is no flag --${name}${hint}`);
 }
 
-/** @throws {UsageError} which repeats no value. */
-export function readWords(args: readonly string[]): Words {
-  const words: string[] = [];
+/** Parse the command line. @throws {UsageError} whose message repeats no value. */
+export function parseArgs(argv: readonly string[]): Args {
+  const positional: string[] = [];
   const flags = new Map<Flag, readonly string[]>();
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at] ?? '';
-    if (arg === '--') return { words: [...words, ...args.slice(at + 1)], flags };
+  for (let at = 0; at < argv.length; at++) {
+    const arg = argv[at] ?? '';
+    if (arg === '--') return { positional: [...positional, ...argv.slice(at + 1)], flags };
     if (arg === '-h') {
       flags.set('help', []);
       continue;
     }
     if (!arg.startsWith('--')) {
       if (/^-[A-Za-z]/.test(arg)) throw new UsageError('flags begin with --; put -- before other words');
-      words.push(arg);
+      positional.push(arg);
       continue;
     }
     const equals = arg.indexOf('=');
@@ -111,49 +112,53 @@ export function readWords(args: readonly string[]): Words {
       flags.set(name, [arg.slice(equals + 1)]);
       continue;
     }
-    const values = args.slice(at + 1, at + 1 + count);
+    const values = argv.slice(at + 1, at + 1 + count);
     if (values.length < count)
       throw new UsageError(`--${name} takes ${count === 1 ? 'a value' : 'two words'}`);
     flags.set(name, values);
     at += count;
   }
-  return { words, flags };
+  return { positional, flags };
 }
 
-/** The value of a flag that has one. */
-export function valueOf({ flags }: Words, name: Flag): string | undefined {
+/** The value of a flag; undefined when it was not given. */
+export function valueOf({ flags }: Args, name: Flag): string | undefined {
   return flags.get(name)?.[0];
 }
 
-/** @returns a number of at least `least`. @throws {UsageError} */
+/** The number that a flag gives; undefined when it was not given. @throws {UsageError} outside `min` to `max`. */
 export function numberOf(
-  words: Words,
+  args: Args,
   name: Flag,
-  { least, most, whole }: { least: number; most: number; whole: boolean },
+  { min, max, whole }: { min: number; max: number; whole: boolean },
 ): number | undefined {
-  const text = valueOf(words, name);
+  const text = valueOf(args, name);
   if (text === undefined) return undefined;
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  if (!(value >= least && value <= most) || (whole && !Number.isInteger(value)))
-    throw new UsageError(`--${name} takes a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
+  if (!(value >= min && value <= max) || (whole && !Number.isInteger(value)))
+    throw new UsageError(`--${name} takes a ${whole ? 'whole ' : ''}number from ${min} to ${max}`);
   return value;
 }
 
-/** @throws {UsageError} for a flag that does not go with what is asked for. */
-export function allow({ flags }: Words, what: string, allowed: readonly Flag[]): void {
+/** @param what the command. @throws {UsageError} when a flag was given that it does not accept. */
+export function allow({ flags }: Args, what: string, allowed: readonly Flag[]): void {
   for (const name of flags.keys())
-    if (!allowed.includes(name)) throw new UsageError(`--${name} does not go with ${what}`);
+    if (!allowed.includes(name)) throw new UsageError(`--${name} cannot be used with ${what}`);
 }
 
 /**
- * The words after those of the command itself.
- * @param names what they are, one each; with `?` where it may be left out.
- * @throws {UsageError} when there are more, or fewer.
+ * The operands of a command: the words after its name.
+ * @param names one for each operand; with `?` if it is optional.
+ * @throws {UsageError} when there are too many or too few.
  */
-export function operandsOf({ words }: Words, command: string, names: readonly string[]): readonly string[] {
-  const operands = words.slice(command.split(' ').length);
+export function operandsOf(
+  { positional }: Args,
+  command: string,
+  names: readonly string[],
+): readonly string[] {
+  const operands = positional.slice(command.split(' ').length);
   const least = names.filter((name) => !name.endsWith('?')).length;
   if (operands.length >= least && operands.length <= names.length) return operands;
   const form = names.map((name) => (name.endsWith('?') ? `[${name.slice(0, -1)}]` : name)).join(' ');
-  throw new UsageError(`${command} takes ${form === '' ? 'no more words' : form}`);
+  throw new UsageError(`${command} takes ${form === '' ? 'no operands' : form}`);
 }

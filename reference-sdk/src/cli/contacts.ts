@@ -1,7 +1,7 @@
-import type { Contact, Contacts } from '../inbox.ts';
+import type { Contact, Contacts } from '../agents/inbox.ts';
 import { fileError, readPrivate, replacePrivate } from '../node/private-file.ts';
 
-const MOST_BYTES = 4 << 20;
+const MAX_BYTES = 4 << 20;
 
 function isContact(value: unknown): value is Contact {
   const { introduced, asked, accepted } = (value ?? {}) as Readonly<Record<string, unknown>>;
@@ -9,18 +9,18 @@ function isContact(value: unknown): value is Contact {
 }
 
 /**
- * Keep, in a file, with whom an identity has come how far: JSON, by relay and handle, of mode 0600.
+ * Store an identity's contacts in a file: JSON, keyed by relay and handle, mode 0600.
  * @throws {Bot2BotError} private-file, also by `get` and `set`.
  * @see DM-9
  */
 export function openContacts(path: string, base: string): Contacts {
   const read = (): Map<string, unknown> => {
-    const bytes = readPrivate(path, MOST_BYTES);
+    const bytes = readPrivate(path, MAX_BYTES);
     if (bytes === null) return new Map();
     try {
       return new Map(Object.entries(JSON.parse(bytes.toString()) as object));
     } catch (cause) {
-      throw fileError(`${path} does not hold contacts; restore it from a copy, or move it away`, cause);
+      throw fileError(`${path} is not a contacts file; restore it from a backup, or move it away`, cause);
     }
   };
   const keyOf = (handle: string) => `${base} @${handle}`;

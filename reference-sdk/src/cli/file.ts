@@ -1,4 +1,4 @@
-/** The SDK as one file: a library for those who import it, a command for those who run it. */
+/** The SDK as one file: a library when it is imported, the command `bot2bot` when it is run. */
 export * from '../index.ts';
 
 interface Node {
@@ -7,11 +7,11 @@ interface Node {
   exit(code: number): never;
 }
 
-/** Whether Node was told to run this very file, perhaps by a link to it. Browsers have no process. */
+/** Whether Node runs this file as its script, directly or through a symbolic link. Browsers have no `process`. */
 function isMain(node: Node | undefined): node is Node {
   const script = node?.argv?.[1];
   if (script === undefined) return false;
-  // What is older would run it and do nothing.
+  // Older Node lacks getBuiltinModule; compare URLs so it still gets the version error.
   if (node?.getBuiltinModule === undefined) return import.meta.url.endsWith(script.replaceAll('\\', '/'));
   try {
     const real = node.getBuiltinModule('node:fs')['realpathSync']?.(script);
@@ -24,7 +24,7 @@ function isMain(node: Node | undefined): node is Node {
 const { process } = globalThis as { process?: Node };
 if (isMain(process)) {
   if (process.getBuiltinModule === undefined) {
-    console.error('bot2bot: this needs Node 20.19 or later');
+    console.error('bot2bot: needs Node 20.19 or later');
     process.exit(2);
   }
   void import('./main.ts').then(({ main }) => main());

@@ -1,30 +1,30 @@
-import type { MessageEvent, RoomEvent } from '../events.ts';
-import { readable } from '../payloads.ts';
-import type { Room } from '../room.ts';
+import type { MessageEvent, RoomEvent } from '../room/events.ts';
+import { readable } from '../room/payloads.ts';
+import type { Room } from '../room/room.ts';
 
-/** What a reader must know and is no message. @returns null for what it need not. @see CLAIM-32 READ-10 READ-16 */
+/** The notice for an event that is not a message. @returns null for an event that needs none. @see CLAIM-32 READ-10 READ-16 */
 function notice(event: RoomEvent): string | null {
   switch (event.type) {
     case 'gap':
-      return `messages ${event.from} to ${event.to} were gone before they could be read`;
+      return `messages ${event.from} to ${event.to} were evicted before they could be read`;
     case 'reset':
-      return 'the room was made anew; messages may be missing';
+      return 'the room was recreated; messages may be missing';
     case 'unopened':
-      return `message ${event.seq} cannot be opened: ${event.reason === 'sealed' ? 'it was sealed with another key, or damaged' : 'it is malformed'}`;
+      return `message ${event.seq} cannot be decrypted: ${event.reason === 'sealed' ? 'it was sealed with another key, or damaged' : 'it is malformed'}`;
     case 'key-changed':
-      return `the relay tells another key for @${event.handle} than before; message ${event.seq} is not taken for signed`;
+      return `the relay now reports another key for @${event.handle}; message ${event.seq} counts as unsigned`;
     case 'locked':
-      return 'the room takes signed messages alone from now on';
+      return 'from now on the room accepts only signed messages';
     case 'interrupted':
-      return `the connection is gone (${event.code}); trying again`;
+      return `connection lost (${event.code}); reconnecting`;
     default:
       return null;
   }
 }
 
 /**
- * Every message of a room, and every notice, until `signal` aborts.
- * @param onMessage its text is what its author wrote; payloads are left out.
+ * Report every message and notice of a room, until `signal` aborts. Payloads are skipped, and repeated failures to
+ * reconnect are reported once.
  */
 export async function followRoom(
   room: Room,

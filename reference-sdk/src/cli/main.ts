@@ -1,21 +1,21 @@
-import { AGENTS } from './agents.ts';
-import { readWords, UsageError, type Command, type Flag, type Subcommands, type Words } from './args.ts';
+import { DIRECTORY } from './directory.ts';
+import { parseArgs, UsageError, type Command, type Flag, type Subcommands, type Args } from './args.ts';
 import { ack, claim, next, release, renew } from './claims.ts';
 import { DM } from './dm.ts';
 import { HELP } from './help.ts';
-import { newRoom, registerHandle, whoAmI } from './identities.ts';
+import { newRoom, registerHandle, whoAmI } from './setup.ts';
 import { say } from './say.ts';
 import { tail } from './tail.ts';
 import { errorLine, write } from './terminal.ts';
 import { watch } from './watch.ts';
 
-/** A command whose second word says what is to be done. */
+/** A command with subcommands: its second word selects one. */
 function group(name: string, commands: Subcommands): Command {
-  return async (words, signal) => {
-    const command = Object.entries(commands).find(([second]) => second === words.words[1])?.[1];
+  return async (args, signal) => {
+    const command = Object.entries(commands).find(([second]) => second === args.positional[1])?.[1];
     if (command === undefined)
       throw new UsageError(`${name} takes one of ${Object.keys(commands).join(', ')}`);
-    await command(words, signal);
+    await command(args, signal);
     return 0;
   };
 }
@@ -24,7 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   new: newRoom,
   register: registerHandle,
   whoami: whoAmI,
-  agents: group('agents', AGENTS),
+  agents: group('agents', DIRECTORY),
   dm: group('dm', DM),
 };
 const VERBS = { say, watch, tail, claim, ack, next, renew, release } as const satisfies Partial<
@@ -33,28 +33,28 @@ const VERBS = { say, watch, tail, claim, ack, next, renew, release } as const sa
 
 const FAILED = 2;
 const INTERRUPTED = 130;
-/** What a shell shows for a command whose reader left. */
+/** Exit code of a command that was killed by SIGPIPE. */
 const BROKEN_PIPE = 141;
 
-function commandOf(words: Words): Command {
-  const [first = ''] = words.words;
+function commandOf(args: Args): Command {
+  const [first = ''] = args.positional;
   if (Object.hasOwn(COMMANDS, first)) return COMMANDS[first] ?? newRoom;
-  const verbs = Object.entries(VERBS).filter(([name]) => words.flags.has(name as Flag));
+  const verbs = Object.entries(VERBS).filter(([name]) => args.flags.has(name as Flag));
   const [[, command] = [], second] = verbs;
   if (command === undefined)
-    throw new UsageError(`what is to be done? One of --${Object.keys(VERBS).join(', --')}`);
+    throw new UsageError(`no command is given; use one of --${Object.keys(VERBS).join(', --')}`);
   if (second !== undefined)
-    throw new UsageError(`one thing at a time: --${verbs.map(([name]) => name).join(' or --')}`);
+    throw new UsageError(`only one command at a time: --${verbs.map(([name]) => name).join(' or --')}`);
   return command;
 }
 
-async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
-  const words = readWords(args);
-  if (words.flags.has('help')) {
+async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  const args = parseArgs(argv);
+  if (args.flags.has('help')) {
     await write(HELP);
     return 0;
   }
-  return commandOf(words)(words, signal);
+  return commandOf(args)(args, signal);
 }
 
 function tell(error: unknown): void {
@@ -62,7 +62,7 @@ function tell(error: unknown): void {
   process.stderr.write(errorLine(error instanceof UsageError ? `${text}; see bot2bot --help` : text));
 }
 
-/** The command `bot2bot`. It ends the process. */
+/** Run the command `bot2bot` and exit. */
 export async function main(): Promise<never> {
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());
@@ -70,7 +70,7 @@ export async function main(): Promise<never> {
     stream.on('error', (error: NodeJS.ErrnoException) =>
       process.exit(error.code === 'EPIPE' ? BROKEN_PIPE : FAILED),
     );
-  // Node would exit with 1, which says that nothing came.
+  // Node would exit with 1, which here means that no message came.
   process.on('uncaughtException', (error) => {
     tell(error);
     process.exit(FAILED);

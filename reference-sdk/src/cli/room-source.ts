@@ -1,9 +1,9 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { UsageError, valueOf, type Words } from './args.ts';
+import { UsageError, valueOf, type Args } from './args.ts';
 
 const OTHERS = 0o077;
 
-/** @throws {UsageError} for a file that others than its owner may touch. */
+/** Read the room's URL from a file. @throws {UsageError} when users other than its owner have access to it. */
 function readSecret(path: string): string {
   let file: number;
   try {
@@ -14,7 +14,7 @@ function readSecret(path: string): string {
   try {
     const stat = fstatSync(file);
     if (process.platform !== 'win32' && stat.isFile() && (stat.mode & OTHERS) !== 0)
-      throw new UsageError(`others may read ${path}, which is a secret: chmod 600 it first`);
+      throw new UsageError(`${path} holds a secret and other users have access to it: chmod 600 it first`);
     return readFileSync(file, 'utf8').trim();
   } finally {
     closeSync(file);
@@ -22,29 +22,29 @@ function readSecret(path: string): string {
 }
 
 /**
- * The room's URL: a word, a file that `--room-file` names, or BOT2BOT_ROOM_URL. Others on the machine see the words of
- * a command; they do not see its environment.
+ * The room's URL, from an operand, the file of `--room-file`, or BOT2BOT_ROOM_URL. Other users of the machine can see the
+ * arguments of a command, but not its environment.
  */
-export function roomUrlOf(words: Words, url: string | undefined): string {
-  const file = valueOf(words, 'room-file');
+export function roomUrlOf(args: Args, url: string | undefined): string {
+  const file = valueOf(args, 'room-file');
   if (url !== undefined && file !== undefined)
-    throw new UsageError('give the room by its URL or by --room-file, not by both');
+    throw new UsageError('give the room either by its URL or by --room-file');
   const found = file === undefined ? (url ?? process.env['BOT2BOT_ROOM_URL']) : readSecret(file);
   if (found === undefined || found === '')
     throw new UsageError('which room? Give its URL, --room-file FILE or BOT2BOT_ROOM_URL');
   return found;
 }
 
-/** The room of a verb such as `--say`, whose only word it may be. */
-export function roomOf(words: Words): string {
-  const [url, extra] = words.words;
-  if (extra !== undefined) throw new UsageError('there is a word too many; put a text with spaces in quotes');
-  return roomUrlOf(words, url);
+/** The room of a verb such as `--say`, which takes no other operand. */
+export function roomOf(args: Args): string {
+  const [url, extra] = args.positional;
+  if (extra !== undefined) throw new UsageError('too many words; put a text with spaces in quotes');
+  return roomUrlOf(args, url);
 }
 
-/** The relay, for what is asked of no room: a word, `--base`, or BOT2BOT_BASE. */
-export function baseOf(words: Words, word?: string): string {
-  const base = word ?? valueOf(words, 'base') ?? process.env['BOT2BOT_BASE'];
+/** The relay, for commands without a room: from an operand, `--base`, or BOT2BOT_BASE. */
+export function baseOf(args: Args, word?: string): string {
+  const base = word ?? valueOf(args, 'base') ?? process.env['BOT2BOT_BASE'];
   if (base === undefined || base === '')
     throw new UsageError('which relay? Give its URL with --base, or set BOT2BOT_BASE');
   const url = URL.canParse(base) ? new URL(base) : null;
@@ -53,6 +53,6 @@ export function baseOf(words: Words, word?: string): string {
     !/^https?:$/.test(url.protocol) ||
     url.username + url.password + url.search + url.hash !== ''
   )
-    throw new UsageError('a relay is given by a URL such as http://127.0.0.1:3000');
+    throw new UsageError('the URL of a relay looks like http://127.0.0.1:3000');
   return base.replace(/\/+$/, '');
 }

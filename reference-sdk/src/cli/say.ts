@@ -1,19 +1,19 @@
-import { parseRoomUrl } from '../room-url.ts';
-import { asAgent, openRoom, speakingAgent } from './agent.ts';
-import { allow, ROOM_FLAGS, valueOf, type Words } from './args.ts';
+import { parseRoomUrl } from '../room/room-url.ts';
+import { withRegistration, openRoom, signingIdentity } from './own-identity.ts';
+import { allow, ROOM_FLAGS, valueOf, type Args } from './args.ts';
 import { roomOf } from './room-source.ts';
 import { textOf } from './stdin.ts';
 import { jsonLine, warn, write } from './terminal.ts';
 
-/** `--say TEXT`: send it, signed where there is an identity, and print where it stands in the room. */
-export async function say(words: Words, signal: AbortSignal): Promise<number> {
-  allow(words, '--say', ['say', ...ROOM_FLAGS]);
-  const url = roomOf(words);
+/** `--say TEXT`: send a text, signed if there is an identity, and print its id and seq. */
+export async function say(args: Args, signal: AbortSignal): Promise<number> {
+  allow(args, '--say', ['say', ...ROOM_FLAGS]);
+  const url = roomOf(args);
   const { base } = parseRoomUrl(url);
-  const identity = await speakingAgent(words, base, signal);
-  const room = openRoom(words, url, identity, warn);
-  const text = await textOf(valueOf(words, 'say') ?? '', signal);
-  const sent = await asAgent(identity, base, signal, () => room.send(text, { signal }));
+  const identity = await signingIdentity(args, base, signal);
+  const room = openRoom(args, url, identity, warn);
+  const text = await textOf(valueOf(args, 'say') ?? '', signal);
+  const sent = await withRegistration(identity, base, signal, () => room.send(text, { signal }));
   await write(jsonLine({ ok: true, ...sent }));
   return 0;
 }

@@ -1,6 +1,6 @@
 import { UsageError } from './args.ts';
 
-/** All of stdin; one newline at its end is the shell's. */
+/** Read all of stdin, without the newline that shells add at its end. */
 async function readStdin(signal: AbortSignal): Promise<string> {
   const chunks: Buffer[] = [];
   signal.addEventListener('abort', () => process.stdin.destroy(), { once: true });
@@ -11,11 +11,11 @@ async function readStdin(signal: AbortSignal): Promise<string> {
       .decode(Buffer.concat(chunks))
       .replace(/\r?\n$/, '');
   } catch (cause) {
-    throw new UsageError('what stdin holds is no UTF-8', { cause });
+    throw new UsageError('stdin is not valid UTF-8', { cause });
   }
 }
 
-/** A text to send: the word itself, or all of stdin for `-`. @throws {UsageError} when it is empty. */
+/** The text to send: the operand itself, or all of stdin for `-`. @throws {UsageError} when it is empty. */
 export async function textOf(word: string, signal: AbortSignal): Promise<string> {
   const text = word === '-' ? await readStdin(signal) : word;
   if (text === '') throw new UsageError('there is no text to send');

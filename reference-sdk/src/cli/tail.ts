@@ -1,15 +1,15 @@
 import { open } from 'node:fs/promises';
-import { parseRoomUrl } from '../room-url.ts';
-import { namedAgent, openRoom } from './agent.ts';
-import { allow, numberOf, ROOM_FLAGS, UsageError, valueOf, type Words } from './args.ts';
+import { parseRoomUrl } from '../room/room-url.ts';
+import { namedIdentity, openRoom } from './own-identity.ts';
+import { allow, numberOf, ROOM_FLAGS, UsageError, valueOf, type Args } from './args.ts';
 import { followRoom } from './follow.ts';
 import { roomOf } from './room-source.ts';
 import { jsonLine, warn, write } from './terminal.ts';
 
 const OWNER_ONLY = 0o600;
-const MOST_SECONDS = 1_000_000;
+const MAX_SECONDS = 1_000_000;
 
-/** A writer of lines at the end of a file, which only its owner may read when it is new. */
+/** Append lines to a file. A new file gets mode 0600. */
 async function appender(path: string): Promise<(line: string) => Promise<void>> {
   try {
     const file = await open(path, 'a', OWNER_ONLY);
@@ -19,13 +19,13 @@ async function appender(path: string): Promise<(line: string) => Promise<void>> 
   }
 }
 
-/** `--tail`: what the room holds and what comes, a JSON line each, on stdout or at the end of a file. */
-export async function tail(words: Words, signal: AbortSignal): Promise<number> {
-  allow(words, '--tail', ['tail', 'out', 'include-self', 'max-idle', ...ROOM_FLAGS]);
-  const idleSeconds = numberOf(words, 'max-idle', { least: 0.1, most: MOST_SECONDS, whole: false });
-  const url = roomOf(words);
-  const room = openRoom(words, url, await namedAgent(words, parseRoomUrl(url).base, signal));
-  const path = valueOf(words, 'out');
+/** `--tail`: print the messages in the room, then new ones, each as a JSON line, to stdout or to a file. */
+export async function tail(args: Args, signal: AbortSignal): Promise<number> {
+  allow(args, '--tail', ['tail', 'out', 'include-self', 'max-idle', ...ROOM_FLAGS]);
+  const idleSeconds = numberOf(args, 'max-idle', { min: 0.1, max: MAX_SECONDS, whole: false });
+  const url = roomOf(args);
+  const room = openRoom(args, url, await namedIdentity(args, parseRoomUrl(url).base, signal));
+  const path = valueOf(args, 'out');
   const take = path === undefined ? write : await appender(path);
 
   const idle = new AbortController();
@@ -37,7 +37,7 @@ export async function tail(words: Words, signal: AbortSignal): Promise<number> {
   restart();
   try {
     await followRoom(room, {
-      includeSelf: words.flags.has('include-self'),
+      includeSelf: args.flags.has('include-self'),
       signal: AbortSignal.any([signal, idle.signal]),
       onMessage: async ({ seq, ts, sender, text, own }) => {
         restart();

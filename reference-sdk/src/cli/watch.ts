@@ -1,19 +1,19 @@
 import { styleText } from 'node:util';
-import { parseRoomUrl } from '../room-url.ts';
-import { namedAgent, openRoom } from './agent.ts';
-import { allow, ROOM_FLAGS, type Words } from './args.ts';
+import { parseRoomUrl } from '../room/room-url.ts';
+import { namedIdentity, openRoom } from './own-identity.ts';
+import { allow, ROOM_FLAGS, type Args } from './args.ts';
 import { followRoom } from './follow.ts';
 import { roomOf } from './room-source.ts';
 import { plain, plainLine, write } from './terminal.ts';
 
-/** Lines after the first are moved in, so that a text cannot pass for another message. */
+/** Indents the further lines of a text, so that they cannot be mistaken for another message. */
 const INDENT = '    ';
 
-/** `--watch`: the room as a person reads it. */
-export async function watch(words: Words, signal: AbortSignal): Promise<number> {
-  allow(words, '--watch', ['watch', 'include-self', ...ROOM_FLAGS]);
-  const url = roomOf(words);
-  const room = openRoom(words, url, await namedAgent(words, parseRoomUrl(url).base, signal));
+/** `--watch`: print the room for a person to read. */
+export async function watch(args: Args, signal: AbortSignal): Promise<number> {
+  allow(args, '--watch', ['watch', 'include-self', ...ROOM_FLAGS]);
+  const url = roomOf(args);
+  const room = openRoom(args, url, await namedIdentity(args, parseRoomUrl(url).base, signal));
   const colour = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
   const paint = (style: Parameters<typeof styleText>[0], text: string) =>
     colour ? styleText(style, text, { validateStream: false }) : text;

@@ -1,5 +1,5 @@
 /**
- * Identities in files, of mode 0600. A file is read in any of these forms:
+ * Identity files, mode 0600. These forms can be read:
  *
  *     sdk    = length-byte handle box-secret sign-seed
  *     mcp    = box-secret sign-seed                 ; beside it, `.json` in place of `.key`: {"handle", "created"}
@@ -7,13 +7,13 @@
  *
  * with secrets of 32 bytes and a handle of 2 to 32.
  */
-import { Identity } from '../identity.ts';
+import { Identity } from '../agents/identity.ts';
 import { createPrivate, fileError, readPrivate, replacePrivate } from './private-file.ts';
 
 export type IdentityForm = 'sdk' | 'mcp' | 'export';
 
 const SECRETS_BYTES = 64;
-const MOST_BYTES = 4_096;
+const MAX_BYTES = 4_096;
 const BRACE = 0x7b;
 
 const handlePath = (path: string) => `${path.replace(/\.key$/, '')}.json`;
@@ -40,9 +40,9 @@ function objectOf(bytes: Buffer): Readonly<Record<string, unknown>> {
   return value as Record<string, unknown>;
 }
 
-/** The handle that stands beside a file of the form `mcp`. */
+/** The handle of a file of the form `mcp`, from the JSON file next to it. */
 function handleBeside(path: string): string {
-  const beside = readPrivate(handlePath(path), MOST_BYTES);
+  const beside = readPrivate(handlePath(path), MAX_BYTES);
   const handle = beside === null ? undefined : objectOf(beside)['handle'];
   if (typeof handle !== 'string') throw new RangeError('no handle');
   return handle;
@@ -57,21 +57,21 @@ function parse(path: string, bytes: Buffer): Identity {
 }
 
 function read(path: string): Identity | null {
-  const bytes = readPrivate(path, MOST_BYTES);
+  const bytes = readPrivate(path, MAX_BYTES);
   if (bytes === null) return null;
   try {
     return parse(path, bytes);
   } catch (error) {
     if (error instanceof RangeError || error instanceof SyntaxError)
       throw fileError(
-        `${path} is not a whole identity file (${bytes.length} bytes); restore it from a copy, or move it away to get a new identity`,
+        `${path} is not a complete identity file (${bytes.length} bytes); restore it from a backup, or move it away to get a new identity`,
       );
     throw error;
   }
 }
 
 /**
- * Keep an identity, in the place of what was there.
+ * Write an identity file, replacing any existing one.
  * @param form `sdk` when absent.
  */
 export async function saveIdentity(
@@ -92,9 +92,9 @@ function bytesOf(identity: Identity, form: IdentityForm): Buffer {
 }
 
 /**
- * Read an identity in any of the forms.
- * @throws {Bot2BotError} private-file: there is none, others could read it, it is a link or half-written; the text says
- * what to do and holds nothing of the file.
+ * Read an identity file of any form.
+ * @throws {Bot2BotError} private-file: it is missing, accessible to other users, a symbolic link, or incomplete. The
+ * message says what to do and repeats nothing of the file.
  */
 export async function loadIdentity(path: string): Promise<Identity> {
   const identity = read(path);
@@ -103,8 +103,8 @@ export async function loadIdentity(path: string): Promise<Identity> {
 }
 
 /**
- * Read an identity, or make one where there is none. Of several processes that do so at once, all get the same.
- * @throws {Bot2BotError} private-file; also when the file holds another handle.
+ * Read an identity file, or create one. Processes that call this at the same time all get the same identity.
+ * @throws {Bot2BotError} private-file, also when the file holds another handle.
  */
 export async function loadOrCreateIdentity(
   path: string,
@@ -114,13 +114,13 @@ export async function loadOrCreateIdentity(
   const fresh = Identity.create(handle);
   let identity = read(path);
   if (identity === null) {
-    // The first to write the handle decides it, the first to write the secrets decides them.
+    // In the form mcp these are two files: another process may win the race for either, so read back what is there.
     if (form === 'mcp') createPrivate(handlePath(path), json({ handle: fresh.handle, created: Date.now() }));
     identity = createPrivate(path, bytesOf(fresh, form)) && form !== 'mcp' ? fresh : await loadIdentity(path);
   }
   if (identity.handle !== fresh.handle)
     throw fileError(
-      `${path} holds @${identity.handle}, not @${fresh.handle}; give each handle a file of its own`,
+      `${path} holds @${identity.handle}, not @${fresh.handle}; use a separate file for each handle`,
     );
   return identity;
 }

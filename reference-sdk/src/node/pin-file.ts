@@ -1,16 +1,16 @@
-import { goodKey } from '../ed25519.ts';
-import { decodeBase64 } from '../base64.ts';
-import type { Pin, Pins } from '../pins.ts';
+import { isSoundKey } from '../crypto/ed25519.ts';
+import { decodeBase64, FROM_WIRE } from '../crypto/base64.ts';
+import type { Pin, Pins } from '../agents/pins.ts';
 import { fileError, readPrivate, replacePrivate } from './private-file.ts';
 
 type Kept = Readonly<Record<string, Readonly<Record<string, Pin>>>>;
 
-const MOST_BYTES = 16 << 20;
+const MAX_BYTES = 16 << 20;
 
 function isPin(value: unknown): value is Pin {
   const { signPub, boxPub, sig2 } = (value ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof signPub !== 'string' || typeof boxPub !== 'string' || typeof sig2 !== 'boolean') return false;
-  return goodKey(decodeBase64(signPub, { alphabet: 'either', padding: 'required' }) ?? new Uint8Array());
+  return isSoundKey(decodeBase64(signPub, FROM_WIRE) ?? new Uint8Array());
 }
 
 function isKept(value: unknown): value is Kept {
@@ -24,16 +24,16 @@ function isKept(value: unknown): value is Kept {
 }
 
 /**
- * Keep the keys of others in a file: JSON, by relay and handle, of mode 0600. It is read anew every time, so that
- * processes share it.
- * @param base the relay whose handles these are.
- * @throws {Bot2BotError} private-file, also by `get` and `set`: a pin that cannot be read must not be made anew.
+ * Store the pinned keys of other agents in a file: JSON, keyed by relay and handle, mode 0600. Every access reads the
+ * file again, so that processes can share it.
+ * @param base the relay to which the handles belong.
+ * @throws {Bot2BotError} private-file, also from `get` and `set`: an unreadable pin must not be replaced by a new one.
  * @see ID-9
  */
 export function openPins(path: string, base: string): Pins {
   const relay = new URL(base).href.replace(/\/+$/, '');
   const read = (): Kept => {
-    const bytes = readPrivate(path, MOST_BYTES);
+    const bytes = readPrivate(path, MAX_BYTES);
     if (bytes === null) return {};
     let value: unknown;
     try {
@@ -43,7 +43,7 @@ export function openPins(path: string, base: string): Pins {
     }
     if (isKept(value)) return value;
     throw fileError(
-      `${path} does not hold the keys of others; restore it from a copy, or move it away to believe anew`,
+      `${path} is not a file of pinned keys; restore it from a backup, or move it away to trust the keys that the relay sends next`,
     );
   };
   const of = (kept: Kept) => new Map(Object.entries(Object.hasOwn(kept, relay) ? (kept[relay] ?? {}) : {}));

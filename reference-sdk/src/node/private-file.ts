@@ -1,4 +1,4 @@
-/** Small files with secrets: whole or not there, and nobody else's to read. */
+/** Small files with secrets: written atomically, and accessible only to their owner. */
 import {
   closeSync,
   constants,
@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
-import { Bot2BotError } from '../errors.ts';
+import { Bot2BotError } from '../wire/errors.ts';
 
 const MODE = 0o600;
 const FOLDER_MODE = 0o700;
@@ -28,26 +28,26 @@ export function fileError(text: string, cause?: unknown): Bot2BotError {
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code;
 
-/** A path as a shell takes it. */
+/** Quote a path for a shell. */
 function quoted(path: string): string {
   return `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 /**
- * Read a file that only its owner may read. What is checked is the file that is read: it is opened first.
- * @param mostBytes longer ones are refused.
- * @returns null when there is none.
- * @throws {Bot2BotError} private-file: a link, no regular file, readable by others, or too long.
+ * Read a file that only its owner can access. The checks use the open file, so it cannot be swapped after them.
+ * @param maxBytes a longer file is refused.
+ * @returns null when the file does not exist.
+ * @throws {Bot2BotError} private-file: a symbolic link, not a regular file, accessible to other users, or too long.
  */
-export function readPrivate(path: string, mostBytes: number): Buffer | null {
+export function readPrivate(path: string, maxBytes: number): Buffer | null {
   let file: number;
   try {
-    // Without O_NONBLOCK, opening a pipe would wait for its writer.
+    // Without O_NONBLOCK, opening a named pipe would block until a writer comes.
     file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
     const code = codeOf(error);
     if (code === 'ENOENT') return null;
-    if (code === 'ELOOP') throw fileError(`${path} is a symbolic link; give the file itself`);
+    if (code === 'ELOOP') throw fileError(`${path} is a symbolic link; use the path of the file itself`);
     throw fileError(`${path} cannot be opened (${code})`, error);
   }
   try {
@@ -55,9 +55,9 @@ export function readPrivate(path: string, mostBytes: number): Buffer | null {
     if (!stat.isFile()) throw fileError(`${path} is not a regular file`);
     if ((stat.mode & OTHERS) !== 0)
       throw fileError(
-        `${path} can be used by others (mode ${(stat.mode & 0o777).toString(8)}); if nobody has read it: chmod 600 ${quoted(path)}`,
+        `${path} is accessible to other users (mode ${(stat.mode & 0o777).toString(8)}); if nobody has read it: chmod 600 ${quoted(path)}`,
       );
-    if (stat.size > mostBytes) throw fileError(`${path} is too long to be what it should be`);
+    if (stat.size > maxBytes) throw fileError(`${path} is too long`);
     const bytes = Buffer.alloc(stat.size);
     let at = 0;
     while (at < bytes.length) {
@@ -71,7 +71,7 @@ export function readPrivate(path: string, mostBytes: number): Buffer | null {
   }
 }
 
-/** Write the whole content beside its place, then put it there. @param place by its temporary path. */
+/** Write a temporary file next to `path`, then let `place` move it there. @param place receives the temporary path. */
 function write(path: string, content: Uint8Array, place: (temporary: string) => void): void {
   const folder = dirname(path);
   mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
@@ -90,7 +90,7 @@ function write(path: string, content: Uint8Array, place: (temporary: string) => 
     try {
       unlinkSync(temporary);
     } catch {
-      // It has been moved to its place.
+      // `place` has already moved it.
     }
     throw error;
   }
@@ -102,12 +102,12 @@ function write(path: string, content: Uint8Array, place: (temporary: string) => 
   }
 }
 
-/** Put a file in its place, or in that of the one before. Whoever reads sees the old or the new one, whole. */
+/** Create or replace a file atomically: a reader sees the complete old or the complete new content. */
 export function replacePrivate(path: string, content: Uint8Array): void {
   write(path, content, (temporary) => renameSync(temporary, path));
 }
 
-/** Put a file where there is none. @returns false when there was one; of many that try at once, one is told true. */
+/** Create a file atomically. @returns false when it already exists. Of several processes at once, exactly one gets true. */
 export function createPrivate(path: string, content: Uint8Array): boolean {
   try {
     write(path, content, (temporary) => {

@@ -1,11 +1,11 @@
-import type { Acked, Grant, Wanted } from '../leases.ts';
+import type { Acked, Grant, ClaimRequest } from '../leases.ts';
 import type { Client } from '../address.ts';
 import type { Budget } from '../budget.ts';
 import type { EncodingCache } from '../encoding.ts';
-import type { RoomLog } from '../log.ts';
-import type { Draft, Entry } from '../message.ts';
+import type { Entry, RoomLog } from '../log.ts';
+import type { Draft } from '../message.ts';
 
-/** What became of a post. */
+/** The outcome of a post. */
 export type Appended =
   | { readonly kind: 'accepted' | 'duplicate'; readonly id: string; readonly seq: number }
   | { readonly kind: 'nonce-reused' };
@@ -15,21 +15,21 @@ export type Appended =
  * hub feeds every transport.
  */
 export interface Engine {
-  /** What all logs that it opened hold, by who posted it. */
+  /** Bytes held by all open logs, by the client that posted them. */
   readonly budget: Budget<Entry>;
-  /** What of it is held encoded besides. */
+  /** Bytes of encoded copies held for streams, in addition to the budget. */
   readonly cache: EncodingCache;
   /** Begin a lifetime of a room. @see READ-11 MSG-13 */
   open(): RoomLog;
   /**
-   * Give the draft its place, or recognise its nonce.
-   * @param client who posted it, and pays for what it holds.
-   * @param admit called before a draft that is new gets its place; throws to refuse it.
+   * Append the draft to the log, unless its nonce was used before.
+   * @param client who posted it; its bytes are charged to this client.
+   * @param admit called before a new draft is appended; throws to refuse it.
    * @see MSG-12 MSG-14 MSG-15 SIGN-4
    */
   append(log: RoomLog, draft: Draft, client: Client, admit: () => void): Appended | Promise<Appended>;
   /** Grant the next message to a handle; null when there is none for it. @see CLAIM-6 */
-  claim(log: RoomLog, wanted: Wanted): Grant | null | Promise<Grant | null>;
+  claim(log: RoomLog, request: ClaimRequest): Grant | null | Promise<Grant | null>;
   /** @see CLAIM-15 CLAIM-16 CLAIM-5 */
   ack(log: RoomLog, handle: string, claimId: string, seq: number): Acked | Promise<Acked>;
   /** @returns ms left; null when the claim is not live. @see CLAIM-21 */

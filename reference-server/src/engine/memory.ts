@@ -1,12 +1,12 @@
 import type { Timings } from '@bot2bot/schemas';
 import type { Clock } from '../clock.ts';
-import { Leases, type Acked, type Grant, type Wanted } from '../leases.ts';
+import { Leases, type Acked, type Grant, type ClaimRequest } from '../leases.ts';
 import type { Client } from '../address.ts';
 import { Budget } from '../budget.ts';
 import type { RelayLimits } from '../config.ts';
 import { EncodingCache } from '../encoding.ts';
-import { RoomLog } from '../log.ts';
-import type { Draft, Entry } from '../message.ts';
+import { RoomLog, type Entry } from '../log.ts';
+import type { Draft } from '../message.ts';
 import type { Appended, Engine } from './engine.ts';
 
 /** Seqs begin here per millisecond of Unix time, above what older lifetimes can have reached. @see MSG-13 */
@@ -50,8 +50,8 @@ export class MemoryEngine implements Engine {
     return leases;
   }
 
-  claim(log: RoomLog, wanted: Wanted): Grant | null {
-    return this.#leasesOf(log).claim(wanted);
+  claim(log: RoomLog, request: ClaimRequest): Grant | null {
+    return this.#leasesOf(log).claim(request);
   }
 
   ack(log: RoomLog, handle: string, claimId: string, seq: number): Acked {

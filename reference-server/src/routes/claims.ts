@@ -1,6 +1,6 @@
 import { queryNumber, ROUTES } from '@bot2bot/schemas';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Wanted } from '../leases.ts';
+import type { ClaimRequest } from '../leases.ts';
 import { JSON_TYPE, RequestProblem } from '../problem.ts';
 import { positionOf } from '../page.ts';
 import type { Relay } from '../relay.ts';
@@ -46,7 +46,7 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
   app.post<RoomRequest>(fastifyPath(ROUTES.claimMessage.path), async (request, reply) => {
     const { id, body } = signed(request, bodies.claimOf, 1);
     const query = queryOf(request.url);
-    const wanted: Wanted = {
+    const claimRequest: ClaimRequest = {
       handle: body.handle,
       client: relay.clientOf(request.raw),
       leaseMs: leaseOf(query),
@@ -65,12 +65,12 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
         exists: false,
         ...(reset ? { reset } : {}),
       });
-    await engine.admit(room.log, body.handle, wanted.client);
-    const answer = await claims.now(room, wanted, reset);
+    await engine.admit(room.log, body.handle, claimRequest.client);
+    const answer = await claims.now(room, claimRequest, reset);
     if (answer !== null) return reply.type(JSON_TYPE).send(answer);
-    relay.parkIn(room, wanted.client, reply);
+    relay.parkIn(room, claimRequest.client, reply);
     const deadline = clock.mono() + waitMs(query, timings);
-    claims.park(room, wanted, { reset, deadline, response: reply.raw });
+    claims.park(room, claimRequest, { reset, deadline, response: reply.raw });
     return reply;
   });
 

@@ -42,10 +42,10 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
     const body = relay.bodies.dmOf(parseObject(request.body));
     if (identities.get(to) === undefined) throw new RequestProblem('unknown-handle');
     const use = verified(to, body);
-    const place = dms.post(to, body, client, () => {
+    const accepted = dms.post(to, body, client, () => {
       if (use !== null) auth.replays.use({ ...use, client });
     });
-    return reply.send({ ok: true, ...place });
+    return reply.send({ ok: true, ...accepted });
   });
 
   /** The handle of an inbox, whose signature the request bears. @see DM-6 */

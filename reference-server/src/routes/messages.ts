@@ -12,8 +12,8 @@ export function messageRoutes(app: FastifyInstance, relay: Relay): void {
   app.post<RoomRequest>(fastifyPath(ROUTES.postMessage.path), async (request, reply) => {
     const id = relay.checkRoomId(request.params.room);
     const posted = await relay.post(id, relay.clientOf(request.raw), () => parseObject(request.body));
-    const { kind, ...place } = posted;
-    return reply.send({ ok: true, ...place, ...(kind === 'duplicate' ? { duplicate: true } : {}) });
+    const { kind, ...accepted } = posted;
+    return reply.send({ ok: true, ...accepted, ...(kind === 'duplicate' ? { duplicate: true } : {}) });
   });
 
   app.post<RoomRequest>(fastifyPath(ROUTES.announceListening.path), (request, reply) => {

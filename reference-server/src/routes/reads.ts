@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { answerOf, BLOCK_BYTES, positionOf, sendAnswer, type ReadAnswer } from '../page.ts';
 import { JSON_TYPE, NO_STORE_HEADERS } from '../problem.ts';
 import type { Relay } from '../relay.ts';
-import { atEnd, type Waiter } from '../room.ts';
+import { onceClosed, type Waiter } from '../room.ts';
 import { queryOf } from '../target.ts';
 import { fastifyPath, waitMs, type RoomRequest } from './paths.ts';
 
@@ -50,10 +50,10 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
 
   /** @throws {RequestProblem} rate-limited, when too much is under way to the client already. */
   function answer(request: FastifyRequest, reply: FastifyReply, read: ReadAnswer): FastifyReply {
-    const release = relay.underWay.take(relay.clientOf(request.raw), Math.min(read.bytes, BLOCK_BYTES));
+    const release = relay.inFlightBytes.take(relay.clientOf(request.raw), Math.min(read.bytes, BLOCK_BYTES));
     reply.hijack();
     const response = reply.raw;
-    atEnd(response, release);
+    onceClosed(response, release);
     response.writeHead(200, {
       ...NO_STORE_HEADERS,
       'Content-Type': JSON_TYPE,

@@ -37,7 +37,7 @@ const MOST_FRAGMENTS = 64;
 const EVENT_ID = /^([A-Za-z0-9_-]{8,32}):(\d{1,16})$/;
 
 /** What of a query makes a subscriber. */
-interface Place {
+interface JoinRequest {
   readonly room: Room;
   readonly query: URLSearchParams;
   readonly lastEventId?: string | undefined;
@@ -57,19 +57,19 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
 
   /** A subscriber that stands where the request says; not yet in the room. @see STREAM-8 STREAM-10 READ-12 */
   function subscriber(
-    place: Place,
+    join: JoinRequest,
     format: Subscriber['format'],
     socket: Socket,
     act: Pick<Subscriber, 'end' | 'hold'>,
   ): Subscriber {
-    const { room } = place;
-    const resumed = EVENT_ID.exec(place.lastEventId ?? '');
-    const after = resumed === null ? place.query.get('after') : resumed[2];
-    const epoch = resumed === null ? place.query.get('epoch') : (resumed[1] ?? null);
+    const { room } = join;
+    const resumed = EVENT_ID.exec(join.lastEventId ?? '');
+    const after = resumed === null ? join.query.get('after') : resumed[2];
+    const epoch = resumed === null ? join.query.get('epoch') : (resumed[1] ?? null);
     const number = queryNumber(after, { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
     const position = positionOf(room, number, epoch);
-    const name = place.query.get('name');
-    const boxPub = place.query.get('box_pub');
+    const name = join.query.get('name');
+    const boxPub = join.query.get('box_pub');
     const now = clock.mono();
     return {
       format,
@@ -130,11 +130,11 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       socket.on('close', relay.streams.take(client));
       const isNew = !hub.rooms.has(id);
       const room = hub.enter(id, client);
-      const place = { room, query: queryOf(url) };
-      if (stream.operation === 'streamEvents') openEvents(request, place);
-      else sockets.handleUpgrade(request, socket, head, (ws) => accept(ws, socket, client, place));
+      const join = { room, query: queryOf(url) };
+      if (stream.operation === 'streamEvents') openEvents(request, join);
+      else sockets.handleUpgrade(request, socket, head, (ws) => accept(ws, socket, client, join));
       // A handshake that failed leaves no room behind.
-      if (isNew) hub.leaveEmpty(room);
+      if (isNew) hub.removeIfEmpty(room);
     } catch (error) {
       relay.connections.refuse(
         socket,
@@ -150,12 +150,12 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     if (socket instanceof Socket) relay.connections.refuse(socket, new RequestProblem('bad-request'));
   });
 
-  function openEvents(request: IncomingMessage, place: Omit<Place, 'lastEventId'>): void {
+  function openEvents(request: IncomingMessage, join: Omit<JoinRequest, 'lastEventId'>): void {
     const { socket, headers, httpVersion } = request;
     const format = httpVersion === '1.0' ? 'sse-plain' : 'sse';
     socket.setNoDelay(true);
     const lastEventId = headers['last-event-id'];
-    const resumed = typeof lastEventId === 'string' ? { ...place, lastEventId } : place;
+    const resumed = typeof lastEventId === 'string' ? { ...join, lastEventId } : join;
     const end = () => (format === 'sse' ? socket.end(LAST_CHUNK) : socket.end());
     const sub = subscriber(resumed, format, socket, { end, hold: () => undefined });
     socket.on('close', () => hub.leave(sub));
@@ -165,9 +165,9 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     hub.join(sub);
   }
 
-  function accept(ws: WebSocket, socket: Socket, client: Client, place: Place): void {
+  function accept(ws: WebSocket, socket: Socket, client: Client, join: JoinRequest): void {
     socket.setNoDelay(true);
-    const sub = subscriber(place, 'ws', socket, {
+    const sub = subscriber(join, 'ws', socket, {
       end: (code) => ws.close(code),
       hold: (held) => (held ? ws.pause() : ws.resume()),
     });
@@ -194,17 +194,17 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
         hello(sub, given);
       }
       if (Object.hasOwn(given, 'type')) return;
-      const { kind, ...place } = await relay.post(id, client, () => fromSocket(given));
-      hub.tell(sub, {
+      const { kind, ...accepted } = await relay.post(id, client, () => fromSocket(given));
+      hub.send(sub, {
         type: 'sent',
         nonce: given['nonce'],
-        ...place,
+        ...accepted,
         ...(kind === 'duplicate' ? { duplicate: true } : {}),
       });
     } catch (error) {
       const problem = error instanceof RequestProblem ? error : new RequestProblem('internal');
       const nonce = echoableNonce(body);
-      hub.tell(sub, {
+      hub.send(sub, {
         type: 'error',
         code: problem.status,
         error: problem.body.error,
@@ -219,7 +219,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     const { name, box_pub: boxPub } = frame;
     if (!isName.Check(name)) return;
     if (sub.name !== undefined && sub.name !== name) {
-      sub.room.news.push(JSON.stringify({ type: 'rename', from: sub.name, to: name }));
+      sub.room.notices.push(JSON.stringify({ type: 'rename', from: sub.name, to: name }));
     }
     sub.name = name;
     if (boxPub === null) sub.boxPub = undefined;
