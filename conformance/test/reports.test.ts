@@ -92,6 +92,7 @@ function poisoned(report: Report, poison: string): Report {
       ...failure,
       required: poison,
       observed: poison,
+      difference: poison,
       case: poison,
       exchange: failure.exchange.map((step) => ({ ...step, what: poison, body: poison })),
     })),

@@ -1,9 +1,11 @@
 /** What a run amounts to: the data of every form of the report. */
 import { Type, type Static } from 'typebox';
 import { compare, type Baseline } from './baseline.ts';
+import { causesOf } from './causes.ts';
 import { exchange, Step } from './exchange.ts';
 import type { Failure, Judged, Reason, RuleResult, Verdict } from '../judge/verdict.ts';
 import { KILLS } from './kills.gen.ts';
+import { difference, namer } from './names.ts';
 import type { Presenter } from './presenter.ts';
 import type { CaseTrace, Event, TargetFacts, Trace } from '../trace/records.ts';
 
@@ -37,6 +39,7 @@ const FailureReport = Type.Object({
   case: Type.String(),
   required: Type.String(),
   observed: Type.String(),
+  difference: Type.String({ description: 'One sentence about what was observed, with short names.' }),
   repeated: Type.Union([Type.Boolean(), Type.Null()]),
   exchange: Type.Array(Step),
   program: Type.Optional(Type.Unknown()),
@@ -100,6 +103,13 @@ export const Report = Type.Object({
       held: Type.Integer(),
       mutants_killed: Type.Array(Type.String()),
     }),
+  ),
+  causes: Type.Array(
+    Type.Object({
+      rule: Type.String({ description: 'Of the failure to look at first.' }),
+      explains: Type.Array(Type.String(), { description: 'Rules whose failures show the same fault.' }),
+    }),
+    { description: 'The failures, grouped: each is in exactly one.' },
   ),
   failures: Type.Array(FailureReport),
   troubles: Type.Array(Type.Object({ case: Type.String(), why: Type.String() })),
@@ -189,6 +199,7 @@ export function makeReport<Facts extends TargetFacts, E extends Event>(
           case: failure.case,
           required: failure.want,
           observed: failure.got,
+          difference: difference(failure.want, failure.got, namer()),
           repeated: failure.repeated,
           exchange: exchange(presenter.arrows(part.events), failure),
           ...(program === undefined ? {} : { program }),
@@ -249,6 +260,17 @@ export function makeReport<Facts extends TargetFacts, E extends Event>(
       held,
       mutants_killed: [...(KILLS[rule.id] ?? [])],
     })),
+    causes: causesOf(
+      failures.map(({ rule, exchange: steps }) => {
+        const result = judged.results.find((known) => known.rule.id === rule);
+        return {
+          rule,
+          steps: steps.length,
+          counts: result?.verdict === 'fail' && !compared.known.has(rule),
+          failures: result?.failures ?? [],
+        };
+      }),
+    ),
     failures,
     troubles: [...judged.troubles],
     baseline:

@@ -1,6 +1,7 @@
 /** The report for a terminal. */
 import { styleText } from 'node:util';
-import { clip, exchangeLines } from './exchange.ts';
+import { clip, exchangeLines, type Step } from './exchange.ts';
+import { difference, namer } from './names.ts';
 import type { Report } from './report.ts';
 import {
   families,
@@ -51,23 +52,77 @@ function troublesByCause({ troubles }: Report): Map<string, string[]> {
   return found;
 }
 
+/** Columns of a line, and lines of a cause. */
+const WIDTH = 79;
+const CAUSE_LINES = 15;
+const STEP_LINES = 4;
+
+type Paint = (style: Parameters<typeof styleText>[0], text: string) => string;
+
+/** Text in lines of a terminal, broken at spaces; the last one is clipped. */
+function wrapped(text: string, indent: string, most: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(/\s+/).filter((part) => part !== '')) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  lines.push(line);
+  const kept = lines.length > most ? [...lines.slice(0, most - 1), lines.slice(most - 1).join(' ')] : lines;
+  return kept.map((each) => `${indent}${clip(each, WIDTH - indent.length - 1)}`);
+}
+
+/** The last steps that show the breach, without what lies between. */
+function breach(steps: readonly Step[]): Step[] {
+  const evidence = steps.filter(
+    (step) => step.evidence && !(step.way === 'sent' && step.what.startsWith('closed')),
+  );
+  return (evidence.length > 0 ? evidence : steps).slice(-STEP_LINES);
+}
+
+/** What is to be read first of one cause, in 15 lines at most. */
+function causeLines(report: Report, cause: Report['causes'][number], paint: Paint): string[] {
+  const short = namer();
+  const one = (text: string) => clip(shown(short(text)), WIDTH - 13);
+  const rule = report.rules.find(({ id }) => id === cause.rule);
+  const failure = report.failures.find((known) => known.rule === cause.rule);
+  if (failure === undefined) return [];
+  // The lowest seq of the exchange is seq 1.
+  short((JSON.stringify(failure.exchange).match(/\b\d{15,17}\b/g) ?? []).sort().join(' '));
+  const [first = '', ...rest] = wrapped(`✗ ${cause.rule} ${rule?.sentence ?? ''}`, '', 2);
+  const colour = rule === undefined ? 'red' : COLOURS[markOf(rule)];
+  const lines = [
+    first.replace(/^✗ \S+/, (name) => paint(colour, name)),
+    ...rest.map((line) => `  ${clip(line, WIDTH - 3)}`),
+    ...(rule?.known === undefined ? [] : [`  known     ${one(rule.known)}`]),
+    `  required  ${one(failure.required)}`,
+    `  observed  ${clip(shown(difference(failure.required, failure.observed, short)), WIDTH - 13)}`,
+    ...exchangeLines(breach(failure.exchange)).map((line) =>
+      paint('gray', `  ${clip(shown(short(line)), WIDTH - 3)}`),
+    ),
+    `  ${clip(`${repetition(failure.repeated)} · case ${shown(failure.case)}`, WIDTH - 3)}`,
+    ...(failure.repro === null ? [] : [`  again: sh ${failure.repro}`]),
+  ];
+  if (cause.explains.length === 0) return lines;
+  lines.push(`  explains ${cause.explains.length} more:`);
+  const room = CAUSE_LINES - lines.length;
+  const each = cause.explains.map((id) => {
+    const found = report.failures.find((known) => known.rule === id);
+    const words = `${one(found?.required ?? '')}: ${difference(found?.required ?? '', found?.observed ?? '', short)}`;
+    return `    ${id.padEnd(9)} ${clip(shown(words), WIDTH - 15)}`;
+  });
+  if (each.length <= room) return [...lines, ...each];
+  const ids = cause.explains.slice(room - 2).join(' ');
+  return [...lines, ...each.slice(0, room - 2), ...wrapped(ids, '    ', 2)];
+}
+
 /** The summary for a terminal. @param colour false where NO_COLOR is set or nobody watches. */
 export function summary(report: Report, colour: boolean): string {
-  const paint = (style: Parameters<typeof styleText>[0], text: string) =>
-    colour ? styleText(style, text, { validateStream: false }) : text;
+  const paint: Paint = (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text);
   const lines: string[] = [];
-  for (const failure of report.failures) {
-    const rule = report.rules.find(({ id }) => id === failure.rule);
-    lines.push(
-      '',
-      `${paint(rule === undefined ? 'red' : COLOURS[markOf(rule)], `✗ ${failure.rule}`)} ${rule?.sentence ?? ''}`,
-      ...(rule?.known === undefined ? [] : [`  known     ${shown(rule.known)}`]),
-      `  required  ${shown(failure.required)}`,
-      `  observed  ${shown(clip(failure.observed, 400))}`,
-      ...exchangeLines(failure.exchange).map((line) => paint('gray', `  ${shown(line)}`)),
-      `  ${repetition(failure.repeated)} · case ${shown(failure.case)}${failure.repro === null ? '' : ` · sh ${failure.repro}`}`,
-    );
-  }
+  for (const cause of report.causes) lines.push('', ...causeLines(report, cause, paint));
   for (const [why, names] of troublesByCause(report)) {
     const more = names.length - MAX_NAMES;
     lines.push(

@@ -1,5 +1,6 @@
 /** The report as a page that needs nothing but itself: no script, nothing loaded. */
 import { diagram } from './diagram.ts';
+import { clip } from '../exchange.ts';
 import { STYLE } from './style.ts';
 import type { Report } from '../report.ts';
 import {
@@ -73,23 +74,59 @@ function failureArticle(report: Report, failure: Report['failures'][number]): Ma
   const repro =
     failure.repro === null
       ? NOTHING
-      : xml`<li><a href="${failure.repro}">${failure.repro}</a> repeats it with curl</li>`;
+      : xml`<li><a href="${failure.repro}">${failure.repro}</a> repeats it</li>`;
   return xml`<article id="${failure.rule}" class="${mark}">
 <h3><span class="mark ${mark}">${MARK_WORDS[mark]}</span> ${failure.rule}</h3>
 <p class="sentence">${prose(rule?.sentence ?? '')}</p>
 ${rule?.known === undefined ? NOTHING : xml`<p>Known, from the baseline: ${rule.known}</p>`}
-<dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Observed</dt><dd>${failure.observed}</dd></div></dl>
+<dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Difference</dt><dd>${failure.difference}</dd></div><div><dt>Observed</dt><dd>${failure.observed}</dd></div></dl>
 <ul class="aside"><li>${repetition(failure.repeated)}</li><li>case ${failure.case}</li>${repro}</ul>
 <div class="scroll" tabindex="0" role="group" aria-label="Sequence diagram of ${failure.rule}">${diagram(failure.exchange, `What was sent and what came, up to the failure of ${failure.rule}`, report.subject)}</div>
 </article>
 `;
 }
 
+/** A cause: the failure to look at first, and the rules that it explains folded under it. */
+function causeSection(report: Report, cause: Report['causes'][number]): Markup[] {
+  const articleOf = (id: string) =>
+    report.failures.filter(({ rule }) => rule === id).map((failure) => failureArticle(report, failure));
+  const folded = cause.explains.flatMap((id) => report.failures.filter(({ rule }) => rule === id));
+  if (folded.length === 0) return articleOf(cause.rule);
+  return [
+    ...articleOf(cause.rule),
+    xml`<details><summary>${cause.rule} explains ${folded.length} more: ${cause.explains.join(', ')}</summary>
+<ul class="folded">
+${folded.map(({ rule, required, difference }) => xml`<li><b>${rule}</b> ${clip(required, 200)}: ${difference}</li>\n`)}</ul>
+${cause.explains.flatMap(articleOf)}</details>
+`,
+  ];
+}
+
 function failures(report: Report): Markup {
   if (report.failures.length === 0) return NOTHING;
-  return xml`<section><h2>Failures</h2>
-<p class="hint">Each diagram ends where the rule was broken; the steps that show it are highlighted. Point at a step to read more of it; all of it is in trace.ndjson.</p>
-${report.failures.map((failure) => failureArticle(report, failure))}</section>
+  return xml`<section><h2>Failures, by cause</h2>
+<p class="hint">What shows the same fault is folded under the failure to look at first. Each diagram ends where the rule was broken; the steps that show it are highlighted. Point at a step to read more of it; all of it is in trace.ndjson.</p>
+${report.causes.flatMap((cause) => causeSection(report, cause))}</section>
+`;
+}
+
+/** What a person can do with this report. */
+function next(report: Report): Markup {
+  const [first] = report.causes;
+  if (first === undefined) return NOTHING;
+  const { rule, explains } = first;
+  const repro = report.failures.find((failure) => failure.rule === rule)?.repro ?? null;
+  const more = explains.length === 0 ? '' : `: it explains ${explains.length} more`;
+  const command = (words: string) => xml`<code>bot2bot-conformance ${words}</code>`;
+  return xml`<section class="next"><h2>What to do next</h2>
+<ol>
+<li>Look at <a href="#${rule}">${rule}</a> first${more}. ${report.failures.length} broken rules have ${report.causes.length} ${report.causes.length === 1 ? 'cause' : 'causes'}.</li>
+<li>Run its case again, in this folder: ${command(`replay cases/${rule}.json --url ${report.target.url}`)}${repro === null ? NOTHING : xml`, or <code>sh ${repro}</code>`}</li>
+<li>Read what the rule asks, and what checks it: ${command(`explain ${rule}`)}</li>
+<li>After a mend, check this rule alone: ${command(`server --url ${report.target.url} --only ${rule}`)}</li>
+<li>To tolerate it for now, write <code>${`{"failures":[{"rule":"${rule}","why":"our ticket"}]}`}</code> to a file, and give it with <code>--baseline FILE</code> and <code>--seed ${String(report.seed)}</code>.</li>
+</ol>
+</section>
 `;
 }
 
@@ -137,7 +174,7 @@ export function html(report: Report): string {
 </head>
 <body>
 ${head(report)}<main>
-${bars(report)}${failures(report)}${remarks(report)}${table(report)}</main>
+${next(report)}${bars(report)}${failures(report)}${remarks(report)}${table(report)}</main>
 </body>
 </html>
 `.markup;

@@ -50,6 +50,10 @@ ul.chapters li { display: grid; grid-template-columns: 5.5rem minmax(6rem, 1fr) 
 .mark.known { color: var(--known); }
 .mark.warn, .mark.not-observed, .mark.inconclusive { color: var(--warn); }
 article { margin: 0 0 1.25rem; padding: 1rem 1.25rem; border: 1px solid var(--line); border-left: 5px solid var(--fill-fail); border-radius: 8px; background: var(--card); }
+details { margin: 0 0 1.25rem; padding: .5rem 0 0 1rem; border-left: 2px solid var(--line); }
+summary { padding: .25rem 0 .75rem; font-weight: 600; cursor: pointer; }
+ul.folded { margin-bottom: 1rem; }
+.next li { margin: .35rem 0; }
 article.known { border-left-color: var(--fill-known); }
 article.warn { border-left-color: var(--fill-warn); }
 article p { margin: .5rem 0; }

@@ -1,0 +1,181 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { broken } from '../mutants/broken.ts';
+import { LAB, MUTANTS } from '../mutants/mutants.ts';
+import { startTarget, summary, writeReport, type Report } from '../src/index.ts';
+import { causesOf, type Broken } from '../src/report/causes.ts';
+import { difference, namer } from '../src/report/names.ts';
+import { certify, type Certified } from './certify.ts';
+
+const failure = (given: { case: string; evidence: string[]; want?: string; got?: string }) => ({
+  rule: '',
+  ok: false,
+  check: '',
+  want: 'a',
+  got: 'b',
+  repeated: true,
+  disturbed: false,
+  ...given,
+});
+const rule = (name: string, steps: number, failures: Broken['failures'], counts = true): Broken => ({
+  rule: name,
+  steps,
+  counts,
+  failures,
+});
+const at = (name: string, evidence: string[], want: string, got = want) =>
+  failure({ case: name, evidence, want, got });
+
+describe('causes', () => {
+  it('the failure with the fewest steps comes first, and what shares all its evidence is under it', () => {
+    const lost = [at('c', ['1', '2#3'], 'once'), at('d', ['4'], 'once')];
+    expect(
+      causesOf([
+        rule('LATE-1', 9, [at('c', ['2#3'], 'x')]),
+        rule('HEAD-1', 5, lost),
+        rule('TWIN-1', 8, [at('c', ['2'], 'y'), at('d', ['4', '5'], 'y')]),
+      ]),
+    ).toEqual([{ rule: 'HEAD-1', explains: ['LATE-1', 'TWIN-1'] }]);
+  });
+
+  it.each([
+    ['another case', at('other', ['1'], 'x')],
+    ['evidence that only overlaps', at('c', ['2', '3'], 'x')],
+    ['another frame of the same stream', at('c', ['1#2'], 'x')],
+    ['a header of the same answer', at('c', ['1'], 'x', 'Cache-Control: max-age=60')],
+  ])('a rule that fails elsewhere too is a cause of its own: %s', (_, more) => {
+    const head = rule('HEAD-1', 2, [at('c', ['1#1', '2'], 'y'), at('d', ['9'], 'y')]);
+    const other = rule('OWN-1', 3, [at('c', ['2'], 'x'), more]);
+    expect(causesOf([head, other])).toHaveLength(2);
+  });
+
+  it('a failure that counts is never folded under one that the baseline knows', () => {
+    const same = [at('c', ['1'], 'x')];
+    const found = causesOf([rule('KNOWN-1', 1, same, false), rule('NEW-1', 5, same)]);
+    expect(found).toEqual([{ rule: 'NEW-1', explains: ['KNOWN-1'] }]);
+  });
+
+  it('each failure is in exactly one cause', () => {
+    const words = fc.constantFrom('0', '1', '2', '2#1');
+    const one = fc.record({
+      case: fc.constantFrom('a', 'b'),
+      evidence: fc.array(words, { maxLength: 3 }),
+      want: fc.constantFrom('x', 'y'),
+    });
+    const rules = fc.array(fc.tuple(fc.array(one, { maxLength: 4 }), fc.nat(9), fc.boolean()), {
+      maxLength: 9,
+    });
+    fc.assert(
+      fc.property(rules, (given) => {
+        const all = given.map(([found, steps, counts], index) =>
+          rule(`R-${index}`, steps, found.map(failure), counts),
+        );
+        const listed = causesOf(all).flatMap(({ rule: head, explains }) => [head, ...explains]);
+        expect(listed.toSorted()).toEqual(all.map((each) => each.rule).toSorted());
+      }),
+    );
+  });
+});
+
+describe('the difference in one sentence', () => {
+  it.each([
+    ['409', '200 {"ok":true}', 'status 200 instead of 409'],
+    ['an answer of 400 to a ttl_ms of 300', '201 {}', 'status 201 instead of 400'],
+    ['{"last_seq":1795843216391003}', '{"last_seq":1795843216391002}', 'last_seq is seq 1 instead of seq 2'],
+    ['{"epoch":"a"}', '{}', 'no epoch'],
+    [
+      'each once',
+      'stream: {"type":"message","seq":1795843216391001} | {"type":"message","seq":1795843216391001}',
+      'seq 1 came twice',
+    ],
+    ['one', 'stream: {"type":"ready"} | : | :', 'the stream brought ready, 2 × keep-alive'],
+    ['anything', 'no answer (ECONNRESET)', 'no answer (ECONNRESET)'],
+  ])('%s, but %s', (want, got, told) => {
+    expect(difference(want, got, namer())).toBe(told);
+  });
+
+  it('gives the same value the same short name, and no long one', () => {
+    const short = namer();
+    const room = 't-YB6fHLLBnO_Oi54qSdqNDc';
+    const first = short(`/api/rooms/${room}/status {"epoch":"At3BShupEOpk","id":"m_zg8tpUSgMRQu"}`);
+    expect(first).toBe('/api/rooms/room 1/status {"epoch":"epoch 1","id":"m1"}');
+    expect(short(`[At3BShupEOpk:1795843216391001] ${room}`)).toBe('[epoch 1:seq 1] room 1');
+    expect(short('1795843216391003')).toBe('seq 3');
+  });
+});
+
+/** Messages lost on streams, a wrong status, and a broken signature: of each kind of script one. */
+const IDS = ['STREAM-3/lost', 'CORE-8/400', 'SIGN-1/label', 'STREAM-16/no-ack'];
+const ONLY = ['CORE-8', 'STREAM-3', 'STREAM-16', 'SIGN-1'];
+const sound = `exec node ${join(import.meta.dirname, '../../reference-server/bin/bot2bot-relay.mjs')} --port {port} ${LAB.join(' ')}`;
+let mutant: string;
+let bad: Certified;
+
+beforeAll(async () => {
+  const patches = MUTANTS.filter(({ id }) => IDS.includes(id));
+  mutant = `exec node ${await broken('causes', patches)} --port {port} ${LAB.join(' ')}`;
+  bad = await certify(mutant, { only: ONLY, seed: 5, runs: 2 });
+}, 120_000);
+
+/** The lines of each cause: between blank lines, before the chapters. */
+function blocks(report: Report): string[][] {
+  return summary(report, false)
+    .split('\n\n')
+    .map((block) => block.split('\n').filter((line) => line !== ''))
+    .filter(([first]) => first?.startsWith('✗'));
+}
+
+it('the terminal has one block of at most 15 lines of 80 columns for each cause, with every rule', () => {
+  const many = bad.report.failures.flatMap((found) =>
+    Array.from({ length: 30 }, (_, index) => ({
+      ...found,
+      rule: index === 0 ? found.rule : `${found.rule}0${index}`,
+      observed: `${found.observed} ${'long '.repeat(500)}`,
+      required: 'word '.repeat(100),
+      case: 'c'.repeat(300),
+    })),
+  );
+  const [head] = bad.report.failures;
+  const worst: Report = {
+    ...bad.report,
+    failures: many,
+    causes: [{ rule: head?.rule ?? '', explains: many.map((each) => each.rule).slice(1, 30) }],
+  };
+  for (const report of [bad.report, worst]) {
+    expect(blocks(report)).toHaveLength(report.causes.length);
+    for (const lines of blocks(report)) {
+      expect(lines.length).toBeLessThanOrEqual(15);
+      for (const line of lines) expect([line, line.length <= 79]).toEqual([line, true]);
+    }
+  }
+  const said = blocks(bad.report).flat().join('\n');
+  for (const { rule: id } of bad.report.failures) expect(said).toContain(id);
+  for (const line of said.split('\n')) expect(line).not.toMatch(/t-[\w-]{20}|\d{15}/);
+});
+
+it.each(ONLY)(
+  'the script of %s ends with 1 at the broken relay and with 0 at a correct one',
+  { timeout: 180_000 },
+  async (id) => {
+    expect(bad.report.failures.map((found) => found.rule)).toContain(id);
+    const folder = mkdtempSync(join(tmpdir(), 'bot2bot-repro-'));
+    writeReport(folder, bad);
+    const bin = join(import.meta.dirname, '../bin/bot2bot-conformance.mjs');
+    for (const [command, code] of [
+      [mutant, 1],
+      [sound, 0],
+    ] as const) {
+      const relay = await startTarget(command, new AbortController().signal);
+      const ran = spawnSync('sh', [join(folder, `repro/${id}.sh`), relay.url], {
+        encoding: 'utf8',
+        env: { ...process.env, BOT2BOT_CONFORMANCE: `node ${bin}` },
+      });
+      await relay.stop();
+      expect([ran.status, ran.stdout + ran.stderr]).toEqual([code, ran.stdout + ran.stderr]);
+    }
+  },
+);
