@@ -1,6 +1,8 @@
 /** The raw client: sends exactly what it is told, records exactly what comes back, and understands nothing. */
 import http from 'node:http';
 import https from 'node:https';
+import net from 'node:net';
+import tls from 'node:tls';
 import { createParser } from 'eventsource-parser';
 import { WebSocket } from 'ws';
 import type { Request } from '../script/steps.ts';
@@ -47,6 +49,18 @@ function failure(error: unknown): {
   return { status: 0, resHeaders: {}, resBody: '', error: code };
 }
 
+/** The answer that a text begins with (RFC 9112 §4), as far as it has come; null before the end of its head. */
+function rawAnswer(text: string): Answer | null {
+  const head = /^HTTP\/1\.[01] (\d{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n/.exec(text);
+  if (head === null) return null;
+  const headers = (head[2] ?? '').split('\r\n').map((line): [string, string] => {
+    const [name = '', ...value] = line.split(':');
+    return [name.toLowerCase(), value.join(':').trim()];
+  });
+  const resBody = Buffer.from(text.slice(head[0].length), 'latin1').toString();
+  return { status: Number(head[1]), resHeaders: Object.fromEntries(headers), resBody };
+}
+
 export class Wire {
   readonly #base: URL;
   readonly #agent: http.Agent;
@@ -67,14 +81,47 @@ export class Wire {
       path: this.#base.pathname.replace(/\/$/, '') + request.path,
       headers: {
         ...request.headers,
-        ...(request.body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(request.body)) }),
+        ...(request.body === undefined || request.headers?.['Transfer-Encoding'] !== undefined
+          ? {}
+          : { 'Content-Length': String(Buffer.byteLength(request.body)) }),
       },
       agent,
       insecureHTTPParser: true,
     });
   }
 
+  /** Send bytes as they are. The answer is over with its `Content-Length`, or with the connection. */
+  #raw(raw: string, timeoutMs: number): Promise<Answer> {
+    return new Promise((resolve) => {
+      const { protocol, hostname, port } = this.#base;
+      const host = hostname.replace(/^\[|\]$/g, '');
+      const isSecure = protocol === 'https:';
+      const at = { host, port: Number(port) || (isSecure ? 443 : 80) };
+      const socket = isSecure ? tls.connect({ ...at, servername: host }) : net.connect(at);
+      let text = '';
+      let answer: Answer | null = null;
+      const settle = (error: unknown) => {
+        clearTimeout(timer);
+        socket.destroy();
+        resolve(answer ?? failure(error));
+      };
+      const timer = setTimeout(() => settle(Object.assign(new Error(), { code: 'NO_ANSWER' })), timeoutMs);
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString('latin1');
+        answer = rawAnswer(text);
+        if (answer === null) return;
+        const length = answer.resHeaders['content-length'];
+        const rest = text.length - text.indexOf('\r\n\r\n') - 4;
+        if ((length !== undefined && rest >= Number(length)) || text.length > MAX_BODY_BYTES) settle(null);
+      });
+      socket.on('error', settle);
+      socket.on('close', () => settle(Object.assign(new Error(), { code: 'CLOSED' })));
+      socket.write(raw, 'latin1');
+    });
+  }
+
   http(request: Request): Promise<Answer> {
+    if (request.raw !== undefined) return this.#raw(request.raw, request.timeoutMs);
     return new Promise((resolve) => {
       let outgoing: http.ClientRequest;
       try {

@@ -60,19 +60,21 @@ function frameEscapes(data: string): string {
     .join('');
 }
 
-/** Whether a signature was sent: it holds for a minute, and curl cannot make another. */
-function isSigned(event: RelayCase['events'][number]): boolean {
+/** Whether curl cannot send it: a signature, which holds for a minute, or what is no well-formed request. */
+function isBeyondCurl(event: RelayCase['events'][number]): boolean {
   if (event.t === 'send') return event.data.includes('"sender_sig"');
   if (event.t !== 'http') return false;
   return (
-    'Authorization' in event.reqHeaders || /"(?:sender|from|register|profile)_sig"/.test(event.reqBody ?? '')
+    event.raw !== undefined ||
+    'Authorization' in event.reqHeaders ||
+    /"(?:sender|from|register|profile)_sig"/.test(event.reqBody ?? '')
   );
 }
 
 /**
  * The script for a failure: repeats the case's requests in order in a fresh room, shows every answer, and tells whether
  * the one that broke the rule has come out the same.
- * @returns null when the case has nothing that curl can repeat: no request, or a signed one.
+ * @returns null when the case has nothing that curl can repeat: no request, or one that curl cannot send.
  */
 export function reproScript(
   run: RelayRun,
@@ -80,7 +82,7 @@ export function reproScript(
   failure: Failure,
   sentence: string,
 ): string | null {
-  if (trace.events.some(isSigned)) return null;
+  if (trace.events.some(isBeyondCurl)) return null;
   const rooms = new Map<string, string>();
   const lines: string[] = [];
   const known = new Map<string, string>();
