@@ -191,6 +191,31 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     to: 'listeningOf: checker(Type.Object({ ...ListeningBody.properties, name: Type.String() }), {',
   },
   {
+    id: 'STREAM-21/first-counts',
+    file: 'routes/messages.ts',
+    from: '{ boxPub, at: clock.mono(), release }',
+    to: '{ boxPub, at: before?.at ?? clock.mono(), release }',
+  },
+  {
+    id: 'STREAM-13/first-key',
+    file: 'routes/messages.ts',
+    from: '{ boxPub, at: clock.mono(), release }',
+    to: '{ boxPub: before?.boxPub ?? boxPub, at: clock.mono(), release }',
+  },
+  {
+    id: 'STREAM-22/once',
+    file: 'routes/stream.ts',
+    from: 'sub.name !== undefined && sub.name !== name',
+    to: "(sub.name === 'before' || sub.name === 'first') && sub.name !== name",
+  },
+  {
+    id: 'STREAM-3/lost-while-replaying',
+    file: 'hub.ts',
+    from: 'this.touch(sub.room);\n    this.#feed(sub);\n    this.markPresence(sub.room);',
+    to: 'this.touch(sub.room);\n    const isLong = sub.room.log.lastAssigned - sub.cursor > 100;\n    this.#feed(sub);\n    if (isLong) {\n      sub.room.subscribers.delete(sub);\n      setTimeout(() => {\n        sub.cursor = sub.room.log.lastAssigned;\n        sub.room.subscribers.add(sub);\n      }, 15);\n    }\n    this.markPresence(sub.room);',
+    flags: ['--buffer-messages', '2000'],
+  },
+  {
     id: 'STREAM-22/silent-rename',
     file: 'routes/stream.ts',
     from: 'sub.name !== undefined && sub.name !== name',

@@ -1,6 +1,7 @@
 import type { Check } from './check.ts';
 import type { RelayScript } from '../script/claims.ts';
 import { ACK_CHECKS } from './server/acks.ts';
+import { AGAIN_CHECKS } from './server/again.ts';
 import { BYTE_CHECKS } from './server/bytes.ts';
 import { CLAIM_LIFE_CHECKS } from './server/claim-life.ts';
 import { CLAIM_CHECKS } from './server/claims.ts';
@@ -41,6 +42,7 @@ export const CHECKS: readonly Check<RelayScript>[] = [
   ...READ_CHECKS,
   ...EPOCH_CHECKS,
   ...RETENTION_CHECKS,
+  ...AGAIN_CHECKS,
   ...CLAIM_CHECKS,
   ...ACK_CHECKS,
   ...LEASE_CHECKS,

@@ -113,7 +113,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "MSG-5/one-alphabet"
   ],
   "MSG-6": [
-    "MSG-6/65"
+    "MSG-6/65",
+    "MSG-6/bytes"
   ],
   "MSG-7": [
     "MSG-7/any"
@@ -146,7 +147,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "MSG-15/accepted"
   ],
   "MSG-16": [
-    "MSG-16/forgotten"
+    "MSG-16/forgotten",
+    "MSG-16/while-buffered"
   ],
   "MSG-17": [
     "MSG-17/global"
@@ -175,7 +177,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "STREAM-3": [
     "STREAM-3/twice",
-    "STREAM-3/lost"
+    "STREAM-3/lost",
+    "STREAM-3/lost-while-replaying"
   ],
   "STREAM-4": [
     "STREAM-4/no-participants"
@@ -207,7 +210,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "STREAM-13": [
     "STREAM-13/normalised",
-    "STREAM-13/absent-clears"
+    "STREAM-13/absent-clears",
+    "STREAM-13/first-key"
   ],
   "STREAM-14": [
     "STREAM-14/deaf",
@@ -248,9 +252,11 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "STREAM-21": [
     "STREAM-21/forever",
-    "STREAM-21/any-name"
+    "STREAM-21/any-name",
+    "STREAM-21/first-counts"
   ],
   "STREAM-22": [
+    "STREAM-22/once",
     "STREAM-22/silent-rename"
   ],
   "STREAM-23": [
@@ -260,7 +266,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "STREAM-24/hole"
   ],
   "READ-1": [
-    "READ-1/late"
+    "READ-1/late",
+    "READ-1/longer-page"
   ],
   "READ-2": [
     "READ-2/sleeps",
@@ -271,7 +278,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "READ-4": [
     "READ-4/newest",
-    "READ-4/count"
+    "READ-4/count",
+    "READ-4/default-limit"
   ],
   "READ-5": [
     "READ-5/assigned"
@@ -287,18 +295,22 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "READ-9": [
     "READ-9/last-seq",
-    "READ-9/no-more"
+    "READ-9/no-more",
+    "READ-9/expiry-moves",
+    "READ-9/full-page"
   ],
   "READ-10": [
     "READ-10/silent",
-    "READ-10/off-by-one"
+    "READ-10/off-by-one",
+    "READ-10/expiry-gap"
   ],
   "READ-11": [
     "READ-11/per-answer"
   ],
   "READ-12": [
     "READ-12/no-reset",
-    "READ-12/always"
+    "READ-12/always",
+    "READ-12/no-room"
   ],
   "READ-13": [
     "READ-13/one-less",
