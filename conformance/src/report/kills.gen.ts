@@ -469,6 +469,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
   ],
   "REQ-1": [
     "REQ-1/second-form-only",
+    "REQ-1/encoded-again",
+    "REQ-1/path-decoded",
     "REQ-1/nonces-of-all"
   ],
   "REQ-2": [

@@ -269,7 +269,8 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
       const signed = async (sent: Body) => {
         // Signatures and times are not made twice alike: a trace is judged by what was sent then.
         const given = await socket.send(sent);
-        await watcher.until((frames) => isAmong(frames, sent));
+        const came = await watcher.until((frames) => isAmong(frames, sent));
+        if (!t.require('STREAM-14', came, 'the message of a signed frame', watcher)) return false;
         const page = await t.transcript(room);
         await socket.until((frames) => isAmong(frames, sent));
         for (const [messages, seen] of [
@@ -296,8 +297,9 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
               seen,
             );
         }
+        return true;
       };
-      await signed(body);
+      if (!(await signed(body))) return;
       const refusals: [string, string, Body, number][] = [
         ['SIGN-3', 'a sender_nonce of another message', t.signedBody(room, who, {}, { senderNonce }), 401],
         [
@@ -373,41 +375,6 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
       await socket.send({ ...sealed, filler: 'x'.repeat(rest) });
       const came = await socket.until((frames) => isAmong(frames, sealed));
       t.require('STREAM-14', came, `the message of a frame of ${most} bytes`, socket);
-    },
-  },
-  {
-    id: 'MSG-20/frames',
-    title: 'frames draw from the same buckets as posts, and are refused when one is empty',
-    lane: 'solo',
-    also: ['STREAM-15'],
-    run: async (t) => {
-      const room = t.room();
-      const socket = await t.joined('ws', room);
-      const { room_burst: burst, room_rate: rate, address_burst: all } = t.target.limits;
-      const most = Math.min(Math.min(burst, all) * 2 + rate * 5, 5_000);
-      const refusal = (frames: readonly Frame[]) =>
-        frames.find(({ type, json }) => type === 'error' && json.get('code').raw === 429)?.json;
-      for (let sent = 0; sent < most && refusal(socket.frames) === undefined; sent += 50) {
-        for (let i = 0; i < 50; i++) await t.sendFrame(socket, JSON.stringify(t.sealed()), true);
-        await socket.listen(20);
-      }
-      await socket.until((frames) => refusal(frames) !== undefined);
-      const refused = refusal(socket.frames);
-      t.require('MSG-20', refused !== undefined, 'an error with code 429 beyond the bucket', socket);
-      if (refused === undefined) return;
-      await t.sleep(1_500);
-      const nonce = refused.get('nonce').raw;
-      const page = await t.transcript(room, { limit: 500 });
-      const kept = messageOf(page.json.get('messages').items, { nonce });
-      t.require(
-        'MSG-20',
-        nonce !== undefined && kept === undefined,
-        'nothing of the refused frame',
-        socket,
-        page,
-      );
-      const after = await t.posted(room);
-      t.require('MSG-20', await socket.hasSeq(after.seq, 5_000), 'the connection to go on', socket);
     },
   },
 ];
