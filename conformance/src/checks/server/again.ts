@@ -40,9 +40,9 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
       const { listening_ms: keeps } = t.target.timings;
       const slack = t.target.outside.length > 0 ? 2_000 : 10_000;
       await t.send('announceListening', room, { name: 'sleeper' });
-      await t.sleep(keeps * 0.6);
-      const heard = await t.send('announceListening', room, { name: 'sleeper' });
       await t.sleep(keeps * 0.7);
+      const heard = await t.send('announceListening', room, { name: 'sleeper' });
+      await t.sleep(keeps * 0.5);
       const late = await t.joined('ws', room);
       if (
         late.log.open.t1 < heard.record.t0 + keeps &&
@@ -56,7 +56,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
           late,
         );
       const gone = await presence(late, (shown) => !includes('sleeper')(shown));
-      if (!gone) await t.sleep(keeps * 0.3 + slack);
+      if (!gone) await t.sleep(keeps * 0.5 + slack);
       const after = await t.joined('ws', room);
       t.require(
         'STREAM-21',

@@ -137,7 +137,7 @@ export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
         for (const form of t.hardened ? ([1, 2] as const) : ([1] as const)) {
           // `x=a+b%7E%27%28%C3%A9&y=`, and `%40` in front of a handle: each has another encoding.
           const query = { ...given.query, x: "a b~'(é", y: '' };
-          const params = given.params.map((value) => (value === who.handle ? `@${value}` : value));
+          const params = given.params.map((value) => (value === who.handle ? `%40${value}` : value));
           const reply = await send(t, who, { ...given, params }, { form, query });
           const rule = form === 1 ? 'REQ-1' : 'REQ-6';
           t.require(
