@@ -208,6 +208,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
         t.require('READ-12', isReset(told), 'reset: true to an epoch in a room that the stream makes', told);
       }
       const room = t.room();
+      await t.joined('sse', room); // The room lives while it is open, however slow the rest.
       const seqs = [(await t.posted(room)).seq, (await t.posted(room)).seq];
       const epoch = (await t.status(room)).json.get('epoch').string;
       for (const query of [{}, { after: 0 }, { after: seqs[0] ?? 0 }, { after: seqs[1] ?? 0, epoch }]) {

@@ -185,6 +185,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
     run: async (t) => {
       const [posted, framed] = [t.room(), t.room()];
       const cases = plainCases(t);
+      await t.joined('sse', posted); // The room lives while it is open, however slow the rest.
       const [socket, watcher] = [await t.joined('ws', framed), await t.joined('sse', framed)];
       for (const given of cases) await post(t, posted, given);
       // A relay that takes no frame at all is not asked for each of them.
