@@ -1,7 +1,52 @@
 /** Chapter 00. */
 import type { Mutant } from './mutant.ts';
 
+/** What an HTTP library says by itself. */
+const BARE = "'HTTP/1.1 400 Bad Request\\r\\nConnection: close\\r\\n\\r\\n'";
+
 export const CORE_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'CORE-2/parser',
+    file: 'server.ts',
+    from: 'clientErrorHandler: (error, socket) =>\n      connections.refuse(',
+    to: `clientErrorHandler: (error, socket) =>\n      error.code !== 'none' ? void socket.end(${BARE}) : connections.refuse(`,
+  },
+  {
+    id: 'CORE-2/expectation',
+    file: 'server.ts',
+    from: "answerProblem(response, new RequestProblem('expectation-failed')),",
+    to: 'response.writeHead(417).end(),',
+  },
+  {
+    id: 'CORE-2/handshake',
+    file: 'routes/stream.ts',
+    from: "if (socket instanceof Socket) relay.connections.refuse(socket, new RequestProblem('bad-request'));",
+    to: `socket.end(${BARE});`,
+  },
+  {
+    id: 'CORE-4/version',
+    file: 'server.ts',
+    from: 'clientErrorHandler: (error, socket) =>\n      connections.refuse(',
+    to: "clientErrorHandler: (error, socket) =>\n      error.code === 'HPE_INVALID_VERSION' ? void socket.end('HTTP/1.1 505 HTTP Version Not Supported\\r\\nConnection: close\\r\\n\\r\\n') : connections.refuse(",
+  },
+  {
+    id: 'CORE-8/chunked',
+    file: 'body.ts',
+    from: 'if (size > most) problem ??=',
+    to: "if (size > most && request.headers['content-length'] !== undefined) problem ??=",
+  },
+  {
+    id: 'CORE-8/twice-as-long',
+    file: 'body.ts',
+    from: 'if (size > most) problem ??=',
+    to: 'if (size > most * 1.5) problem ??=',
+  },
+  {
+    id: 'CORE-5/one-byte-less',
+    file: 'body.ts',
+    from: 'if (size > most) problem ??=',
+    to: 'if (size >= most) problem ??=',
+  },
   {
     id: 'CORE-1/no-error',
     file: 'problem.ts',

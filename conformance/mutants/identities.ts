@@ -96,6 +96,18 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     to: 'given.form < 2 ||',
   },
   {
+    id: 'REQ-1/encoded-again',
+    file: 'auth.ts',
+    from: "const [method, sent] = [raw.method ?? '', raw.url ?? ''];",
+    to: "const [method, sent] = [raw.method ?? '', encodeURI(decodeURI(raw.url ?? ''))];",
+  },
+  {
+    id: 'REQ-1/path-decoded',
+    file: 'auth.ts',
+    from: "const [method, sent] = [raw.method ?? '', raw.url ?? ''];",
+    to: "const [method, sent] = [raw.method ?? '', (raw.url ?? '').replace('%40', '@')];",
+  },
+  {
     id: 'REQ-1/nonces-of-all',
     file: 'auth.ts',
     from: 'this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });',

@@ -57,6 +57,12 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     to: 'maxLength: limits.sender_chars + 1',
   },
   {
+    id: 'MSG-6/bytes',
+    file: 'validate.ts',
+    from: "checkLength(body['ciphertext']);\n    const valid",
+    to: "checkLength(body['ciphertext']);\n    if (Buffer.byteLength(String(body['sender'] ?? '')) > 65) throw new RequestProblem('bad-request');\n    const valid",
+  },
+  {
     id: 'MSG-7/any',
     file: 'validate.ts',
     from: '      sender: Type.Optional(Type.String({',
@@ -128,6 +134,12 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.frame));',
     to: 'this.#nonces.delete(entry.nonce);',
+  },
+  {
+    id: 'MSG-16/while-buffered',
+    file: 'log.ts',
+    from: '} else if (entry.expiresAt === Infinity) break;',
+    to: '} else {\n        this.#nonces.delete(nonce);\n        this.#budget.bytes -= NONCE_BYTES;\n      }',
   },
   {
     id: 'MSG-17/global',

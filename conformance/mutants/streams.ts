@@ -1,6 +1,30 @@
 /** Chapter 04, streams. */
 import type { Mutant } from './mutant.ts';
 
+/** Each loses, of what a frame says, what a post keeps; or takes of a frame what it refuses of a post. */
+const FRAME_FAULTS: Readonly<Record<string, string>> = {
+  'STREAM-14/no-ttl': "delete given['ttl_ms'];",
+  'STREAM-14/no-reply-to': "delete given['reply_to'];",
+  'STREAM-14/no-ext': "delete given['ext'];",
+  'STREAM-14/sender-in-bytes':
+    "if (Buffer.byteLength(String(given['sender'] ?? '')) > 64) throw new RequestProblem('bad-request');",
+  'STREAM-14/short-frames': "if (text.length > 100_000) throw new RequestProblem('too-large');",
+  'STREAM-14/strict': "if ('x_unknown' in given) throw new RequestProblem('bad-request');",
+  'STREAM-15/any-ttl':
+    "if (Number(given['ttl_ms']) > 0) given['ttl_ms'] = Math.min(31_622_400_000, Math.max(30_000, Math.floor(Number(given['ttl_ms']))));",
+  'STREAM-15/any-reply-to':
+    "if (!/^[A-Za-z0-9_-]{8,64}$/.test(String(given['reply_to']))) delete given['reply_to'];",
+  'STREAM-15/long-sender': "if (String(given['sender'] ?? '').length > 64) given['sender'] = 'long';",
+  'STREAM-15/lock': "if (given['sender_handle'] === undefined) delete given['signed_only'];",
+  'SIGN-5/frame-without-second': "delete given['sender_sig2'];",
+};
+const frameMutants: readonly Mutant[] = Object.entries(FRAME_FAULTS).map(([id, fault]) => ({
+  id: id as Mutant['id'],
+  file: 'routes/stream.ts',
+  from: "if (Object.hasOwn(given, 'type')) return;",
+  to: `if (Object.hasOwn(given, 'type')) return;\n      ${fault}`,
+}));
+
 export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-1/type',
@@ -104,6 +128,25 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     from: "if (Object.hasOwn(given, 'type')) return;",
     to: 'return;',
   },
+  ...frameMutants,
+  {
+    id: 'STREAM-16/no-duplicate',
+    file: 'routes/stream.ts',
+    from: "...place,\n        ...(kind === 'duplicate' ? { duplicate: true } : {}),",
+    to: '...place,',
+  },
+  {
+    id: 'CORE-10/bare-handshake',
+    file: 'routes/stream.ts',
+    from: 'headers.push(`${name}: ${value}`);',
+    to: 'void headers.length, void name, void value;',
+  },
+  {
+    id: 'CORE-9/bare-handshake',
+    file: 'routes/stream.ts',
+    from: 'headers.push(`${name}: ${value}`);',
+    to: "if (name === 'Cache-Control') headers.push(`${name}: ${value}`);",
+  },
   { id: 'STREAM-15/no-code', file: 'routes/stream.ts', from: '        code: problem.status,\n', to: '' },
   {
     id: 'STREAM-16/no-ack',
@@ -146,6 +189,31 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: 'listeningOf: checker(ListeningBody, {',
     to: 'listeningOf: checker(Type.Object({ ...ListeningBody.properties, name: Type.String() }), {',
+  },
+  {
+    id: 'STREAM-21/first-counts',
+    file: 'routes/messages.ts',
+    from: '{ boxPub, at: clock.mono(), release }',
+    to: '{ boxPub, at: before?.at ?? clock.mono(), release }',
+  },
+  {
+    id: 'STREAM-13/first-key',
+    file: 'routes/messages.ts',
+    from: '{ boxPub, at: clock.mono(), release }',
+    to: '{ boxPub: before?.boxPub ?? boxPub, at: clock.mono(), release }',
+  },
+  {
+    id: 'STREAM-22/once',
+    file: 'routes/stream.ts',
+    from: 'sub.name !== undefined && sub.name !== name',
+    to: "(sub.name === 'before' || sub.name === 'first') && sub.name !== name",
+  },
+  {
+    id: 'STREAM-3/lost-while-replaying',
+    file: 'hub.ts',
+    from: 'this.touch(sub.room);\n    this.#feed(sub);\n    this.markPresence(sub.room);',
+    to: 'this.touch(sub.room);\n    const isLong = sub.room.log.lastAssigned - sub.cursor > 100;\n    this.#feed(sub);\n    if (isLong) {\n      sub.room.subscribers.delete(sub);\n      setTimeout(() => {\n        sub.cursor = sub.room.log.lastAssigned;\n        sub.room.subscribers.add(sub);\n      }, 15);\n    }\n    this.markPresence(sub.room);',
+    flags: ['--buffer-messages', '2000'],
   },
   {
     id: 'STREAM-22/silent-rename',

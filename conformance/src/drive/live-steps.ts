@@ -85,6 +85,7 @@ export class LiveSteps implements Steps {
       path: call.path,
       reqHeaders: call.headers ?? {},
       ...(call.body === undefined ? {} : { reqBody: call.body }),
+      ...(call.raw === undefined ? {} : { raw: call.raw }),
       ...answer,
       ...(call.flood === undefined ? {} : { flood: true }),
     };

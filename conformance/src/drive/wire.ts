@@ -1,6 +1,8 @@
 /** The raw client: sends exactly what it is told, records exactly what comes back, and understands nothing. */
 import http from 'node:http';
 import https from 'node:https';
+import net from 'node:net';
+import tls from 'node:tls';
 import { createParser } from 'eventsource-parser';
 import { WebSocket } from 'ws';
 import { GIVEN_UP, type Request } from '../script/steps.ts';
@@ -11,6 +13,8 @@ const MAX_BODY_BYTES = 80 << 20;
 /** More than any frame holds: a message of 128 KiB, with all its escapes. */
 const MAX_FRAME_BYTES = 4 << 20;
 /** Of an answer that is given in place of a stream. */
+/** More than a refusal of bytes that are no request needs. */
+const MAX_RAW_CHARS = 1 << 20;
 const MAX_REFUSAL_CHARS = 65_536;
 const REFUSAL_MS = 1_000;
 
@@ -89,6 +93,18 @@ function refusal(incoming: http.IncomingMessage): Promise<OpenStream['answer']> 
   });
 }
 
+/** The answer that a text begins with (RFC 9112 §4), as far as it has come; null before the end of its head. */
+function rawAnswer(text: string): Answer | null {
+  const head = /^HTTP\/1\.[01] (\d{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n/.exec(text);
+  if (head === null) return null;
+  const headers = (head[2] ?? '').split('\r\n').map((line): [string, string] => {
+    const [name = '', ...value] = line.split(':');
+    return [name.toLowerCase(), value.join(':').trim()];
+  });
+  const resBody = Buffer.from(text.slice(head[0].length), 'latin1').toString();
+  return { status: Number(head[1]), resHeaders: Object.fromEntries(headers), resBody };
+}
+
 export class Wire {
   readonly url: string;
   readonly #base: URL;
@@ -116,10 +132,42 @@ export class Wire {
       path: this.#base.pathname.replace(/\/$/, '') + request.path,
       headers: {
         ...request.headers,
-        ...(request.body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(request.body)) }),
+        ...(request.body === undefined || request.headers?.['Transfer-Encoding'] !== undefined
+          ? {}
+          : { 'Content-Length': String(Buffer.byteLength(request.body)) }),
       },
       agent,
       insecureHTTPParser: true,
+    });
+  }
+
+  /** Send bytes as they are. The answer is over with its `Content-Length`, or with the connection. */
+  #raw(raw: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<Answer> {
+    return new Promise((resolve) => {
+      const { protocol, hostname, port } = this.#base;
+      const host = hostname.replace(/^\[|\]$/g, '');
+      const isSecure = protocol === 'https:';
+      const at = { host, port: Number(port) || (isSecure ? 443 : 80) };
+      const socket = isSecure ? tls.connect({ ...at, servername: host }) : net.connect(at);
+      let text = '';
+      let answer: Answer | null = null;
+      const settle = (error: unknown) => {
+        release();
+        socket.destroy();
+        resolve(answer ?? failure(error));
+      };
+      const release = giveUpAfter(timeoutMs, signal, (code) => settle(Object.assign(new Error(), { code })));
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString('latin1');
+        answer = rawAnswer(text);
+        if (answer === null) return;
+        const length = answer.resHeaders['content-length'];
+        const rest = text.length - text.indexOf('\r\n\r\n') - 4;
+        if ((length !== undefined && rest >= Number(length)) || text.length > MAX_RAW_CHARS) settle(null);
+      });
+      socket.on('error', settle);
+      socket.on('close', () => settle(Object.assign(new Error(), { code: 'CLOSED' })));
+      socket.write(raw, 'latin1');
     });
   }
 
@@ -135,6 +183,7 @@ export class Wire {
    * a write on its connection, where badly framed answers show.
    */
   async http(request: Request, signal?: AbortSignal): Promise<Answer> {
+    if (request.raw !== undefined) return this.#raw(request.raw, request.timeoutMs, signal);
     const started = performance.now();
     const first = await this.#exchange(request, this.#agent, signal);
     if (!first.lost) return first.answer;

@@ -199,7 +199,9 @@ class SchemaJudge {
     this.#headers(event);
     const operation = operationOf(event.method, event.path);
     const notJson = event.reqBody !== undefined && Value.parse(event.reqBody).raw === undefined;
-    this.#failure(event, notJson || operation === 'streamEvents' || operation === 'openSocket');
+    // What is no HTTP is refused by a library or a proxy, which a relay at compat may leave to its own words.
+    const noRequest = event.raw !== undefined && !this.#hardened;
+    this.#failure(event, notJson || noRequest || operation === 'streamEvents' || operation === 'openSocket');
     if (operation === null || ROUTES[operation].answers !== 'json') return;
     const { replies, status }: Route = ROUTES[operation];
     if (event.status !== (status ?? 200) || replies.length === 0) return;

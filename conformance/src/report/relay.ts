@@ -41,7 +41,7 @@ function arrows(events: readonly RelayEvent[]): Arrow[] {
       case 'http': {
         const lane = client(event.key);
         return [
-          arrow(event, 'sent', lane, event.t0, `${event.method} ${event.path}`, event.reqBody),
+          arrow(event, 'sent', lane, event.t0, `${event.method} ${event.path}`, event.raw ?? event.reqBody),
           arrow(event, 'came', lane, event.t1, answer(event.status, event.error), event.resBody),
         ];
       }

@@ -42,12 +42,14 @@ function substituted(text: string, known: ReadonlyMap<string, string>): string {
   return rest;
 }
 
-/** Whether a signature was sent: it holds for a minute, and curl cannot make another. */
-function isSigned(event: RelayCase['events'][number]): boolean {
+/** Whether curl cannot send it: a signature, which holds for a minute, or what is no well-formed request. */
+function isBeyondCurl(event: RelayCase['events'][number]): boolean {
   if (event.t === 'send') return event.data.includes('"sender_sig"');
   if (event.t !== 'http') return false;
   return (
-    'Authorization' in event.reqHeaders || /"(?:sender|from|register|profile)_sig"/.test(event.reqBody ?? '')
+    event.raw !== undefined ||
+    'Authorization' in event.reqHeaders ||
+    /"(?:sender|from|register|profile)_sig"/.test(event.reqBody ?? '')
   );
 }
 
@@ -66,7 +68,7 @@ function curlSteps(trace: RelayCase, failure: Failure): { steps: RelayEvent[]; w
   if (broken?.t !== 'http' || others.length > 0 || wanted.length === 0) return null;
   if (broken.status === 0 || wanted.includes(String(broken.status))) return null;
   const before = trace.events.slice(0, last + 1);
-  if (before.some((event) => event.t === 'open' || event.t === 'send' || isSigned(event))) return null;
+  if (before.some((event) => event.t === 'open' || event.t === 'send' || isBeyondCurl(event))) return null;
   const room = roomIn(broken.path);
   const isOfRoom = (event: RelayEvent) =>
     event === broken ||

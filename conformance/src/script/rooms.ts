@@ -85,6 +85,15 @@ export abstract class RoomScript extends Script<RelayFacts> {
     return new Reply(record);
   }
 
+  /**
+   * Send what is no well-formed request.
+   * @param path of whom it is meant for, as far as one can tell.
+   * @param raw the whole of it, latin1; `Host` is not added.
+   */
+  async raw(method: string, path: string, raw: string): Promise<Reply> {
+    return new Reply(await this.steps.http(this.key(), { method, path, raw, timeoutMs: ANSWER_MS }));
+  }
+
   /** GET an operation of the table. */
   get(operation: OperationId, room = '', query: Query = {}, options: CallOptions = {}): Promise<Reply> {
     return this.request('GET', pathOf(operation, room) + queryString(query), options);

@@ -1,6 +1,5 @@
 /** The steps of a relay's checks that an identity signs. */
 import {
-  AUTH_SCHEME,
   messageText,
   messageText2,
   pathOf,
@@ -123,7 +122,7 @@ export abstract class SigningScript extends RoomScript {
     const plain =
       form === 1 ? requestText(method, target, ts, n) : requestText2(method, target, ts, n, sha256(body));
     const sig = by.sign(options.text?.(plain) ?? plain);
-    return `${AUTH_SCHEME} ${form === 1 ? '' : 'v=2,'}ts=${ts},n=${n},sig=${options.sig?.(sig) ?? sig}`;
+    return `Bot2Bot ${form === 1 ? '' : 'v=2,'}ts=${ts},n=${n},sig=${options.sig?.(sig) ?? sig}`;
   }
 
   /** A request that an identity signs. @param params what stands in the path, such as a room. */

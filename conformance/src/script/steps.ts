@@ -23,6 +23,8 @@ export interface Request {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Sent in place of all that on a connection of its own, character for character (latin1), as no HTTP library would. */
+  readonly raw?: string;
   readonly timeoutMs: number;
 }
 

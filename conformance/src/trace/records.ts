@@ -94,6 +94,8 @@ export interface HttpRecord extends Event {
   readonly path: string;
   readonly reqHeaders: Readonly<Record<string, string>>;
   readonly reqBody?: string;
+  /** What was sent in place of a well-formed request (latin1). */
+  readonly raw?: string;
   /** 0 when no answer came; `error` says why. */
   readonly status: number;
   readonly resHeaders: Readonly<Record<string, string>>;

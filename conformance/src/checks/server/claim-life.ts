@@ -1,14 +1,9 @@
 /** Chapter 05: what becomes of claims when messages and rooms go. */
-import { ROOM_GONE_MS } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import { goneMs } from './rooms.ts';
 import { claimIdOf, consumer, cursorOf, isEmpty, seqOf, type Consumer } from '../../script/consumer.ts';
-
-/** As in rooms.ts: no room is left this long after its last activity. */
-function goneMs(t: RelayScript): number {
-  return t.target.outside.length > 0 ? t.target.timings.room_idle_ms * 2 + 500 : ROOM_GONE_MS;
-}
 
 const gapOf = ({ json }: Reply) => [json.get('gap').get('from').number, json.get('gap').get('to').number];
 

@@ -1,7 +1,27 @@
 /** Chapter 00: headers, and what a relay says of itself. */
-import { LIMITS, ROUTES, TIMINGS, type Bound, type Route } from '@bot2bot/schemas';
+import { ROUTES, type Route } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
+
+/** What a relay of each profile declares, as the page of limits and timings lists it. @see CORE-11 */
+const DECLARED = {
+  limits: {
+    rooms:
+      'ciphertext_chars sender_chars ext_chars buffer_messages room_bytes relay_bytes rooms room_listeners page_messages body_bytes frame_bytes room_burst room_rate address_burst address_rate address_streams address_waiters room_waiters connections subscriber_bytes',
+    claims: 'exclude_senders room_handles',
+    identity: 'identities address_registrations replay_entries',
+    dm: 'inbox_messages inbox_unsigned inbox_page dm_bytes',
+    directory: 'profiles profile_bytes agents_page',
+  },
+  timings: {
+    rooms:
+      'ttl_min_ms ttl_max_ms retention_ms dedup_ms room_idle_ms listening_ms keepalive_ms presence_ms stalled_ms header_ms request_ms wait_default_ms wait_min_ms wait_max_ms',
+    claims: 'lease_default_ms lease_min_ms lease_max_ms claim_ttl_min_ms claim_ttl_max_ms',
+    identity: 'clock_tolerance_ms',
+    dm: 'inbox_retention_ms',
+    directory: 'profile_tolerance_ms profile_min_ms profile_max_ms',
+  },
+} as const;
 
 export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
   {
@@ -76,13 +96,15 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
         reply,
       );
       const { profiles } = t.target;
-      for (const [place, table] of [
-        ['limits', LIMITS],
-        ['timings', TIMINGS],
-      ] as const) {
-        for (const [name, { profile }] of Object.entries<Bound>(table)) {
+      for (const [place, table] of Object.entries(DECLARED)) {
+        for (const [profile, names] of Object.entries(table)) {
           if (!profiles.includes(profile)) continue;
-          t.require('CORE-11', reply.json.get(place).get(name).number > 0, `${name} in ${place}`, reply);
+          for (const name of names.split(' ')) {
+            // A time between two frames may be none.
+            const told = reply.json.get(place).get(name).number;
+            const ok = name === 'presence_ms' ? told >= 0 : told > 0;
+            t.require('CORE-11', ok, `${name} in ${place}`, reply);
+          }
         }
       }
       t.require(

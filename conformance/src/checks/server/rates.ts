@@ -1,5 +1,6 @@
 /** Chapter 02: how fast may be posted. */
 import type { Check } from '../check.ts';
+import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import { floodUntil429 } from './errors.ts';
 
@@ -37,6 +38,41 @@ export const RATE_CHECKS: readonly Check<RelayScript>[] = [
         refusal,
         page,
       );
+    },
+  },
+  {
+    id: 'MSG-20/frames',
+    title: 'frames draw from the same buckets as posts, and are refused when one is empty',
+    lane: 'solo',
+    also: ['STREAM-15'],
+    run: async (t) => {
+      const room = t.room();
+      const socket = await t.joined('ws', room);
+      const { room_burst: burst, room_rate: rate, address_burst: all } = t.target.limits;
+      const most = Math.min(Math.min(burst, all) * 2 + rate * 5, 5_000);
+      const refusal = (frames: readonly Frame[]) =>
+        frames.find(({ type, json }) => type === 'error' && json.get('code').raw === 429)?.json;
+      for (let sent = 0; sent < most && refusal(socket.frames) === undefined; sent += 50) {
+        for (let i = 0; i < 50; i++) await t.sendFrame(socket, JSON.stringify(t.sealed()), true);
+        await socket.listen(20);
+      }
+      await socket.until((frames) => refusal(frames) !== undefined);
+      const refused = refusal(socket.frames);
+      t.require('MSG-20', refused !== undefined, 'an error with code 429 beyond the bucket', socket);
+      if (refused === undefined) return;
+      await t.sleep(1_500);
+      const nonce = refused.get('nonce').raw;
+      const page = await t.transcript(room, { limit: 500 });
+      const kept = page.json.get('messages').items.find((item) => item.get('nonce').raw === nonce);
+      t.require(
+        'MSG-20',
+        nonce !== undefined && kept === undefined,
+        'nothing of the refused frame',
+        socket,
+        page,
+      );
+      const after = await t.posted(room);
+      t.require('MSG-20', await socket.hasSeq(after.seq, 5_000), 'the connection to go on', socket);
     },
   },
 ];

@@ -127,6 +127,30 @@ export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
     },
   },
   {
+    id: 'REQ-1/as-sent',
+    title: 'path and query are signed exactly as they were sent, however they are encoded',
+    lane: 'quick',
+    also: ['REQ-6'],
+    run: async (t) => {
+      const who = await t.agent();
+      for (const given of harmless(t, who)) {
+        for (const form of t.hardened ? ([1, 2] as const) : ([1] as const)) {
+          // `x=a+b%7E%27%28%C3%A9&y=`, and `%40` in front of a handle: each has another encoding.
+          const query = { ...given.query, x: "a b~'(é", y: '' };
+          const params = given.params.map((value) => (value === who.handle ? `%40${value}` : value));
+          const reply = await send(t, who, { ...given, params }, { form, query });
+          const rule = form === 1 ? 'REQ-1' : 'REQ-6';
+          t.require(
+            rule,
+            isServed(given, reply),
+            `${given.operation} to be served, signed as it was sent`,
+            reply,
+          );
+        }
+      }
+    },
+  },
+  {
     id: 'REQ-2/wrong',
     title: 'a signature of something else is none',
     lane: 'quick',
