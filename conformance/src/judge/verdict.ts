@@ -49,7 +49,7 @@ export function binds({ level, profile }: Requirement, target: TargetFacts): boo
 }
 
 /** Find the check that a case drove. */
-function checkOf(trace: CaseTrace): Pick<Check, 'id' | 'run'> | undefined {
+export function checkOf(trace: CaseTrace): Pick<Check, 'id' | 'run'> | undefined {
   if (trace.start.check === PROGRAM_CHECK.id) {
     return { id: PROGRAM_CHECK.id, run: (script) => runProgram(script, trace.start.program as Program) };
   }

@@ -1,0 +1,1 @@
+export const UNSEEN: readonly { readonly what: RegExp; readonly why: string }[] = [];

@@ -1,0 +1,1 @@
+export const FIELDS: Readonly<Record<string, string>> = {};
