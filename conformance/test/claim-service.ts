@@ -2,8 +2,8 @@
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
 import { RoomLog, type ClaimOp, type History } from '../src/judge/claims/history.ts';
 import { Random } from '../src/script/random.ts';
-import { Value } from '../src/script/script.ts';
-import type { RunRecord } from '../src/trace/records.ts';
+import { Value } from '../src/trace/value.ts';
+import type { RelayRun } from '../src/trace/records.ts';
 
 export const BUGS = [
   'double grant',
@@ -22,9 +22,10 @@ export type Bug = (typeof BUGS)[number] | null;
 const HANDLE = 'ada';
 const LEASE_MS = 1_000;
 
-export function runRecord(level: 'compat' | 'hardened' = 'hardened'): RunRecord {
+export function runRecord(level: 'compat' | 'hardened' = 'hardened'): RelayRun {
   return {
     t: 'run',
+    subject: 'relay',
     suite: '',
     spec: '',
     startedAt: '',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { RoomLog, type ClaimOp, type History } from '../src/judge/claims/history.ts';
 import { judgeOrder } from '../src/judge/claims/model.ts';
 import { linearize, type Operation, type Spec } from '../src/judge/claims/linearize.ts';
-import { Value } from '../src/script/script.ts';
+import { Value } from '../src/trace/value.ts';
 import { BUGS, runRecord, simulate } from './claim-service.ts';
 
 describe('linearize', () => {

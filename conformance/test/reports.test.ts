@@ -9,7 +9,16 @@ import { broken } from '../mutants/broken.ts';
 import { LAB, MUTANTS } from '../mutants/mutants.ts';
 import { exchange } from '../src/report/exchange.ts';
 import { html } from '../src/report/html/page.ts';
-import { judge, makeReport, parseBaseline, Report, summary, writeReport } from '../src/index.ts';
+import {
+  judge,
+  makeReport,
+  parseBaseline,
+  RELAY,
+  RELAY_PRESENTER,
+  Report,
+  summary,
+  writeReport,
+} from '../src/index.ts';
 import { junit } from '../src/report/junit.ts';
 import { certify, type Certified } from './certify.ts';
 import { suite } from './suite.ts';
@@ -268,7 +277,7 @@ describe('an exchange', () => {
       t0: index,
       t1: index,
     }));
-    const steps = exchange({ ...part, events }, { evidence: ['b0.3', 'b0.150'] });
+    const steps = exchange(RELAY_PRESENTER.arrows(events), { evidence: ['b0.3', 'b0.150'] });
     expect(steps.length).toBeLessThan(40);
     expect(steps.filter(({ evidence }) => evidence)).toHaveLength(4);
     const left = steps.flatMap(({ what }) => /^… (\d+) more/.exec(what)?.slice(1).map(Number) ?? []);
@@ -281,7 +290,7 @@ describe('--baseline', () => {
   const why = 'ticket 41';
   const failing = () => bad.report.rules.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id);
   const against = async (...rules: string[]) =>
-    makeReport(bad.trace, await judge(bad.trace), {
+    makeReport(RELAY_PRESENTER, bad.trace, await judge(RELAY, bad.trace), {
       baseline: { failures: rules.map((rule) => ({ rule, why })) },
     }).report;
 

@@ -1,7 +1,8 @@
 /** A check: what to drive, and what the rules require of what came back. */
 import type { Script } from '../script/script.ts';
 
-export interface Check {
+/** @typeParam S the script of the kind of target that it checks. */
+export interface Check<S> {
   /** The rule that it is about, and a word to tell it from others of the rule: `MSG-4/at-the-limit`. */
   readonly id: `${string}/${string}`;
   readonly title: string;
@@ -15,21 +16,24 @@ export interface Check {
   readonly cert?: true;
   /** Run only in lab, where the target's timings are short: says why. */
   readonly lab?: string;
-  /** Other rules on which its requirements bear, where they are not the model's. */
+  /** Other rules on which its requirements bear; of programs, those that the models decide. */
   readonly also?: readonly string[];
-  /** Take the steps. Everything that it decides must follow from the steps' results: it runs again from the trace. */
-  readonly run: (script: Script) => Promise<void>;
+  /**
+   * Take the steps. Everything that it decides must follow from the steps' results: it runs again from the trace.
+   * @param program what to do, for a check that is run with many random programs.
+   */
+  readonly run: (script: S, program: unknown) => Promise<void>;
 }
+
+/** Any check, for who only asks what it is. */
+export type AnyCheck = Omit<Check<Script<never>>, 'run'>;
 
 /** The rule that a check is about. */
-export function ruleOf(check: Pick<Check, 'id'>): string {
-  return check.id.slice(0, check.id.indexOf('/'));
+export function ruleOf({ id }: Pick<AnyCheck, 'id'>): string {
+  return id.slice(0, id.indexOf('/'));
 }
 
-/** Whether a rule was asked for, by its id, its chapter's prefix, or one of its checks. */
-export function asked(rule: string, only: readonly string[]): boolean {
-  return (
-    only.length === 0 ||
-    only.some((word) => word === rule || rule.startsWith(`${word}-`) || word.startsWith(`${rule}/`))
-  );
+/** Every rule on which a check bears. */
+export function rulesOf(check: Pick<AnyCheck, 'id' | 'also'>): string[] {
+  return [ruleOf(check), ...(check.also ?? [])];
 }

@@ -1,4 +1,5 @@
 import type { Check } from './check.ts';
+import type { RelayScript } from '../script/claims.ts';
 import { ACK_CHECKS } from './server/acks.ts';
 import { CLAIM_LIFE_CHECKS } from './server/claim-life.ts';
 import { CLAIM_CHECKS } from './server/claims.ts';
@@ -16,7 +17,7 @@ import { SIGNATURE_CHECKS } from './server/signatures.ts';
 import { STREAM_CHECKS } from './server/streams.ts';
 
 /** Every check of a relay, chapter by chapter. */
-export const CHECKS: readonly Check[] = [
+export const CHECKS: readonly Check<RelayScript>[] = [
   ...CORE_CHECKS,
   ...ROOM_CHECKS,
   ...MESSAGE_CHECKS,

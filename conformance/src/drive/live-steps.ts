@@ -1,53 +1,17 @@
-/** The two ways to take a check's steps: live, against a target, or again from a trace. */
+/** Takes a check's steps against a relay, and writes down what happened. */
 import { performance } from 'node:perf_hooks';
-import type { Pacer } from './pacer.ts';
+import { Interrupted, type Call, type Request, type Steps, type StreamLog } from '../script/steps.ts';
 import type {
-  CaseTrace,
   CloseRecord,
   FrameRecord,
   HttpRecord,
   LookRecord,
   OpenRecord,
+  RelayEvent,
   SendRecord,
-  StepRecord,
-  TraceRecord,
 } from '../trace/records.ts';
-import type { OpenStream, Request, Wire } from './wire.ts';
-
-/** Thrown through a check when its case cannot go on. */
-export class Interrupted extends Error {}
-
-export interface Call extends Request {
-  /** The room whose rate bucket the call draws from, if it is a write; empty for the address's alone. */
-  readonly writes?: string;
-  /** Whether it may park, and so needs one of the target's waiters. */
-  readonly parks?: true;
-  readonly flood?: true;
-}
-
-/** A stream as recorded so far. */
-export interface StreamLog {
-  readonly open: OpenRecord;
-  readonly frames: readonly FrameRecord[];
-  readonly closed: CloseRecord | null;
-}
-
-export interface Steps {
-  http(key: string, call: Call): Promise<HttpRecord>;
-  open(key: string, kind: 'sse' | 'ws', call: Request): Promise<StreamLog>;
-  send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<SendRecord>;
-  /** Wait until the frames satisfy `until`, the stream ends, or the time is over. */
-  look(
-    key: string,
-    stream: string,
-    until: (frames: readonly FrameRecord[]) => boolean,
-    ms: number,
-  ): Promise<LookRecord>;
-  sleep(key: string, ms: number): Promise<void>;
-  /** Stop or go on reading from a stream's socket. */
-  hold(stream: string, held: boolean): void;
-  close(stream: string): void;
-}
+import type { Pacer } from './pacer.ts';
+import type { OpenStream, Wire } from './wire.ts';
 
 /** A stream that has sent this many frames in one case is closed: no check needs more, and a relay that repeats itself for ever must not fill the memory. */
 const MAX_FRAMES = 10_000;
@@ -59,12 +23,11 @@ interface LiveStream {
   wake: () => void;
 }
 
-/** Takes steps against a target and writes down what happened. */
 export class LiveSteps implements Steps {
   readonly #case: string;
   readonly #wire: Wire;
   readonly #pacer: Pacer;
-  readonly #write: (record: TraceRecord) => void;
+  readonly #write: (record: RelayEvent) => void;
   readonly #epoch: number;
   readonly #signal: AbortSignal;
   readonly #streams = new Map<string, LiveStream>();
@@ -75,7 +38,7 @@ export class LiveSteps implements Steps {
     case: string;
     wire: Wire;
     pacer: Pacer;
-    write: (record: TraceRecord) => void;
+    write: (record: RelayEvent) => void;
     /** `performance.now()` at the start of the run. */
     epoch: number;
     signal: AbortSignal;
@@ -220,7 +183,7 @@ export class LiveSteps implements Steps {
     return record;
   }
 
-  async look(
+  async awaitFrames(
     key: string,
     stream: string,
     until: (frames: readonly FrameRecord[]) => boolean,
@@ -294,66 +257,5 @@ export class LiveSteps implements Steps {
 
   closeAll(): void {
     for (const key of this.#streams.keys()) this.close(key);
-  }
-}
-
-/** Takes the same steps again from a trace. Pure: the same trace gives the same steps. */
-export class TapeSteps implements Steps {
-  readonly #steps = new Map<string, StepRecord>();
-  readonly #frames = new Map<string, FrameRecord[]>();
-  readonly #closes = new Map<string, CloseRecord>();
-
-  constructor(trace: CaseTrace) {
-    for (const event of trace.events) {
-      if (event.t === 'frame') {
-        const stream = event.key.slice(0, event.key.lastIndexOf('#'));
-        const frames = this.#frames.get(stream) ?? [];
-        frames.push(event);
-        this.#frames.set(stream, frames);
-      } else if (event.t === 'close') this.#closes.set(event.key, event);
-      else this.#steps.set(event.key, event);
-    }
-  }
-
-  #take<T extends StepRecord['t']>(t: T, key: string): Extract<StepRecord, { t: T }> {
-    const step = this.#steps.get(key);
-    if (step === undefined) throw new Interrupted(`the trace ends before step ${key}`);
-    if (step.t !== t)
-      throw new Error(
-        `step ${key} of the trace is ${step.t}, not ${t}: another version of the suite wrote it`,
-      );
-    return step as Extract<StepRecord, { t: T }>;
-  }
-
-  async http(key: string): Promise<HttpRecord> {
-    return this.#take('http', key);
-  }
-
-  async open(key: string): Promise<StreamLog> {
-    return {
-      open: this.#take('open', key),
-      frames: this.#frames.get(key) ?? [],
-      closed: this.#closes.get(key) ?? null,
-    };
-  }
-
-  async send(key: string): Promise<SendRecord> {
-    return this.#take('send', key);
-  }
-
-  async look(key: string): Promise<LookRecord> {
-    return this.#take('look', key);
-  }
-
-  async sleep(key: string): Promise<void> {
-    this.#take('sleep', key);
-  }
-
-  hold(): void {
-    // Nothing is read from a trace.
-  }
-
-  close(): void {
-    // Its close is on the tape.
   }
 }

@@ -1,6 +1,6 @@
 /** Keeps the run inside the target's declared rates and caps, so that a 429 is the target's fault. */
 import type { Limits } from '@bot2bot/schemas';
-import { Interrupted } from './live-steps.ts';
+import { Interrupted } from '../script/steps.ts';
 
 /** The share of a declared rate or cap that the run uses; the rest absorbs jitter. */
 const SHARE = 0.8;

@@ -3,19 +3,11 @@ import http from 'node:http';
 import https from 'node:https';
 import { createParser } from 'eventsource-parser';
 import { WebSocket } from 'ws';
+import type { Request } from '../script/steps.ts';
 import type { CloseRecord, FrameRecord, HttpRecord, OpenRecord } from '../trace/records.ts';
 
 /** More than any conformant answer holds: 500 messages of 128 KiB, and some. */
 const MAX_BODY_BYTES = 80 << 20;
-
-export interface Request {
-  readonly method: string;
-  /** Path and query, sent as they are. */
-  readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-  readonly timeoutMs: number;
-}
 
 export type Answer = Pick<HttpRecord, 'status' | 'resHeaders' | 'resBody' | 'error'>;
 type Heard = Pick<FrameRecord, 'kind' | 'id' | 'data'>;

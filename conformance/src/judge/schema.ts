@@ -9,8 +9,12 @@ import {
 } from '@bot2bot/schemas';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { frameOf, Reply, Value, type Outcome } from '../script/script.ts';
-import type { CaseTrace, FrameRecord, HttpRecord, OpenRecord, RunRecord } from '../trace/records.ts';
+import { frameOf } from '../trace/frames.ts';
+import { operationOf } from '../trace/operations.ts';
+import { Reply } from '../script/reply.ts';
+import { Value } from '../trace/value.ts';
+import type { Outcome } from '../script/script.ts';
+import type { RelayCase, FrameRecord, HttpRecord, OpenRecord, RelayRun } from '../trace/records.ts';
 
 /** The rule that a component's shape belongs to. */
 const RULE_OF: Readonly<Record<string, string>> = {
@@ -69,8 +73,8 @@ const RULE_OF_FIELD: Readonly<Record<string, string>> = {
   status: 'CORE-2',
 };
 
-/** The rules on which the oracle decides. */
-export const ORACLE_RULES: readonly string[] = [
+/** The rules on which it decides. */
+export const SCHEMA_RULES: readonly string[] = [
   ...new Set([
     ...Object.values(RULE_OF),
     ...Object.values(RULE_OF_FIELD),
@@ -103,39 +107,19 @@ function flaw(schema: Component, value: unknown): string | null {
   return `${schema.$id}${error?.instancePath ?? ''} ${error?.message ?? 'is not valid'}`;
 }
 
-const PATHS = (Object.keys(ROUTES) as OperationId[]).map((operation) => {
-  const { method, path } = ROUTES[operation];
-  return {
-    operation,
-    method,
-    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]*')}$`),
-  };
-});
-/** `/api/agents/matches` is no handle: paths without parameters come first. */
-PATHS.sort((a, b) => Number(a.pattern.source.includes('[^/]*')) - Number(b.pattern.source.includes('[^/]*')));
-
-/** The operation that a request was for, if the table has it. */
-export function operationOf(method: string, path: string): OperationId | null {
-  const plain = path.split('?', 1)[0] ?? '';
-  return PATHS.find((known) => known.method === method && known.pattern.test(plain))?.operation ?? null;
-}
-
-export class Oracle {
+class SchemaJudge {
   readonly outcomes: Outcome[] = [];
   readonly #hardened: boolean;
 
-  constructor(run: RunRecord) {
+  constructor(run: RelayRun) {
     this.#hardened = run.target.level === 'hardened';
   }
 
-  watch(trace: CaseTrace): void {
-    const room = new Map<string, OpenRecord>();
+  watch(trace: RelayCase): void {
     for (const event of trace.events) {
       if (event.t === 'http') this.#answer(event);
-      else if (event.t === 'open') {
-        room.set(event.key, event);
-        this.#opening(event);
-      } else if (event.t === 'frame') this.#frame(event);
+      else if (event.t === 'open') this.#opening(event);
+      else if (event.t === 'frame') this.#frame(event);
     }
   }
 
@@ -264,4 +248,11 @@ export class Oracle {
     const schema = RELAY_FRAMES[frame.type];
     if (schema !== undefined) this.#shape(schema, frame.json, event.key);
   }
+}
+
+/** Judge every answer and frame of a case. */
+export function judgeSchemas(run: RelayRun, trace: RelayCase): Outcome[] {
+  const judge = new SchemaJudge(run);
+  judge.watch(trace);
+  return judge.outcomes;
 }

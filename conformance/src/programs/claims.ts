@@ -1,11 +1,10 @@
 /** Operations of programs that claim: run only where the target serves the profile `claims`. */
-import fc from 'fast-check';
 import type { Identity } from '../script/keys.ts';
-import type { Script } from '../script/script.ts';
+import type { RelayScript } from '../script/claims.ts';
 import { claimIdOf, Consumer, seqOf } from '../script/consumer.ts';
 
 /** Two leases; the shorter one runs out within a program. */
-const LEASES_MS = [1_000, 20_000] as const;
+export const LEASES_MS = [1_000, 20_000] as const;
 /** After a lease this is certainly past it, in ms. */
 const PAST_MS = 100;
 const CUT_MS = 2;
@@ -19,28 +18,12 @@ export type ClaimStep = { readonly shared: boolean } & (
   | { readonly op: 'release'; readonly of: number }
 );
 
-const shared = fc.boolean();
-const seldom = fc.constantFrom(false, false, false, false, false, true);
-const lease = fc.constantFrom(...LEASES_MS);
-const of = fc.constantFrom(0, 0, 0, 1, 2);
-
-export const claimStep: fc.Arbitrary<ClaimStep> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({ op: fc.constant('claim' as const), shared, lease, excludes: seldom, cut: seldom }),
-  },
-  { weight: 5, arbitrary: fc.record({ op: fc.constant('ack' as const), shared, of, cut: seldom }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('ack-late' as const), shared, of }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('renew' as const), shared, of, lease }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('release' as const), shared, of }) },
-);
-
 export function isClaimStep(given: { readonly op: string }): given is ClaimStep {
   return ['claim', 'ack', 'ack-late', 'renew', 'release'].includes(given.op);
 }
 
 /** The handles of a branch, and what they were granted. */
-export class Desk {
+export class ClaimActor {
   readonly #shared: Identity;
   #own: Identity | undefined;
   readonly #grants = new Map<string, { id: string; seq: number }[]>();
@@ -50,13 +33,13 @@ export class Desk {
   }
 
   /** Of another branch, which knows what this one was granted. */
-  branch(): Desk {
-    const desk = new Desk(this.#shared);
-    for (const [handle, grants] of this.#grants) desk.#grants.set(handle, [...grants]);
-    return desk;
+  branch(): ClaimActor {
+    const actor = new ClaimActor(this.#shared);
+    for (const [handle, grants] of this.#grants) actor.#grants.set(handle, [...grants]);
+    return actor;
   }
 
-  async step(script: Script, room: string, given: ClaimStep): Promise<void> {
+  async step(script: RelayScript, room: string, given: ClaimStep): Promise<void> {
     const identity = given.shared ? this.#shared : (this.#own ??= await script.agent());
     const who = new Consumer(script, room, identity);
     const grants = this.#grants.get(who.handle) ?? [];

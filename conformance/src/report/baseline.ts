@@ -2,10 +2,7 @@
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { ruleOf } from '../checks/check.ts';
-import { CHECKS } from '../checks/index.ts';
 import type { RuleResult } from '../judge/verdict.ts';
-import type { Trace } from '../trace/records.ts';
 
 /** The file of `--baseline`. */
 export const Baseline = Type.Object(
@@ -60,23 +57,14 @@ export interface Compared {
 }
 
 /** Hold the results against a baseline. */
-export function compare(
-  baseline: Baseline | undefined,
-  results: readonly RuleResult[],
-  { run, cases }: Trace,
-): Compared {
-  const verdicts = new Map(results.map(({ rule, verdict }) => [rule.id, verdict]));
-  const driven = new Set(cases.map(({ start }) => start.check));
-  const whole = (rule: string) =>
-    CHECKS.filter((check) => ruleOf(check) === rule).every(
-      (check) => driven.has(check.id) || (check.lab !== undefined && run.target.outside.length === 0),
-    );
+export function compare(baseline: Baseline | undefined, results: readonly RuleResult[]): Compared {
+  const byRule = new Map(results.map((result) => [result.rule.id, result]));
   const known = new Map<string, string>();
   const [stale, notTested]: [string[], string[]] = [[], []];
   for (const { rule, why } of baseline?.failures ?? []) {
-    const verdict = verdicts.get(rule);
+    const { verdict, whole = false } = byRule.get(rule) ?? {};
     if (verdict === 'fail' || verdict === 'warn') known.set(rule, why);
-    else if (verdict === 'pass' && whole(rule)) stale.push(rule);
+    else if (verdict === 'pass' && whole) stale.push(rule);
     else notTested.push(rule);
   }
   return { known, stale, notTested };

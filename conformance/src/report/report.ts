@@ -1,13 +1,11 @@
 /** What a run amounts to: the data of every form of the report. */
-import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
 import { Type, type Static } from 'typebox';
 import { compare, type Baseline } from './baseline.ts';
 import { exchange, Step } from './exchange.ts';
-import type { Failure, RuleResult, Verdict } from '../judge/verdict.ts';
+import type { Failure, Judged, Reason, RuleResult, Verdict } from '../judge/verdict.ts';
 import { KILLS } from './kills.gen.ts';
-import type { Program } from '../programs/program.ts';
-import { reproScript } from './repro.ts';
-import type { CaseTrace, Trace } from '../trace/records.ts';
+import type { Presenter } from './presenter.ts';
+import type { CaseTrace, Event, TargetFacts, Trace } from '../trace/records.ts';
 
 /** How a run ends. @see the README's table of exit codes */
 export const EXIT = {
@@ -44,8 +42,20 @@ const FailureReport = Type.Object({
   repro: Type.Union([Type.String(), Type.Null()]),
 });
 
+const ReasonCode = Type.Union([
+  Type.Literal('other-actor'),
+  Type.Literal('lab'),
+  Type.Literal('cert'),
+  Type.Literal('profile'),
+  Type.Literal('level'),
+  Type.Literal('late-once'),
+  Type.Literal('unfinished'),
+  Type.Literal('untested'),
+]);
+
 /** `report.json`. */
 export const Report = Type.Object({
+  subject: Type.String({ description: 'What kind of target it is: `relay`.' }),
   suite: Type.String(),
   spec: Type.String(),
   started_at: Type.String(),
@@ -79,6 +89,7 @@ export const Report = Type.Object({
       sentence: Type.String(),
       verdict: VerdictSchema,
       reason: Type.Optional(Type.String()),
+      reason_code: Type.Optional(ReasonCode),
       known: Type.Optional(Type.String({ description: 'It fails, as the baseline says: why.' })),
       tested: Type.Integer(),
       held: Type.Integer(),
@@ -107,6 +118,28 @@ function clearest(result: RuleResult, cases: ReadonlyMap<string, CaseTrace>): Fa
   return [...result.failures].sort((a, b) => cost(a) - cost(b))[0];
 }
 
+/** Why a rule neither passed nor failed, for people. */
+function words(reason: Reason): string {
+  switch (reason.code) {
+    case 'other-actor':
+      return `a rule for ${reason.actor}s`;
+    case 'lab':
+      return reason.why;
+    case 'cert':
+      return 'checked with --cert';
+    case 'profile':
+      return `the target does not serve the profile ${reason.profile}`;
+    case 'level':
+      return 'the target is at level compat';
+    case 'late-once':
+      return 'late once, and not again when repeated alone';
+    case 'unfinished':
+      return `${reason.check} did not run to its end`;
+    case 'untested':
+      return 'nothing that was driven put it to the test';
+  }
+}
+
 export interface Made {
   readonly report: Report;
   /** File name → text, to be written beside the report. */
@@ -117,10 +150,11 @@ export interface Made {
  * @param more.strict warnings, lab runs and whatever was not observed count as failures.
  * @param more.baseline failures that are known, and do not count.
  */
-export function makeReport(
-  trace: Trace,
-  judged: { results: readonly RuleResult[]; troubles: readonly { case: string; why: string }[] },
-  more: { shrunk?: ReadonlyMap<string, Program>; strict?: boolean; baseline?: Baseline | undefined } = {},
+export function makeReport<Facts extends TargetFacts, E extends Event>(
+  presenter: Presenter<Facts, E>,
+  trace: Trace<Facts, E>,
+  judged: Judged,
+  more: { strict?: boolean; baseline?: Baseline | undefined } = {},
 ): Made {
   const { run } = trace;
   const { target } = run;
@@ -132,10 +166,11 @@ export function makeReport(
       const failure = clearest(result, cases);
       const part = failure === undefined ? undefined : cases.get(failure.case);
       if (failure === undefined || part === undefined) return [];
-      const script = reproScript(run, part, failure, result.rule.sentence);
+      const script = presenter.script(run, part, failure, result.rule.sentence);
       const repro = script === null ? null : `repro/${result.rule.id}.sh`;
       if (script !== null) scripts.set(`repro/${result.rule.id}.sh`, script);
-      const program = more.shrunk?.get(result.rule.id) ?? part.start.program;
+      const smallest = trace.shrunk.find(({ rule }) => rule === result.rule.id);
+      const program = smallest?.program ?? part.start.program;
       scripts.set(
         `cases/${result.rule.id}.json`,
         `${JSON.stringify({ check: failure.check, seed: run.seed, program: program ?? null }, null, 2)}\n`,
@@ -148,7 +183,7 @@ export function makeReport(
           required: failure.want,
           observed: failure.got,
           repeated: failure.repeated,
-          exchange: exchange(part, failure),
+          exchange: exchange(presenter.arrows(part.events), failure),
           ...(program === undefined ? {} : { program }),
           repro,
         },
@@ -162,7 +197,7 @@ export function makeReport(
     judged.results.some(({ verdict }) => verdict === 'inconclusive' || verdict === 'not-observed');
   const strict = more.strict === true;
   const breaks = (verdict: Verdict) => verdict === 'fail' || (strict && verdict === 'warn');
-  const compared = compare(more.baseline, judged.results, trace);
+  const compared = compare(more.baseline, judged.results);
   const outcome = judged.results.some(({ rule, verdict }) => breaks(verdict) && !compared.known.has(rule.id))
     ? 'violation'
     : compared.stale.length > 0
@@ -173,6 +208,7 @@ export function makeReport(
           ? 'as-baseline'
           : 'conformant';
   const report: Report = {
+    subject: run.subject,
     suite: run.suite,
     spec: run.spec,
     started_at: run.startedAt,
@@ -180,14 +216,14 @@ export function makeReport(
     cert: run.cert,
     strict,
     target: {
-      url: target.url,
+      url: presenter.where(target),
       implementation: target.implementation,
       level: target.level,
       declared: target.declared,
       profiles: [...target.profiles],
       lab,
       outside_ranges: [...target.outside],
-      below_default: belowDefault(target),
+      below_default: presenter.belowDefault(target),
     },
     outcome,
     exit_code: EXIT[outcome],
@@ -198,7 +234,7 @@ export function makeReport(
       word: rule.word,
       sentence: rule.sentence,
       verdict,
-      ...(reason === undefined ? {} : { reason }),
+      ...(reason === undefined ? {} : { reason: words(reason), reason_code: reason.code }),
       ...(compared.known.has(rule.id) ? { known: compared.known.get(rule.id) ?? '' } : {}),
       tested,
       held,
@@ -212,14 +248,4 @@ export function makeReport(
         : { known: [...compared.known.keys()], stale: compared.stale, not_tested: compared.notTested },
   };
   return { report, scripts };
-}
-
-function belowDefault(target: Trace['run']['target']): string[] {
-  const below = (values: Readonly<Record<string, number>>, defaults: Readonly<Record<string, number>>) =>
-    Object.entries(values).flatMap(([name, value]) =>
-      value < (defaults[name] ?? value) ? [`${name} = ${value}`] : [],
-    );
-  return target.declared
-    ? [...below(target.limits, DEFAULT_LIMITS), ...below(target.timings, DEFAULT_TIMINGS)]
-    : [];
 }

@@ -1,6 +1,6 @@
 /** Shell scripts that repeat a failing exchange with nothing but curl. */
 import type { Failure } from '../judge/verdict.ts';
-import type { CaseTrace, RunRecord } from '../trace/records.ts';
+import type { RelayCase, RelayRun } from '../trace/records.ts';
 
 /** Quote for sh. */
 function sh(text: string): string {
@@ -61,7 +61,7 @@ function frameEscapes(data: string): string {
 }
 
 /** Whether a signature was sent: it holds for a minute, and curl cannot make another. */
-function isSigned(event: CaseTrace['events'][number]): boolean {
+function isSigned(event: RelayCase['events'][number]): boolean {
   if (event.t === 'send') return event.data.includes('"sender_sig"');
   if (event.t !== 'http') return false;
   return (
@@ -75,8 +75,8 @@ function isSigned(event: CaseTrace['events'][number]): boolean {
  * @returns null when the case has nothing that curl can repeat: no request, or a signed one.
  */
 export function reproScript(
-  run: RunRecord,
-  trace: CaseTrace,
+  run: RelayRun,
+  trace: RelayCase,
   failure: Failure,
   sentence: string,
 ): string | null {

@@ -12,11 +12,9 @@ const MARKS: readonly Mark[] = VERDICTS.flatMap((verdict): Mark[] =>
 
 export const markOf = (rule: Rule): Mark => (rule.known === undefined ? rule.verdict : 'known');
 
-/** The rules that bear on a relay: the denominator of every count. */
-export function relayRules(report: Report): Rule[] {
-  return report.rules.filter(
-    ({ verdict, reason }) => verdict !== 'excluded' || reason !== 'a rule for clients',
-  );
+/** The rules that bind this kind of target: the denominator of every count. */
+export function bindingRules(report: Report): Rule[] {
+  return report.rules.filter(({ reason_code: reason }) => reason !== 'other-actor');
 }
 
 /** How many of the rules have each mark; those that none has are left out. */

@@ -7,7 +7,7 @@ import {
   implementation,
   markOf,
   others,
-  relayRules,
+  bindingRules,
   repetition,
   tally,
   verdictWords,
@@ -60,10 +60,10 @@ export function summary(report: Report, colour: boolean): string {
   }
   for (const { case: name, why } of report.troubles)
     lines.push('', `${paint('yellow', '! not finished')} ${shown(name)}: ${shown(why)}`);
-  const relay = relayRules(report);
+  const rules = bindingRules(report);
   lines.push('');
-  for (const [family, rules] of families(relay)) {
-    const counts = tally(rules);
+  for (const [family, members] of families(rules)) {
+    const counts = tally(members);
     const bar = [...counts]
       .map(([mark, count]) =>
         paint(
@@ -74,10 +74,10 @@ export function summary(report: Report, colour: boolean): string {
       .join('');
     const rest = others(counts);
     lines.push(
-      `  ${family.padEnd(7)} ${bar}  ${counts.get('pass') ?? 0} of ${rules.length} pass${rest === '' ? '' : `, ${rest}`}`,
+      `  ${family.padEnd(7)} ${bar}  ${counts.get('pass') ?? 0} of ${members.length} pass${rest === '' ? '' : `, ${rest}`}`,
     );
   }
-  const pending = relay.filter(
+  const pending = rules.filter(
     ({ verdict }) => verdict === 'excluded' || verdict === 'not-observed' || verdict === 'inconclusive',
   );
   if (pending.length > 0)
@@ -96,7 +96,7 @@ export function summary(report: Report, colour: boolean): string {
         paint('gray', `  ${id} is in the baseline, and was not tested in this run`),
       ),
     );
-  lines.push('', `${report.counts['pass'] ?? 0} of ${relay.length} rules pass · seed ${report.seed}`);
+  lines.push('', `${report.counts['pass'] ?? 0} of ${rules.length} rules pass · seed ${report.seed}`);
   if (target.below_default.length > 0)
     lines.push(`Declared below the default: ${shown(target.below_default.join(', '))}`);
   if (target.lab)

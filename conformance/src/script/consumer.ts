@@ -1,7 +1,8 @@
 /** Who claims in a check: one handle in one room. */
 import type { Identity } from './keys.ts';
-import type { Reply, Script } from './script.ts';
-import { Interrupted } from '../drive/live-steps.ts';
+import type { Reply } from './reply.ts';
+import type { RelayScript } from './claims.ts';
+import { Interrupted } from './steps.ts';
 
 /** What a claim asks for; `timeout` is 1 second when absent. */
 export interface Asking {
@@ -28,11 +29,11 @@ export interface Granted {
 }
 
 export class Consumer {
-  readonly script: Script;
+  readonly script: RelayScript;
   readonly room: string;
   readonly identity: Identity;
 
-  constructor(script: Script, room: string, identity: Identity) {
+  constructor(script: RelayScript, room: string, identity: Identity) {
     this.script = script;
     this.room = room;
     this.identity = identity;
@@ -43,7 +44,7 @@ export class Consumer {
   }
 
   /** The same handle, as another process: in another branch, perhaps in another room. */
-  in(script: Script, room = this.room): Consumer {
+  in(script: RelayScript, room = this.room): Consumer {
     return new Consumer(script, room, this.identity);
   }
 
@@ -97,7 +98,7 @@ export class Consumer {
 }
 
 /** A registered handle in a room of its own. */
-export async function consumer(script: Script, room = script.room()): Promise<Consumer> {
+export async function consumer(script: RelayScript, room = script.room()): Promise<Consumer> {
   return new Consumer(script, room, await script.agent());
 }
 
@@ -123,7 +124,7 @@ export function isGone(reply: Reply, cursor: number): boolean {
 }
 
 /** A handle in a room of its own, with messages of s0, s1 and so on. */
-export async function stocked(t: Script, messages = 2): Promise<Consumer> {
+export async function stocked(t: RelayScript, messages = 2): Promise<Consumer> {
   const who = await consumer(t);
   for (let i = 0; i < messages; i++) await t.posted(who.room, { sender: `s${i}` });
   return who;

@@ -7,34 +7,42 @@
  */
 import type { Level, Limits, Timings } from '@bot2bot/schemas';
 
-/** What the target said of itself, or what is assumed where it said nothing. */
+/** Of the suite that writes and judges traces. */
+export const SUITE_VERSION = '0.1.0';
+
+/** What is known of a target of any kind: what it said of itself, or what is assumed where it said nothing. */
 export interface TargetFacts {
-  readonly url: string;
   readonly level: Level;
-  /** Whether `/.well-known/bot2bot` was served. */
+  /** Whether it said what it is: a relay serves `/.well-known/bot2bot`. */
   readonly declared: boolean;
   readonly profiles: readonly string[];
-  readonly limits: Limits;
-  readonly timings: Timings;
   /** Declared values outside the ranges of the specification; any makes the run a lab run. */
   readonly outside: readonly string[];
   readonly implementation: { readonly name: string; readonly version: string } | null;
 }
 
-export interface RunRecord {
+export interface RelayFacts extends TargetFacts {
+  readonly url: string;
+  readonly limits: Limits;
+  readonly timings: Timings;
+  /** How many agents were registered with it before the cases, which share them. */
+  readonly agents?: number;
+}
+
+export interface RunRecord<Facts extends TargetFacts = TargetFacts> {
   readonly t: 'run';
+  /** What kind of target it is: `relay`. */
+  readonly subject: string;
   readonly suite: string;
   readonly spec: string;
   readonly startedAt: string;
   readonly seed: number;
   /** Makes room ids of this run unlike those of any other. */
   readonly salt: string;
-  /** How many agents were registered before the cases, which share them. */
-  readonly agents?: number;
   readonly cert: boolean;
   /** Rules, chapters or checks that were asked for; empty for all. */
   readonly only: readonly string[];
-  readonly target: TargetFacts;
+  readonly target: Facts;
 }
 
 export interface CaseRecord {
@@ -44,7 +52,7 @@ export interface CaseRecord {
   readonly check: string;
   /** The program that was run, for checks that are given one. */
   readonly program?: unknown;
-  /** 0, or how many times the case had been run before. */
+  /** 0, or how many times the case had been run before: then its name ends with `~` and this number. */
   readonly attempt: number;
   readonly at: number;
 }
@@ -60,7 +68,19 @@ export interface EndRecord {
   readonly lag: number;
 }
 
-interface Event {
+/** The smallest program that was found to break a rule as the program of a case did. */
+export interface ShrinkRecord {
+  readonly t: 'shrink';
+  readonly case: string;
+  readonly rule: string;
+  readonly program: unknown;
+  /** How many programs were tried. */
+  readonly tries: number;
+}
+
+/** What a case did or saw. Each kind of target has its own. */
+export interface Event {
+  readonly t: string;
   readonly case: string;
   /** Position of the step in its case: `3`, or `b1.3` for the third step of branch 1. */
   readonly key: string;
@@ -136,58 +156,28 @@ interface SleepRecord extends Event {
   readonly t1: number;
 }
 
+/** What a step of a relay's case leaves behind when it is done. */
 export type StepRecord = HttpRecord | OpenRecord | SendRecord | LookRecord | SleepRecord;
-export type TraceRecord = RunRecord | CaseRecord | EndRecord | StepRecord | FrameRecord | CloseRecord;
+/** Everything that a relay's case leaves behind. */
+export type RelayEvent = StepRecord | FrameRecord | CloseRecord;
+
+export type TraceRecord<Facts extends TargetFacts, E extends Event> =
+  RunRecord<Facts> | CaseRecord | EndRecord | ShrinkRecord | E;
 
 /** Everything that one case left in the trace, in the order of writing. */
-export interface CaseTrace {
+export interface CaseTrace<E extends Event = Event> {
   readonly start: CaseRecord;
   readonly end: EndRecord | null;
-  readonly events: readonly (StepRecord | FrameRecord | CloseRecord)[];
+  readonly events: readonly E[];
 }
 
 /** A trace, taken apart. */
-export interface Trace {
-  readonly run: RunRecord;
-  readonly cases: readonly CaseTrace[];
+export interface Trace<Facts extends TargetFacts = TargetFacts, E extends Event = Event> {
+  readonly run: RunRecord<Facts>;
+  readonly cases: readonly CaseTrace<E>[];
+  readonly shrunk: readonly ShrinkRecord[];
 }
 
-/**
- * Read a trace from its lines.
- * @throws {SyntaxError} naming the line that is not a record.
- */
-export function parseTrace(text: string): Trace {
-  const lines = text.split('\n').filter((line) => line !== '');
-  const records = lines.map((line, index) => {
-    try {
-      const record = JSON.parse(line) as TraceRecord;
-      if (typeof record.t !== 'string') throw new TypeError('no t');
-      return record;
-    } catch {
-      throw new SyntaxError(`line ${index + 1} of the trace is not a record`);
-    }
-  });
-  const run = records.find((record) => record.t === 'run');
-  if (run === undefined) throw new SyntaxError('the trace has no run record');
-  return { run, cases: groupCases(records) };
-}
-
-function groupCases(records: readonly TraceRecord[]): CaseTrace[] {
-  const cases = new Map<
-    string,
-    { start: CaseRecord; end: EndRecord | null; events: CaseTrace['events'][number][] }
-  >();
-  for (const record of records) {
-    if (record.t === 'run') continue;
-    if (record.t === 'case') {
-      cases.set(record.case, { start: record, end: null, events: [] });
-      continue;
-    }
-    const known = cases.get(record.case);
-    if (known === undefined)
-      throw new SyntaxError(`the trace has an event of an unknown case ${record.case}`);
-    if (record.t === 'end') known.end = record;
-    else known.events.push(record);
-  }
-  return [...cases.values()];
-}
+export type RelayRun = RunRecord<RelayFacts>;
+export type RelayCase = CaseTrace<RelayEvent>;
+export type RelayTrace = Trace<RelayFacts, RelayEvent>;

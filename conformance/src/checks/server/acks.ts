@@ -1,5 +1,6 @@
 /** Chapter 05: acks. */
 import type { Check } from '../check.ts';
+import type { RelayScript } from '../../script/claims.ts';
 import {
   consumer,
   cursorOf,
@@ -12,7 +13,7 @@ import {
   type Granted,
 } from '../../script/consumer.ts';
 
-export const ACK_CHECKS: readonly Check[] = [
+export const ACK_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-5/not-this-claim',
     title: 'an ack that does not name the live claim and its seq is no ack',

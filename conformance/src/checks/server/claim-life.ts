@@ -1,36 +1,36 @@
 /** Chapter 05: what becomes of claims when messages and rooms go. */
 import { ROOM_GONE_MS } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
-import type { Reply, Script } from '../../script/script.ts';
-import { drive, planOf } from './claim-histories.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
 import { claimIdOf, consumer, cursorOf, isEmpty, seqOf, type Consumer } from '../../script/consumer.ts';
 
 /** As in rooms.ts: no room is left this long after its last activity. */
-function goneMs(t: Script): number {
+function goneMs(t: RelayScript): number {
   return t.target.outside.length > 0 ? t.target.timings.room_idle_ms * 2 + 500 : ROOM_GONE_MS;
 }
 
 const gapOf = ({ json }: Reply) => [json.get('gap').get('from').number, json.get('gap').get('to').number];
 
 /** Post as many messages as a room holds, so that everything older is evicted. */
-async function overflow(t: Script, room: string): Promise<void> {
+async function overflow(t: RelayScript, room: string): Promise<void> {
   const each = Math.ceil(t.target.limits.buffer_messages / 8);
   await t.all(
-    ...Array.from({ length: 8 }, () => async (b: Script) => {
+    ...Array.from({ length: 8 }, () => async (b: RelayScript) => {
       for (let i = 0; i < each; i++) await b.post(room);
     }),
   );
 }
 
 /** A message with the shortest life, and one that stays. */
-async function mortal(t: Script, who: Consumer): Promise<{ short: number; ttl: number; next: number }> {
+async function mortal(t: RelayScript, who: Consumer): Promise<{ short: number; ttl: number; next: number }> {
   const ttl = t.target.timings.ttl_min_ms;
   const { seq: short } = await t.posted(who.room, { ttl_ms: ttl });
   const { seq: next } = await t.posted(who.room);
   return { short, ttl, next };
 }
 
-export const CLAIM_LIFE_CHECKS: readonly Check[] = [
+export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-24/gap',
     title: 'what was evicted above the cursor is told until an ack passes it',
@@ -182,7 +182,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check[] = [
       for (const { room } of [parked, live]) await t.posted(room);
       await parked.acked(await parked.granted());
       const grant = await live.granted({ lease_ms: Math.ceil(beyond + 20_000) });
-      const status = async (b: Script, { room }: Consumer, what: string) => {
+      const status = async (b: RelayScript, { room }: Consumer, what: string) => {
         const reply = await b.status(room);
         b.require('CLAIM-28', reply.json.get('exists').raw === true, `a room in which ${what}`, reply);
       };
@@ -201,15 +201,6 @@ export const CLAIM_LIFE_CHECKS: readonly Check[] = [
           b.require('CLAIM-28', claimIdOf(still) === grant.id, `the claim ${grant.id}`, grant.reply, still);
         },
       );
-    },
-  },
-  {
-    id: 'CLAIM-3/histories',
-    title: 'what several processes of one handle are told can be put in one order',
-    lane: 'quick',
-    run: async (t) => {
-      if (!t.hardened) return;
-      await t.all(...[0, 1, 2, 3].map((index) => (b: Script) => drive(b, planOf(t.run.seed, index))));
     },
   },
 ];

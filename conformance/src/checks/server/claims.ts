@@ -2,7 +2,8 @@
 import { ClaimId, LIMITS } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import type { Check } from '../check.ts';
-import type { Reply, Script } from '../../script/script.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
 import { claimIdOf, consumer, isEmpty, seqOf, type Asking, type Consumer } from '../../script/consumer.ts';
 
 const isClaimId = Compile(ClaimId);
@@ -21,7 +22,7 @@ async function drain(who: Consumer, most: number, asking: Asking = {}): Promise<
   return seqs;
 }
 
-async function posts(t: Script, room: string, senders: readonly string[]): Promise<number[]> {
+async function posts(t: RelayScript, room: string, senders: readonly string[]): Promise<number[]> {
   const seqs: number[] = [];
   for (const sender of senders) seqs.push((await t.posted(room, { sender })).seq);
   return seqs;
@@ -29,7 +30,7 @@ async function posts(t: Script, room: string, senders: readonly string[]): Promi
 
 const same = (a: readonly number[], b: readonly number[]) => a.join() === b.join();
 
-export const CLAIM_CHECKS: readonly Check[] = [
+export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-1/drained',
     title: 'who goes on claiming and acking is granted every message, in order, once',

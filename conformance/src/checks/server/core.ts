@@ -1,12 +1,13 @@
 /** Chapter 00: HTTP, errors, discovery. */
 import { LIMITS, ROUTES, TIMINGS, type Bound, type Route } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
-import type { Reply, Script } from '../../script/script.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 /** Requests that a relay must refuse, or at least survive. */
-async function malformed(t: Script, room: string): Promise<Reply[]> {
+async function malformed(t: RelayScript, room: string): Promise<Reply[]> {
   const path = ROUTES.postMessage.path.replace('{room}', room);
   const { ciphertext, nonce } = t.sealed();
   const bodies = [
@@ -61,7 +62,7 @@ async function malformed(t: Script, room: string): Promise<Reply[]> {
   return replies;
 }
 
-export const CORE_CHECKS: readonly Check[] = [
+export const CORE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CORE-1/errors',
     title: 'errors are JSON objects with an error',
@@ -400,12 +401,12 @@ export const CORE_CHECKS: readonly Check[] = [
 ];
 
 /** Post as fast as possible until the relay says 429. @returns null when it never does. */
-export async function floodUntil429(t: Script, room: string): Promise<Reply | null> {
+export async function floodUntil429(t: RelayScript, room: string): Promise<Reply | null> {
   const { room_burst: burst, room_rate: rate, address_burst: all } = t.target.limits;
   const most = Math.min(Math.min(burst, all) * 2 + rate * 5, 5_000);
   for (let sent = 0; sent < most; sent += 20) {
     const replies = await t.all(
-      ...Array.from({ length: 20 }, () => (branch: Script) => branch.post(room, {}, { flood: true })),
+      ...Array.from({ length: 20 }, () => (branch: RelayScript) => branch.post(room, {}, { flood: true })),
     );
     const refused = replies.find((reply) => reply.status === 429);
     if (refused !== undefined) return refused;

@@ -1,7 +1,9 @@
 /** Chapter 06: the directory in which profiles are found. */
 import { pathOf } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
-import type { Query, Reply, Script } from '../../script/script.ts';
+import type { Query } from '../../script/rooms.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
 import { agent, published, publish, sentWith, tells } from './profiles.ts';
 
 /** By when an expired profile is gone. */
@@ -11,11 +13,11 @@ const AGENTS_PAGE = 100;
 const MOST_PAGES = 250;
 
 /** Searches draw from the address's rate. */
-function search(t: Script, query: Query, operation: 'searchAgents' | 'listAgents' = 'searchAgents') {
+function search(t: RelayScript, query: Query, operation: 'searchAgents' | 'listAgents' = 'searchAgents') {
   return t.write(operation, [], undefined, { query });
 }
 
-function matches(t: Script, handle: string): Promise<Reply> {
+function matches(t: RelayScript, handle: string): Promise<Reply> {
   return t.write('matchAgents', [], undefined, { query: { handle } });
 }
 
@@ -24,12 +26,12 @@ function handlesOf(reply: Reply): string[] {
 }
 
 /** A tag that no other profile has. */
-function tag(t: Script): string {
+function tag(t: RelayScript): string {
   return `x${t.identity().handle}`.slice(0, 24);
 }
 
 /** Pages of a search, until there is no cursor. */
-async function pagesOf(t: Script, query: Query): Promise<{ pages: Reply[]; whole: boolean }> {
+async function pagesOf(t: RelayScript, query: Query): Promise<{ pages: Reply[]; whole: boolean }> {
   const pages: Reply[] = [];
   for (let cursor: string | number | undefined; pages.length < MOST_PAGES;) {
     const page = await search(t, { ...query, cursor });
@@ -53,7 +55,7 @@ function same(found: readonly string[], expected: readonly string[]): boolean {
   return found.toSorted().join() === expected.toSorted().join();
 }
 
-export const DIRECTORY_CHECKS: readonly Check[] = [
+export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'DIR-6/filters',
     title: 'a search yields the profiles that satisfy every filter',

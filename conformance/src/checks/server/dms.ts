@@ -2,8 +2,11 @@
 import { dmSealedText, dmText } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import { sha256, type Identity } from '../../script/keys.ts';
-import type { CallOptions, Query, Reply, Script, Value } from '../../script/script.ts';
-import { Interrupted } from '../../drive/live-steps.ts';
+import type { CallOptions, Query } from '../../script/rooms.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
+import type { Value } from '../../trace/value.ts';
+import { Interrupted } from '../../script/steps.ts';
 
 const INBOX_MESSAGES = 256;
 const INBOX_UNSIGNED = 32;
@@ -14,7 +17,7 @@ const CLOCK_TOLERANCE_MS = 60_000;
 
 type Letter = Readonly<Record<'ciphertext' | 'nonce' | 'sender_eph_pub', string>>;
 
-function letter(t: Script): Letter {
+function letter(t: RelayScript): Letter {
   return { ...t.sealed(), sender_eph_pub: t.bytes(32).toString('base64') };
 }
 
@@ -35,7 +38,7 @@ function signed(
 }
 
 function send(
-  t: Script,
+  t: RelayScript,
   to: Identity,
   body: Readonly<Record<string, unknown>>,
   options: CallOptions = {},
@@ -44,7 +47,7 @@ function send(
 }
 
 /** Send a letter that the check depends on. */
-async function sent(t: Script, to: Identity, body: Readonly<Record<string, unknown>>): Promise<Value> {
+async function sent(t: RelayScript, to: Identity, body: Readonly<Record<string, unknown>>): Promise<Value> {
   const reply = await send(t, to, body);
   t.require('DM-1', reply.status === 200, '200 to a valid message', reply);
   if (reply.status !== 200) throw new Interrupted('a direct message that the check needs was not accepted');
@@ -52,11 +55,11 @@ async function sent(t: Script, to: Identity, body: Readonly<Record<string, unkno
 }
 
 /** @param query `timeout` in seconds; 1 when absent. */
-function inbox(t: Script, owner: Identity, query: Query = {}): Promise<Reply> {
+function inbox(t: RelayScript, owner: Identity, query: Query = {}): Promise<Reply> {
   return t.signedRequest('waitForDms', owner.handle, owner, { query: { timeout: 1, ...query } });
 }
 
-function remove(t: Script, owner: Identity, id: string): Promise<Reply> {
+function remove(t: RelayScript, owner: Identity, id: string): Promise<Reply> {
   return t.signedRequest('deleteDm', [owner.handle, id], owner);
 }
 
@@ -68,7 +71,7 @@ function idsOf(reply: Reply): string {
 }
 
 /** Everything in an inbox, page after page. */
-async function whole(t: Script, owner: Identity): Promise<{ ids: string[]; pages: Reply[] }> {
+async function whole(t: RelayScript, owner: Identity): Promise<{ ids: string[]; pages: Reply[] }> {
   const ids: string[] = [];
   const pages: Reply[] = [];
   for (let after = 0, more = true; more && pages.length < 2 * (INBOX_MESSAGES / INBOX_PAGE);) {
@@ -82,7 +85,7 @@ async function whole(t: Script, owner: Identity): Promise<{ ids: string[]; pages
   return { ids, pages };
 }
 
-export const DM_CHECKS: readonly Check[] = [
+export const DM_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'DM-1/answer',
     title: 'a message for a registered handle is taken, one for another is not',

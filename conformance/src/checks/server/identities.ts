@@ -3,7 +3,8 @@ import { dmSealedText, dmText, pathOf, registerText } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import { sha256, type Identity } from '../../script/keys.ts';
 import { isForged, malleated, NEUTRAL_SIG } from '../../script/malleate.ts';
-import type { Reply, Script } from '../../script/script.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
 
 /** Beyond the tolerance of clocks by more than two machines on one network differ. */
 const CLEARLY_MS = 15_000;
@@ -28,7 +29,7 @@ const UNSOUND = [
   'ff'.repeat(32),
 ];
 
-async function lookUp(t: Script, handle: string): Promise<Reply> {
+async function lookUp(t: RelayScript, handle: string): Promise<Reply> {
   return t.request('GET', pathOf('lookUpIdentity', handle));
 }
 
@@ -42,7 +43,7 @@ function tells(reply: Reply, { handle, boxPub, signPub }: Identity): boolean {
   );
 }
 
-export const IDENTITY_CHECKS: readonly Check[] = [
+export const IDENTITY_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'ID-1/registration',
     title: 'a handle is registered with its keys',
@@ -156,7 +157,7 @@ export const IDENTITY_CHECKS: readonly Check[] = [
       const { handle } = t.identity();
       const rivals = Array.from({ length: 8 }, () => t.identity(handle));
       const replies = await t.all(
-        ...rivals.map((rival) => (branch: Script) => branch.register(branch.registration(rival))),
+        ...rivals.map((rival) => (branch: RelayScript) => branch.register(branch.registration(rival))),
       );
       const winners = rivals.filter((_, i) => replies[i]?.status === 201);
       const [winner] = winners;

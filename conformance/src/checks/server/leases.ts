@@ -1,6 +1,7 @@
 /** Chapter 05: leases. */
 import type { Check } from '../check.ts';
-import type { Reply, Script } from '../../script/script.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
 import {
   claimIdOf,
   cursorOf,
@@ -22,7 +23,7 @@ function within({ reply }: Granted, later: Reply, leaseMs = LEASE_MS): boolean {
 }
 
 /** A lease that runs out: the message comes again under another claim, and the first one counts no more. */
-async function redelivery(t: Script, who: Consumer, asking: Asking, leaseMs: number): Promise<void> {
+async function redelivery(t: RelayScript, who: Consumer, asking: Asking, leaseMs: number): Promise<void> {
   const first = await who.granted(asking);
   await t.sleep(leaseMs + PAST_MS);
   const late = await who.ack(first);
@@ -42,7 +43,7 @@ async function redelivery(t: Script, who: Consumer, asking: Asking, leaseMs: num
   await who.acked(again);
 }
 
-export const LEASE_CHECKS: readonly Check[] = [
+export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-3/parallel',
     title: 'claims of one handle at the same time get one claim',
@@ -51,7 +52,7 @@ export const LEASE_CHECKS: readonly Check[] = [
     run: async (t) => {
       const who = await stocked(t, 3);
       const replies = await t.all<Reply>(
-        ...Array.from({ length: 6 }, () => (b: Script) => who.in(b).claim()),
+        ...Array.from({ length: 6 }, () => (b: RelayScript) => who.in(b).claim()),
       );
       const [first] = replies;
       if (first === undefined) return;

@@ -1,6 +1,6 @@
 /** Chapter 02: messages. */
 import type { Check } from '../check.ts';
-import type { Script } from '../../script/script.ts';
+import type { RelayScript } from '../../script/claims.ts';
 import { floodUntil429 } from './core.ts';
 
 /** The limits of the specification, written down here so that a wrong constant elsewhere does not hide itself. */
@@ -10,7 +10,7 @@ const EXT_CHARS = 1_024;
 const TTL_MAX_MS = 31_622_400_000;
 
 async function refused(
-  t: Script,
+  t: RelayScript,
   rule: string,
   room: string,
   bodies: readonly Record<string, unknown>[],
@@ -28,7 +28,7 @@ async function refused(
   }
 }
 
-export const MESSAGE_CHECKS: readonly Check[] = [
+export const MESSAGE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'MSG-1/answer',
     title: 'a valid post is answered with id and seq',
@@ -334,7 +334,7 @@ export const MESSAGE_CHECKS: readonly Check[] = [
     run: async (t) => {
       // More than 1000 messages a millisecond cannot be posted; rooms made in one millisecond are the edge that can.
       const replies = await t.all(
-        ...Array.from({ length: 12 }, () => (branch: Script) => branch.posted(branch.room())),
+        ...Array.from({ length: 12 }, () => (branch: RelayScript) => branch.posted(branch.room())),
       );
       const seqs = replies.map(({ seq }) => seq);
       t.require(
@@ -474,7 +474,7 @@ export const MESSAGE_CHECKS: readonly Check[] = [
       const room = t.room();
       const count = Math.min(40, Math.floor(t.target.limits.room_burst / 2));
       const replies = await t.all(
-        ...Array.from({ length: count }, () => (branch: Script) => branch.post(room)),
+        ...Array.from({ length: count }, () => (branch: RelayScript) => branch.post(room)),
       );
       for (const reply of replies)
         t.require('MSG-19', reply.status !== 429, 'no 429 within the declared rate', reply);

@@ -2,8 +2,10 @@
 import { profileText } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import { sha256, type Identity } from '../../script/keys.ts';
-import { Value, type Reply, type Script } from '../../script/script.ts';
-import { Interrupted } from '../../drive/live-steps.ts';
+import { Value } from '../../trace/value.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
+import { Interrupted } from '../../script/steps.ts';
 
 const PROFILE_BYTES = 8_192;
 const PROFILE_TOLERANCE_MS = 300_000;
@@ -59,7 +61,12 @@ interface Broken {
   readonly path?: string;
 }
 
-export function publish(t: Script, me: Identity, fields: Fields = {}, broken: Broken = {}): Promise<Reply> {
+export function publish(
+  t: RelayScript,
+  me: Identity,
+  fields: Fields = {},
+  broken: Broken = {},
+): Promise<Reply> {
   const { by = me, json = canonical, text = (plain: string) => plain, path = me.handle } = broken;
   const profile = profileOf(me, fields);
   const plain = profileText(me.handle, Number(profile['updated_at']), sha256(json(profile)));
@@ -77,7 +84,7 @@ export function sentWith(reply: Reply): { profile: Fields; profile_sig: string }
 
 /** Publish a profile that the check depends on, of a new handle if none is given. */
 export async function published(
-  t: Script,
+  t: RelayScript,
   fields: Fields = {},
   given?: Identity,
 ): Promise<{ me: Identity; reply: Reply }> {
@@ -88,7 +95,7 @@ export async function published(
   return { me, reply };
 }
 
-export function agent(t: Script, handle: string): Promise<Reply> {
+export function agent(t: RelayScript, handle: string): Promise<Reply> {
   return t.get('getAgent', handle);
 }
 
@@ -105,7 +112,7 @@ export function tells(
   );
 }
 
-export const PROFILE_CHECKS: readonly Check[] = [
+export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'DIR-1/canonical',
     title: 'a published profile is answered in its canonical form',

@@ -1,18 +1,19 @@
 /** Chapter 04, second part: long-poll, transcript, epoch, gaps, retention. */
 import type { Check } from '../check.ts';
-import type { Reply, Script } from '../../script/script.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
 
 const FOREIGN = 'another-epoch';
 const seqsOf = (reply: Reply) => reply.json.get('messages').items.map((item) => item.get('seq').number);
 
 /** Post `count` messages in a row. */
-async function fill(t: Script, room: string, count: number): Promise<number[]> {
+async function fill(t: RelayScript, room: string, count: number): Promise<number[]> {
   const seqs: number[] = [];
   for (let i = 0; i < count; i++) seqs.push((await t.posted(room, t.sealed(4))).seq);
   return seqs;
 }
 
-export const READ_CHECKS: readonly Check[] = [
+export const READ_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'READ-1/at-once',
     title: 'wait answers at once when there is something',
@@ -41,7 +42,7 @@ export const READ_CHECKS: readonly Check[] = [
       const { seq: before } = await t.posted(room);
       const waits = Array.from(
         { length: 3 },
-        () => (branch: Script) => branch.wait(room, { after: before, timeout: 5 }),
+        () => (branch: RelayScript) => branch.wait(room, { after: before, timeout: 5 }),
       );
       const [posted, ...replies] = await t.all<Reply>(
         async (branch) => {

@@ -2,7 +2,9 @@
 import { paramsOf, ROUTES, type OperationId, type Route } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import { sha256, type Identity } from '../../script/keys.ts';
-import type { Reply, Script, SignedOptions } from '../../script/script.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
+import type { SignedOptions } from '../../script/signing.ts';
 
 const CLEARLY_MS = 15_000;
 
@@ -17,7 +19,7 @@ interface Harmless {
 }
 
 /** One of each operation that the target serves. */
-function harmless(t: Script, { handle }: Identity): Harmless[] {
+function harmless(t: RelayScript, { handle }: Identity): Harmless[] {
   const room = t.room();
   const id = 'no-such-message';
   const all: readonly (readonly [string, Harmless])[] = [
@@ -39,7 +41,12 @@ function isServed({ or }: Harmless, { status }: Reply): boolean {
   return status === 200 || status === or;
 }
 
-function send(t: Script, identity: Identity, given: Harmless, options: SignedOptions = {}): Promise<Reply> {
+function send(
+  t: RelayScript,
+  identity: Identity,
+  given: Harmless,
+  options: SignedOptions = {},
+): Promise<Reply> {
   const { operation, params, body, query } = given;
   return t.signedRequest(operation, params, identity, {
     ...(query === undefined ? {} : { query }),
@@ -49,7 +56,7 @@ function send(t: Script, identity: Identity, given: Harmless, options: SignedOpt
 }
 
 /** A claim that is held, so that it can be seen whether a refused request had an effect. */
-async function held(t: Script, who: Identity, room: string): Promise<{ id: string; seq: number }> {
+async function held(t: RelayScript, who: Identity, room: string): Promise<{ id: string; seq: number }> {
   const { seq } = await t.posted(room);
   const reply = await t.claim(room, who);
   const id = reply.json.get('claim_id').string;
@@ -57,7 +64,13 @@ async function held(t: Script, who: Identity, room: string): Promise<{ id: strin
   return { id, seq };
 }
 
-async function stillHeld(t: Script, rule: string, who: Identity, room: string, id: string): Promise<void> {
+async function stillHeld(
+  t: RelayScript,
+  rule: string,
+  who: Identity,
+  room: string,
+  id: string,
+): Promise<void> {
   const after = await t.claim(room, who);
   t.require(rule, after.json.get('claim_id').raw === id, 'the claim as it was', after);
 }
@@ -74,7 +87,7 @@ const BODIES = [
 ];
 const PATHS = ['%', '%00', '..%2f..%2fetc', '__proto__', 'constructor', 'h'.repeat(5_000)];
 
-export const REQUEST_CHECKS: readonly Check[] = [
+export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CORE-4/agents',
     title: 'malformed requests of agents are not answered 5xx',

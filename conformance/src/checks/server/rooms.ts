@@ -1,17 +1,17 @@
 /** Chapter 01: rooms. */
 import { ROOM_GONE_MS } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
-import type { Script } from '../../script/script.ts';
+import type { RelayScript } from '../../script/claims.ts';
 
 const ID_CHARS = 'AZaz09_-';
 
 /** When a room that was left alone must be gone: 60 s, and in lab soon after its own timing. */
-function goneMs(t: Script): number {
+function goneMs(t: RelayScript): number {
   const lab = t.target.outside.length > 0;
   return lab ? t.target.timings.room_idle_ms * 2 + 500 : ROOM_GONE_MS;
 }
 
-export const ROOM_CHECKS: readonly Check[] = [
+export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'ROOM-1/ids',
     title: 'every valid id is served, and every other refused',

@@ -1,20 +1,28 @@
 /** Chapter 06: signed messages and rooms that take nothing else. */
 import type { Check } from '../check.ts';
-import { Value, type Reply, type Script } from '../../script/script.ts';
+import { Value } from '../../trace/value.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { RelayScript } from '../../script/claims.ts';
 
 const CLEARLY_MS = 15_000;
 
-async function refused(t: Script, rule: string, what: string, reply: Reply, status = 401): Promise<void> {
+async function refused(
+  t: RelayScript,
+  rule: string,
+  what: string,
+  reply: Reply,
+  status = 401,
+): Promise<void> {
   t.require(rule, reply.status === status, `${status} to ${what}`, reply);
 }
 
 /** What a room holds, by id. */
-async function idsIn(t: Script, room: string): Promise<{ ids: string[]; page: Reply }> {
+async function idsIn(t: RelayScript, room: string): Promise<{ ids: string[]; page: Reply }> {
   const page = await t.transcript(room);
   return { ids: page.json.get('messages').items.map((item) => item.get('id').string), page };
 }
 
-export const SIGNATURE_CHECKS: readonly Check[] = [
+export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'SIGN-1/verified',
     title: 'a signed message bears its handle, whatever it says of its sender',
@@ -96,7 +104,10 @@ export const SIGNATURE_CHECKS: readonly Check[] = [
       const { clock_tolerance_ms: tolerance } = t.target.timings;
       const beyond = tolerance + CLEARLY_MS;
       // With the second signature beside it and without: the first is to be looked at in any case.
-      const post = async (what: string, ...[at, by, body, options]: Parameters<Script['signedPost']>) => {
+      const post = async (
+        what: string,
+        ...[at, by, body, options]: Parameters<RelayScript['signedPost']>
+      ) => {
         for (const form2 of t.hardened ? [false, true] : [false])
           await refused(t, 'SIGN-2', what, await t.signedPost(at, by, body, { ...options, form2 }));
       };

@@ -1,7 +1,10 @@
 /** Chapter 04, first part: SSE, WebSocket, presence. */
 import { ROUTES } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
-import type { Frame, Script, Stream, Value } from '../../script/script.ts';
+import type { Frame } from '../../trace/frames.ts';
+import type { RelayScript } from '../../script/claims.ts';
+import type { Stream } from '../../script/stream.ts';
+import type { Value } from '../../trace/value.ts';
 
 const BOTH = ['sse', 'ws'] as const;
 /** Presence is right this long after the last change. */
@@ -43,7 +46,7 @@ async function sent(socket: Stream, nonce: string, type = 'sent'): Promise<Frame
 }
 
 /** Post three messages and say what they are. */
-async function three(t: Script, room: string): Promise<number[]> {
+async function three(t: RelayScript, room: string): Promise<number[]> {
   const seqs: number[] = [];
   for (let i = 0; i < 3; i++) seqs.push((await t.posted(room)).seq);
   return seqs;
@@ -59,7 +62,7 @@ async function drained(stream: Stream, last: number): Promise<void> {
   }
 }
 
-export const STREAM_CHECKS: readonly Check[] = [
+export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-1/sse',
     title: 'events is a stream of JSON frames',
@@ -107,7 +110,7 @@ export const STREAM_CHECKS: readonly Check[] = [
         await t.joined('ws', room),
       ];
       await t.all(
-        ...Array.from({ length: 5 }, () => async (branch: Script) => {
+        ...Array.from({ length: 5 }, () => async (branch: RelayScript) => {
           for (let i = 0; i < 4; i++) await branch.posted(room);
         }),
       );
@@ -197,7 +200,7 @@ export const STREAM_CHECKS: readonly Check[] = [
       const grace = t.target.outside.length > 0 ? every : QUIET_MS;
       const isComment = (kind: string) => kind === 'comment';
       const since = stream.records.length;
-      await t.look(
+      await t.awaitFrames(
         stream,
         (records) => records.slice(since).some((record) => isComment(record.kind)),
         every + grace,

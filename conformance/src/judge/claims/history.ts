@@ -1,9 +1,10 @@
 /** What a case did with claims and saw of them: one history for each handle and room, and what is known of the messages. */
 import { TIMINGS, type OperationId } from '@bot2bot/schemas';
 import type { Operation } from './linearize.ts';
-import { operationOf } from '../schema.ts';
-import { frameOf, Value } from '../../script/script.ts';
-import type { CaseTrace, HttpRecord, RunRecord } from '../../trace/records.ts';
+import { operationOf, queryOf, roomOf } from '../../trace/operations.ts';
+import { frameOf } from '../../trace/frames.ts';
+import { Value } from '../../trace/value.ts';
+import type { RelayCase, HttpRecord, RelayRun } from '../../trace/records.ts';
 
 /** Two clocks that round to a millisecond, and drift for as long as a lease. */
 export const CLOCK_MS = 5;
@@ -83,8 +84,6 @@ export interface History {
   readonly log: RoomLog;
 }
 
-const roomOf = (path: string) => /^\/api\/rooms\/([^/?]*)\//.exec(path)?.[1] ?? null;
-const queryOf = (path: string) => new URLSearchParams(path.split('?')[1] ?? '');
 const OPERATIONS: ReadonlySet<OperationId | null> = new Set<OperationId>([
   'claimMessage',
   'ackMessage',
@@ -94,11 +93,11 @@ const OPERATIONS: ReadonlySet<OperationId | null> = new Set<OperationId>([
 
 /** The messages of a room, and whether each may or must be gone by some time. */
 export class RoomLog {
-  readonly #run: RunRecord;
+  readonly #run: RelayRun;
   readonly #known = new Map<number, Known>();
   #sorted: Known[] | null = null;
 
-  constructor(run: RunRecord) {
+  constructor(run: RelayRun) {
     this.#run = run;
   }
 
@@ -156,7 +155,7 @@ export function isPassedOver(handle: string, { exclude, self }: Passing, message
   return own || exclude.includes(message.sender);
 }
 
-function leaseOf(query: URLSearchParams, run: RunRecord): { leaseMs: number; leaseGiven: boolean } {
+function leaseOf(query: URLSearchParams, run: RelayRun): { leaseMs: number; leaseGiven: boolean } {
   const { lease_default_ms, claim_ttl_min_ms, claim_ttl_max_ms } = run.target.timings;
   const asked = Number(query.get('lease_ms') ?? NaN);
   if (run.target.level === 'hardened' && !Number.isNaN(asked)) return { leaseMs: asked, leaseGiven: true };
@@ -174,7 +173,7 @@ function timeoutOf(query: URLSearchParams): number {
 }
 
 /** What was answered, or null for a request that certainly had no effect. */
-function opOf(event: HttpRecord, run: RunRecord): ClaimOp | null {
+function opOf(event: HttpRecord, run: RelayRun): ClaimOp | null {
   const operation = operationOf(event.method, event.path);
   const body = Value.parse(event.reqBody ?? '');
   const json = Value.parse(event.status === 0 ? '' : event.resBody);
@@ -254,7 +253,7 @@ function knownOf(message: Value, at: number, bodies: ReadonlyMap<string, Body>):
 }
 
 /** The messages of each room that has claims. */
-function logsOf(run: RunRecord, trace: CaseTrace, rooms: ReadonlySet<string>): Map<string, RoomLog> {
+function logsOf(run: RelayRun, trace: RelayCase, rooms: ReadonlySet<string>): Map<string, RoomLog> {
   const logs = new Map([...rooms].map((room) => [room, new RoomLog(run)]));
   const streams = new Map<string, string>();
   const bodies = new Map<string, Body>();
@@ -295,7 +294,7 @@ function logsOf(run: RunRecord, trace: CaseTrace, rooms: ReadonlySet<string>): M
 }
 
 /** When the room may have gone for want of activity; what was done later is not judged. */
-function horizonOf(run: RunRecord, trace: CaseTrace, room: string): number {
+function horizonOf(run: RelayRun, trace: RelayCase, room: string): number {
   const idle = run.target.timings.room_idle_ms;
   const until: { from: number; to: number }[] = [];
   const ends = new Map<string, number>();
@@ -325,7 +324,7 @@ function horizonOf(run: RunRecord, trace: CaseTrace, room: string): number {
 }
 
 /** Every history of a case. */
-export function historiesOf(run: RunRecord, trace: CaseTrace): History[] {
+export function historiesOf(run: RelayRun, trace: RelayCase): History[] {
   const events = trace.events.flatMap((event) => {
     const room = event.t === 'http' ? roomOf(event.path) : null;
     return event.t === 'http' && room !== null && OPERATIONS.has(operationOf(event.method, event.path))

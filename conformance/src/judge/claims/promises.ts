@@ -6,7 +6,7 @@ import { judgeAnswers } from './answers.ts';
 import { CLOCK_MS, historiesOf, isPassedOver, type Claiming, type ClaimOp, type History } from './history.ts';
 import { judgeOrder } from './model.ts';
 import type { Outcome } from '../../script/script.ts';
-import type { CaseTrace, RunRecord } from '../../trace/records.ts';
+import type { RelayCase, RelayRun } from '../../trace/records.ts';
 
 function outcome(rule: string, ok: boolean, want: string, got: string, ...ops: ClaimOp[]): Outcome {
   return { rule, ok, want, got: ok ? '' : got, evidence: ops.map(({ key }) => key) };
@@ -130,7 +130,7 @@ function nothingLost({ handle, ops, log }: History): Outcome[] {
 }
 
 /** Judge every claim of a case. */
-export function judgeClaims(run: RunRecord, trace: CaseTrace): Outcome[] {
+export function judgeClaims(run: RelayRun, trace: RelayCase): Outcome[] {
   return historiesOf(run, trace).flatMap((history) => [
     ...judgeAnswers(history),
     ...judgeOrder(history),

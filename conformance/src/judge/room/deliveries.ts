@@ -1,7 +1,7 @@
 /** What each delivered message of a room is: one that was posted, as it was posted, the same everywhere. */
 import type { Post } from './history.ts';
 import type { Room } from './known.ts';
-import type { Value } from '../../script/script.ts';
+import type { Value } from '../../trace/value.ts';
 
 const SIGNATURE_FIELDS = [
   'sender_handle',

@@ -1,7 +1,8 @@
 /** What a case did in a room and saw of it: posts, reads and streams, as the trace has them. */
-import { operationOf } from '../schema.ts';
-import { frameOf, Value, type Frame } from '../../script/script.ts';
-import type { CaseTrace, CloseRecord, HttpRecord, OpenRecord, RunRecord } from '../../trace/records.ts';
+import { operationOf, queryOf, roomOf } from '../../trace/operations.ts';
+import { frameOf, type Frame } from '../../trace/frames.ts';
+import { Value } from '../../trace/value.ts';
+import type { RelayCase, CloseRecord, HttpRecord, OpenRecord, RelayRun } from '../../trace/records.ts';
 
 export interface Post {
   readonly key: string;
@@ -35,9 +36,6 @@ export interface StreamSeen {
   readonly last: number;
 }
 
-const roomOf = (path: string) => /^\/api\/rooms\/([^/?]*)\//.exec(path)?.[1] ?? null;
-export const queryOf = (path: string) => new URLSearchParams(path.split('?')[1] ?? '');
-
 export function numberIn(
   query: URLSearchParams,
   name: string,
@@ -65,7 +63,7 @@ interface Growing {
 }
 
 /** The rooms of a case, by id. */
-export function historiesOf(run: RunRecord, trace: CaseTrace): ReadonlyMap<string, RoomHistory> {
+export function historiesOf(run: RelayRun, trace: RelayCase): ReadonlyMap<string, RoomHistory> {
   const rooms = new Map<string, Growing>();
   const at = (id: string): Growing => {
     const room = rooms.get(id) ?? { posts: [], reads: [], streams: [] };
@@ -127,7 +125,7 @@ function postOf(event: HttpRecord): Post {
   };
 }
 
-function streamsOf(trace: CaseTrace): StreamSeen[] {
+function streamsOf(trace: RelayCase): StreamSeen[] {
   const last = Math.max(0, ...trace.events.map((event) => ('at' in event ? event.at : event.t1)));
   return trace.events.flatMap((event) => {
     if (event.t !== 'open' || (event.status !== 200 && event.status !== 101)) return [];
@@ -141,7 +139,7 @@ function streamsOf(trace: CaseTrace): StreamSeen[] {
 }
 
 /** Messages sent on a WebSocket: `sent` answers by nonce, `error` too at hardened; otherwise nobody knows. */
-function sendsOf(trace: CaseTrace, stream: StreamSeen): Post[] {
+function sendsOf(trace: RelayCase, stream: StreamSeen): Post[] {
   const sends = trace.events.flatMap((event) => {
     if (event.t !== 'send' || event.stream !== stream.open.key) return [];
     const body = Value.parse(event.data);

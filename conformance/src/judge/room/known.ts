@@ -1,8 +1,9 @@
 /** What is known of a room at any time: what certainly was there, and what may have been gone. */
 import { ROOM_GONE_MS } from '@bot2bot/schemas';
 import type { Post, Read, RoomHistory, StreamSeen } from './history.ts';
-import type { Outcome, Value } from '../../script/script.ts';
-import type { RunRecord } from '../../trace/records.ts';
+import type { Outcome } from '../../script/script.ts';
+import type { Value } from '../../trace/value.ts';
+import type { RelayRun } from '../../trace/records.ts';
 
 /** At compat a relay may deliver an expired message for this long (MSG-9). */
 const TTL_GRACE_MS = 5_000;
@@ -24,14 +25,14 @@ export class Room implements RoomHistory {
   readonly posts: readonly Post[];
   readonly reads: readonly Read[];
   readonly streams: readonly StreamSeen[];
-  readonly run: RunRecord;
+  readonly run: RelayRun;
   readonly hardened: boolean;
   /** Whether a nonce was posted to another room. */
   readonly elsewhere: (nonce: string) => boolean;
   readonly known: ReadonlyMap<number, Known>;
   readonly #known = new Map<number, Known>();
 
-  constructor(run: RunRecord, history: RoomHistory, elsewhere: (nonce: string) => boolean) {
+  constructor(run: RelayRun, history: RoomHistory, elsewhere: (nonce: string) => boolean) {
     this.posts = history.posts;
     this.reads = history.reads;
     this.streams = history.streams;

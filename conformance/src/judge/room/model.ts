@@ -12,7 +12,7 @@ import { judgeRead } from './reads.ts';
 import { judgeEpochs, judgeStream } from './streams.ts';
 import { Room } from './known.ts';
 import type { Outcome } from '../../script/script.ts';
-import type { CaseTrace, RunRecord } from '../../trace/records.ts';
+import type { RelayCase, RelayRun } from '../../trace/records.ts';
 
 /** The rules on which the model decides. */
 export const MODEL_RULES: readonly string[] = [
@@ -47,7 +47,7 @@ export const MODEL_RULES: readonly string[] = [
 ];
 
 /** Judge every room of a case. */
-export function judgeRooms(run: RunRecord, trace: CaseTrace): Outcome[] {
+export function judgeRooms(run: RelayRun, trace: RelayCase): Outcome[] {
   const histories = historiesOf(run, trace);
   const nonces = new Map(
     [...histories].map(([id, { posts }]) => [id, new Set(posts.map(({ nonce }) => nonce))]),

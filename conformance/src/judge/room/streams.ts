@@ -1,8 +1,9 @@
 /** What a stream of a room must show, and the epoch that all answers must name. */
-import { numberIn, queryOf, type StreamSeen } from './history.ts';
+import { queryOf } from '../../trace/operations.ts';
+import { numberIn, type StreamSeen } from './history.ts';
 import { judgeRead } from './reads.ts';
 import type { Known, Room } from './known.ts';
-import type { Frame } from '../../script/script.ts';
+import type { Frame } from '../../trace/frames.ts';
 
 /** A stream may lag this far behind an answer before a message counts as missing, in ms. */
 const LIVE_MS = 2_000;

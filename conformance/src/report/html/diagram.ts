@@ -1,6 +1,6 @@
 /**
  * A failing exchange as a sequence diagram, inline SVG. The lanes of the suite stand close together on the left, the
- * relay far on the right: every label fits between them and crosses no other lane.
+ * target far on the right: every label fits between them and crosses no other lane.
  */
 import { clip, type Step } from '../exchange.ts';
 import { xml, type Markup } from '../xml.ts';
@@ -34,7 +34,7 @@ function time(ms: number): string {
   return ms < 10_000 ? `+${ms} ms` : `+${(ms / 1_000).toFixed(1)} s`;
 }
 
-function row(step: Step, x: number, nearest: number, relay: number, top: number): Markup {
+function row(step: Step, x: number, nearest: number, target: number, top: number): Markup {
   const { way, what, body, evidence, at } = step;
   const text = nearest + 14;
   const line = top + 22;
@@ -44,37 +44,37 @@ function row(step: Step, x: number, nearest: number, relay: number, top: number)
   const label = xml`<text class="what" x="${text}" y="${line - 7}">${fitting(what, LABEL_CHARS)}</text>`;
   if (way === 'note')
     return xml`<g class="note">${tooltip}${label}<circle cx="${x}" cy="${line - 11}" r="3"/></g>\n`;
-  const [from, to] = way === 'sent' ? [x, relay] : [relay, x];
+  const [from, to] = way === 'sent' ? [x, target] : [target, x];
   const back = way === 'sent' ? -9 : 9;
   return xml`<g class="${evidence ? `${way} evidence` : way}">${tooltip}${
     evidence
-      ? [xml`<rect x="4" y="${top + 1}" width="${relay + RIGHT - 8}" height="${height - 2}" rx="4"/>`]
+      ? [xml`<rect x="4" y="${top + 1}" width="${target + RIGHT - 8}" height="${height - 2}" rx="4"/>`]
       : []
   }${label}<path d="M${from} ${line}H${to}"/><path class="tip" d="M${to} ${line}l${back} -5v10z"/>${
     body === undefined
       ? []
       : [xml`<text class="body" x="${text}" y="${line + 16}">${fitting(body, BODY_CHARS)}</text>`]
-  }<text class="time" x="${relay + 10}" y="${line + 4}">${time(at)}</text></g>\n`;
+  }<text class="time" x="${target + 10}" y="${line + 4}">${time(at)}</text></g>\n`;
 }
 
-/** @param title what the picture shows, for those who do not see it. */
-export function diagram(steps: readonly Step[], title: string): Markup {
+/** @param title what the picture shows, for those who do not see it. @param subject names the target's lane. */
+export function diagram(steps: readonly Step[], title: string, subject: string): Markup {
   const named = [...new Set(steps.map(({ lane }) => lane))].filter((lane) => lane !== '');
   const isClient = (lane: string) => lane.startsWith('client');
   const lanes = [...named.filter(isClient).sort(), ...named.filter((lane) => !isClient(lane))];
   const place = (lane: string) => LEFT + Math.max(0, lanes.indexOf(lane)) * LANE;
   const nearest = LEFT + Math.max(0, lanes.length - 1) * LANE;
-  const relay = nearest + GAP;
+  const target = nearest + GAP;
   let height = HEAD;
   const rows = steps.map((step) => {
-    const drawn = row(step, step.lane === '' ? nearest : place(step.lane), nearest, relay, height);
+    const drawn = row(step, step.lane === '' ? nearest : place(step.lane), nearest, target, height);
     height += step.body === undefined ? ROW : ROW_WITH_BODY;
     return drawn;
   });
-  const width = relay + RIGHT;
+  const width = target + RIGHT;
   const lifelines = [
     ...lanes.map((lane): [string, number] => [lane, place(lane)]),
-    ['relay', relay] as const,
+    [subject, target] as const,
   ];
   return xml`<svg role="img" xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height + 8}" viewBox="0 0 ${width} ${height + 8}">
 <title>${title}</title>

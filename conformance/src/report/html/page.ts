@@ -7,7 +7,7 @@ import {
   implementation,
   markOf,
   others,
-  relayRules,
+  bindingRules,
   repetition,
   tally,
   verdictWords,
@@ -35,7 +35,7 @@ function prose(sentence: string): Markup[] {
 
 function head(report: Report): Markup {
   const { target } = report;
-  const relay = relayRules(report);
+  const rules = bindingRules(report);
   const fact = (name: string, value: string) =>
     value === '' ? NOTHING : xml`<div><dt>${name}</dt><dd>${value}</dd></div>\n`;
   return xml`<header>
@@ -44,15 +44,15 @@ function head(report: Report): Markup {
 <p class="who">${implementation(report)} at level ${target.level}, specification ${report.spec}</p>
 ${target.lab ? xml`<p class="lab">In lab, not a certificate. Declared outside the ranges: ${target.outside_ranges.join(', ')}</p>` : NOTHING}
 <dl>
-${fact('Relay', target.url)}${fact('Profiles', target.profiles.join(', '))}${fact('Seed', String(report.seed))}${fact('Started', report.started_at)}${fact('Suite', report.suite)}${fact('Lanes', `${report.cert ? 'all (--cert)' : 'quick and long'}${report.strict ? ', --strict' : ''}`)}${fact('Below the default', target.below_default.join(', '))}</dl>
+${fact('Target', target.url)}${fact('Profiles', target.profiles.join(', '))}${fact('Seed', String(report.seed))}${fact('Started', report.started_at)}${fact('Suite', report.suite)}${fact('Lanes', `${report.cert ? 'all (--cert)' : 'quick and long'}${report.strict ? ', --strict' : ''}`)}${fact('Below the default', target.below_default.join(', '))}</dl>
 <ul class="counts">
-${[...tally(relay)].map(([mark, count]) => xml`<li class="${mark}"><b>${count}</b> of ${relay.length} ${MARK_WORDS[mark]}</li>\n`)}</ul>
+${[...tally(rules)].map(([mark, count]) => xml`<li class="${mark}"><b>${count}</b> of ${rules.length} ${MARK_WORDS[mark]}</li>\n`)}</ul>
 </header>
 `;
 }
 
 function bars(report: Report): Markup {
-  const rows = [...families(relayRules(report))].map(([family, rules]) => {
+  const rows = [...families(bindingRules(report))].map(([family, rules]) => {
     const counts = tally(rules);
     const rest = others(counts);
     const words = `${counts.get('pass') ?? 0} of ${rules.length} pass${rest === '' ? '' : `, ${rest}`}`;
@@ -80,7 +80,7 @@ function failureArticle(report: Report, failure: Report['failures'][number]): Ma
 ${rule?.known === undefined ? NOTHING : xml`<p>Known, from the baseline: ${rule.known}</p>`}
 <dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Observed</dt><dd>${failure.observed}</dd></div></dl>
 <ul class="aside"><li>${repetition(failure.repeated)}</li><li>case ${failure.case}</li>${repro}</ul>
-<div class="scroll" tabindex="0" role="group" aria-label="Sequence diagram of ${failure.rule}">${diagram(failure.exchange, `What was sent and what came, up to the failure of ${failure.rule}`)}</div>
+<div class="scroll" tabindex="0" role="group" aria-label="Sequence diagram of ${failure.rule}">${diagram(failure.exchange, `What was sent and what came, up to the failure of ${failure.rule}`, report.subject)}</div>
 </article>
 `;
 }

@@ -1,14 +1,14 @@
 /** Random lives of several processes of one handle in one room, at the same time. What they must show is the model's. */
-import fc from 'fast-check';
-import type { Script } from '../../script/script.ts';
-import { claimIdOf, consumer, seqOf, type Consumer } from '../../script/consumer.ts';
+import type { Check } from '../checks/check.ts';
+import type { RelayScript } from '../script/claims.ts';
+import { claimIdOf, consumer, seqOf, type Consumer } from '../script/consumer.ts';
 
 /** Shortest and a longer lease, in ms. */
-const LEASES_MS = [1_000, 1_300] as const;
+export const PLAN_LEASES_MS = [1_000, 1_300] as const;
 /** After this time a request is cut in which the host dies. */
-const CRASH_MS = [1, 3, 8] as const;
+export const CRASH_MS = [1, 3, 8] as const;
 
-type Act =
+export type Act =
   | {
       readonly act: 'claim';
       readonly excludes: boolean;
@@ -21,52 +21,12 @@ type Act =
   | { readonly act: 'pause'; readonly ms: number };
 
 /** `own` and `at` bear the handle's label; `brief` is posted with the shortest time to live. */
-const SENDERS = ['noise', 'call', 'call', 'own', 'at', 'brief'] as const;
+export const SENDERS = ['noise', 'call', 'call', 'own', 'at', 'brief'] as const;
 type Sender = (typeof SENDERS)[number];
 
 export interface Plan {
   readonly posts: readonly Sender[];
   readonly processes: readonly (readonly Act[])[];
-}
-
-const crash = fc.oneof(
-  { weight: 8, arbitrary: fc.constant(null) },
-  { weight: 1, arbitrary: fc.constantFrom(...CRASH_MS) },
-);
-const back = fc.constantFrom(0, 0, 0, 1);
-const lease = fc.constantFrom(...LEASES_MS);
-const act: fc.Arbitrary<Act> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({ act: fc.constant('claim' as const), excludes: fc.boolean(), lease, crash }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      act: fc.constant('ack' as const),
-      back,
-      by: fc.constantFrom(0 as const, 0 as const, 0 as const, 1 as const),
-      crash,
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ act: fc.constant('renew' as const), back, lease, crash }) },
-  { weight: 2, arbitrary: fc.record({ act: fc.constant('release' as const), back, crash }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({ act: fc.constant('pause' as const), ms: fc.constantFrom(100, 1_050) }),
-  },
-);
-
-const plan: fc.Arbitrary<Plan> = fc.record({
-  posts: fc.array(fc.constantFrom(...SENDERS), { minLength: 12, maxLength: 20 }),
-  processes: fc.array(fc.array(act, { minLength: 8, maxLength: 14 }), { minLength: 2, maxLength: 3 }),
-});
-
-/** The same for the same seed and index. */
-export function planOf(seed: number, index: number): Plan {
-  const [only] = fc.sample(plan, { seed: seed * 31 + index, numRuns: 1 });
-  if (only === undefined) throw new RangeError('no plan');
-  return only;
 }
 
 async function live(who: Consumer, acts: readonly Act[]): Promise<void> {
@@ -100,21 +60,31 @@ async function live(who: Consumer, acts: readonly Act[]): Promise<void> {
   }
 }
 
-async function post(script: Script, { room, handle }: Consumer, sender: Sender): Promise<void> {
+async function post(script: RelayScript, { room, handle }: Consumer, sender: Sender): Promise<void> {
   const label = sender === 'own' ? handle : sender === 'at' ? `@${handle}` : sender;
   const ttl_ms = sender === 'brief' ? script.target.timings.ttl_min_ms : 0;
   await script.posted(room, { sender: label, ttl_ms });
 }
 
 /** Drive a plan in a fresh room. */
-export async function drive(script: Script, { posts, processes }: Plan): Promise<void> {
+async function drive(script: RelayScript, { posts, processes }: Plan): Promise<void> {
   const who = await consumer(script);
   const [early, late] = [posts.slice(0, 6), posts.slice(6)];
   for (const sender of early) await post(script, who, sender);
-  await script.all(...processes.map((acts) => (b: Script) => live(who.in(b), acts)), async (b) => {
+  await script.all(...processes.map((acts) => (b: RelayScript) => live(who.in(b), acts)), async (b) => {
     for (const sender of late) {
       await b.posted(who.room, { sender });
       await b.sleep(150);
     }
   });
 }
+
+/** Given several plans, which are driven at the same time. */
+export const HISTORIES_CHECK: Check<RelayScript> = {
+  id: 'CLAIM-3/histories',
+  title: 'what several processes of one handle are told can be put in one order',
+  lane: 'quick',
+  run: async (t, plans) => {
+    if (t.hardened) await t.all(...(plans as Plan[]).map((plan) => (b: RelayScript) => drive(b, plan)));
+  },
+};

@@ -1,0 +1,47 @@
+import { styleText } from 'node:util';
+import { REQUIREMENTS } from '@bot2bot/schemas';
+import { ruleOf } from '../checks/check.ts';
+import { asked } from '../checks/scope.ts';
+import { RELAY } from '../judge/relay.ts';
+import { KILLS } from '../report/kills.gen.ts';
+import { EXIT } from '../report/report.ts';
+import { colour, NAME, UsageError } from './flags.ts';
+
+/** Every rule, and what checks it. */
+export function list(): number {
+  const bold = (text: string) => (colour(process.stdout) ? styleText('bold', text) : text);
+  for (const rule of REQUIREMENTS) {
+    const checks = RELAY.checks
+      .filter((check) => ruleOf(check) === rule.id || check.also?.includes(rule.id) === true)
+      .map((check) => check.id);
+    const how =
+      rule.actor === 'client' ? 'a rule for clients' : checks.join(' ') || 'by the model and the oracle';
+    process.stdout.write(`${bold(rule.id.padEnd(10))} ${rule.word} ${rule.level.padEnd(8)} ${how}\n`);
+  }
+  return EXIT.conformant;
+}
+
+/** A rule, its checks, and the broken relays that it tells. */
+export function explain(id: string | undefined): number {
+  const rule = REQUIREMENTS.find((known) => known.id === id?.toUpperCase());
+  if (rule === undefined) throw new UsageError(`there is no rule ${id ?? ''}; see ${NAME} list`);
+  const checks = RELAY.checks.filter(
+    (check) => asked(ruleOf(check), [rule.id]) || check.also?.includes(rule.id) === true,
+  );
+  const lines = [
+    `${rule.id} (${rule.actor}, ${rule.word}, ${rule.level}, since ${rule.since}; spec/${rule.chapter})`,
+    '',
+    `  ${rule.sentence}`,
+    '',
+    ...(checks.length === 0
+      ? [
+          rule.actor === 'client'
+            ? 'A rule for clients.'
+            : 'Judged on all traffic by the model or the oracle.',
+        ]
+      : checks.map((check) => `${check.id} (${check.lane}): ${check.title}`)),
+    ...(KILLS[rule.id] ?? []).map((mutant) => `kills the mutant ${mutant}`),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return EXIT.conformant;
+}

@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { RELAY } from '../judge/relay.ts';
+import { isTraceOf } from '../judge/subject.ts';
+import { judge } from '../judge/verdict.ts';
+import { RELAY_PRESENTER } from '../report/relay.ts';
+import { makeReport } from '../report/report.ts';
+import { summary } from '../report/terminal.ts';
+import { parseTrace } from '../trace/parse.ts';
+import { colour, UsageError, type Flags } from './flags.ts';
+
+/** Judge a saved trace again. It drives nothing, and loads nothing that could. */
+export async function judgeAgain(path: string | undefined, flags: Flags): Promise<number> {
+  if (path === undefined) throw new UsageError('name the trace: judge bot2bot-report/trace.ndjson');
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new UsageError(`cannot read ${path}`);
+  }
+  let trace;
+  try {
+    trace = parseTrace(text);
+  } catch (error) {
+    throw new UsageError(`${path} is not a trace: ${error instanceof Error ? error.message : ''}`);
+  }
+  if (!isTraceOf(RELAY, trace)) throw new UsageError(`${path} is not a trace of a relay`);
+  const made = makeReport(RELAY_PRESENTER, trace, await judge(RELAY, trace), {
+    strict: flags.strict,
+    baseline: flags.baseline,
+  });
+  process.stdout.write(`${summary(made.report, colour(process.stdout))}\n`);
+  return made.report.exit_code;
+}

@@ -1,0 +1,20 @@
+/** What a kind of target is to a report. */
+import type { Failure } from '../judge/verdict.ts';
+import type { CaseTrace, Event, RunRecord, TargetFacts } from '../trace/records.ts';
+import type { Arrow } from './exchange.ts';
+
+export interface Presenter<Facts extends TargetFacts, E extends Event> {
+  /** Where the target was reached: a URL, or the command that started it. */
+  readonly where: (target: Facts) => string;
+  /** What it declares below the default of the specification, as `name = value`. */
+  readonly belowDefault: (target: Facts) => string[];
+  /** Events as arrows between the suite and the target, in the order of the trace. */
+  readonly arrows: (events: readonly E[]) => Arrow[];
+  /** A shell script that repeats a failure, or null where there is none. */
+  readonly script: (
+    run: RunRecord<Facts>,
+    trace: CaseTrace<E>,
+    failure: Failure,
+    sentence: string,
+  ) => string | null;
+}

@@ -1,0 +1,50 @@
+/** What came back to a request. */
+import type { HttpRecord } from '../trace/records.ts';
+import { Value } from '../trace/value.ts';
+import type { Evidence } from './script.ts';
+
+const SHOWN_CHARS = 300;
+
+/** One line of a text: its first characters. */
+export function clipped(text: string, chars = SHOWN_CHARS): string {
+  const line = text.replaceAll(/\s+/g, ' ');
+  return line.length > chars ? `${line.slice(0, chars)}…` : line;
+}
+
+/** An HTTP answer. `status` is 0 when none came. */
+export class Reply implements Evidence {
+  readonly record: HttpRecord;
+  readonly json: Value;
+
+  constructor(record: HttpRecord) {
+    this.record = record;
+    this.json = Value.parse(record.resBody);
+  }
+
+  get status(): number {
+    return this.record.status;
+  }
+
+  /** The JSON that was sent; from a trace, what was sent then: signatures and times are not made twice alike. */
+  get sent(): Value {
+    return Value.parse(this.record.reqBody ?? '');
+  }
+
+  header(name: string): string {
+    return this.record.resHeaders[name.toLowerCase()] ?? '';
+  }
+
+  get ms(): number {
+    return this.record.t1 - this.record.t0;
+  }
+
+  get key(): string {
+    return this.record.key;
+  }
+
+  /** A status and the beginning of the body. */
+  describe(): string {
+    const { status, error, resBody } = this.record;
+    return status === 0 ? `no answer (${error ?? 'unknown'})` : `${status} ${clipped(resBody)}`;
+  }
+}

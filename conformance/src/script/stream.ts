@@ -1,0 +1,135 @@
+/** A stream of a relay, as a check sees it. */
+import { framesOf, type Frame } from '../trace/frames.ts';
+import type { FrameRecord, LookRecord, SendRecord } from '../trace/records.ts';
+import { Value } from '../trace/value.ts';
+import { clipped } from './reply.ts';
+import type { Evidence } from './script.ts';
+import type { Steps, StreamLog } from './steps.ts';
+
+/** Generous bound for something that should happen at once on a healthy relay, in ms. */
+const SOON_MS = 2_000;
+
+/** The script that opened a stream. */
+export interface StreamOwner {
+  readonly steps: Steps;
+  awaitFrames(
+    stream: Stream,
+    until: (records: readonly FrameRecord[]) => boolean,
+    ms: number,
+  ): Promise<LookRecord>;
+  sendFrame(stream: Stream, data: string, flood?: boolean): Promise<SendRecord>;
+}
+
+/** An open stream. Shows what had come when the check last looked. */
+export class Stream implements Evidence {
+  readonly log: StreamLog;
+  readonly room: string;
+  readonly #owner: StreamOwner;
+  #seen = 0;
+  #closed = false;
+
+  constructor(owner: StreamOwner, room: string, log: StreamLog) {
+    this.#owner = owner;
+    this.room = room;
+    this.log = log;
+  }
+
+  get key(): string {
+    return this.log.open.key;
+  }
+
+  get status(): number {
+    return this.log.open.status;
+  }
+
+  get opened(): boolean {
+    return (
+      this.status === 101 || (this.status === 200 && this.header('content-type').includes('event-stream'))
+    );
+  }
+
+  header(name: string): string {
+    return this.log.open.resHeaders[name.toLowerCase()] ?? '';
+  }
+
+  /** Everything that had come at the last look, comments included. */
+  get records(): readonly FrameRecord[] {
+    return this.log.frames.slice(0, this.#seen);
+  }
+
+  get frames(): Frame[] {
+    return framesOf(this.records);
+  }
+
+  of(type: string): Frame[] {
+    return this.frames.filter((frame) => frame.type === type);
+  }
+
+  get messages(): Value[] {
+    return this.of('message').map((frame) => frame.json);
+  }
+
+  get ready(): Value {
+    return this.of('ready')[0]?.json ?? new Value(undefined);
+  }
+
+  /** Whether the stream had ended at the last look. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** @returns whether the frames came to satisfy `until` within the time. */
+  async until(until: (frames: readonly Frame[]) => boolean, ms = SOON_MS): Promise<boolean> {
+    const look = await this.#owner.awaitFrames(this, (records) => until(framesOf(records)), ms);
+    this.#seen = look.frames;
+    this.#closed = look.closed;
+    return until(this.frames);
+  }
+
+  /** Wait for a frame of this type. */
+  has(type: string, ms = SOON_MS): Promise<boolean> {
+    return this.until((frames) => frames.some((frame) => frame.type === type), ms);
+  }
+
+  /** Wait for the message with this seq. */
+  hasSeq(seq: number, ms = SOON_MS): Promise<boolean> {
+    return this.until(
+      (frames) => frames.some((f) => f.type === 'message' && f.json.get('seq').number === seq),
+      ms,
+    );
+  }
+
+  /** Wait, collecting whatever comes. */
+  async listen(ms: number): Promise<void> {
+    await this.until(() => false, ms);
+  }
+
+  /** Send a text frame (WebSocket). @returns the JSON that was sent; from a trace, what was sent then. */
+  async send(data: unknown): Promise<Value> {
+    const text = typeof data === 'string' ? data : JSON.stringify(data);
+    return Value.parse((await this.#owner.sendFrame(this, text)).data);
+  }
+
+  /** Stop and go on reading from the socket. */
+  hold(held: boolean): void {
+    this.#owner.steps.hold(this.key, held);
+  }
+
+  close(): void {
+    this.#owner.steps.close(this.key);
+  }
+
+  /** The frames, or the answer that came in place of a stream. */
+  describe(): string {
+    if (!this.opened) {
+      const { error, resBody } = this.log.open;
+      return this.status === 0 ? `no stream (${error ?? 'unknown'})` : `${this.status} ${clipped(resBody)}`;
+    }
+    const frames = this.records.map(({ kind, data }) => (kind === 'comment' ? ':' : clipped(data, 120)));
+    const shown =
+      frames.length > 6
+        ? [...frames.slice(0, 3), `… ${frames.length - 6} more …`, ...frames.slice(-3)]
+        : frames;
+    return `stream: ${shown.join(' | ') || 'no frame'}${this.closed ? ' | closed' : ''}`;
+  }
+}

@@ -1,0 +1,28 @@
+import type { FrameRecord } from './records.ts';
+import { Value } from './value.ts';
+
+/** A frame of a stream: its JSON, its SSE id, and when it came. */
+export interface Frame {
+  readonly type: string;
+  readonly json: Value;
+  readonly id: string | undefined;
+  readonly at: number;
+}
+
+/** A frame is looked at many times and may hold 128 KiB: it is parsed once. */
+const parsed = new WeakMap<FrameRecord, Frame>();
+
+/** `null` for what is not a JSON frame, such as a comment. */
+export function frameOf(record: FrameRecord): Frame | null {
+  if (record.kind === 'comment' || record.kind === 'binary') return null;
+  let frame = parsed.get(record);
+  if (frame === undefined) {
+    const json = Value.parse(record.data);
+    parsed.set(record, (frame = { type: json.get('type').string, json, id: record.id, at: record.at }));
+  }
+  return frame;
+}
+
+export function framesOf(records: readonly FrameRecord[]): Frame[] {
+  return records.map(frameOf).filter((frame) => frame !== null);
+}

@@ -1,0 +1,46 @@
+/** Reads a saved trace. */
+import type { CaseRecord, CaseTrace, EndRecord, Event, RunRecord, ShrinkRecord, Trace } from './records.ts';
+
+type Line = RunRecord | CaseRecord | EndRecord | ShrinkRecord | Event;
+
+const isOf = <T extends Line>(line: Line, t: string): line is T => line.t === t;
+
+/**
+ * Read a trace from its lines. What each event holds is not looked at: who judges it does.
+ * @throws {SyntaxError} naming the line that is not a record.
+ */
+export function parseTrace(text: string): Trace {
+  const records = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line, index) => {
+      try {
+        const record = JSON.parse(line) as Line;
+        if (typeof record.t !== 'string') throw new TypeError('no t');
+        return record;
+      } catch {
+        throw new SyntaxError(`line ${index + 1} of the trace is not a record`);
+      }
+    });
+  const run = records.find((record) => isOf<RunRecord>(record, 'run'));
+  if (run === undefined) throw new SyntaxError('the trace has no run record');
+  const shrunk = records.filter((record) => isOf<ShrinkRecord>(record, 'shrink'));
+  return { run, cases: groupCases(records), shrunk };
+}
+
+function groupCases(records: readonly Line[]): CaseTrace[] {
+  const cases = new Map<string, { start: CaseRecord; end: EndRecord | null; events: Event[] }>();
+  for (const record of records) {
+    if (isOf<RunRecord>(record, 'run') || isOf<ShrinkRecord>(record, 'shrink')) continue;
+    if (isOf<CaseRecord>(record, 'case')) {
+      cases.set(record.case, { start: record, end: null, events: [] });
+      continue;
+    }
+    const known = cases.get(record.case);
+    if (known === undefined)
+      throw new SyntaxError(`the trace has an event of an unknown case ${record.case}`);
+    if (isOf<EndRecord>(record, 'end')) known.end = record;
+    else known.events.push(record as Event);
+  }
+  return [...cases.values()];
+}
