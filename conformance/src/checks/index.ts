@@ -3,7 +3,14 @@ import type { RelayScript } from '../script/claims.ts';
 import { ACK_CHECKS } from './server/acks.ts';
 import { CLAIM_LIFE_CHECKS } from './server/claim-life.ts';
 import { CLAIM_CHECKS } from './server/claims.ts';
-import { CORE_CHECKS } from './server/core.ts';
+import { DISCOVERY_CHECKS } from './server/discovery.ts';
+import { EPOCH_CHECKS } from './server/epochs.ts';
+import { ERROR_CHECKS } from './server/errors.ts';
+import { ORDERING_CHECKS } from './server/ordering.ts';
+import { PRESENCE_CHECKS } from './server/presence.ts';
+import { RATE_CHECKS } from './server/rates.ts';
+import { RETENTION_CHECKS } from './server/retention.ts';
+import { SOCKET_CHECKS } from './server/sockets.ts';
 import { IDENTITY_CHECKS } from './server/identities.ts';
 import { LEASE_CHECKS } from './server/leases.ts';
 import { DIRECTORY_CHECKS } from './server/directory.ts';
@@ -18,11 +25,18 @@ import { STREAM_CHECKS } from './server/streams.ts';
 
 /** Every check of a relay, chapter by chapter. */
 export const CHECKS: readonly Check<RelayScript>[] = [
-  ...CORE_CHECKS,
+  ...ERROR_CHECKS,
+  ...DISCOVERY_CHECKS,
   ...ROOM_CHECKS,
   ...MESSAGE_CHECKS,
+  ...ORDERING_CHECKS,
+  ...RATE_CHECKS,
   ...STREAM_CHECKS,
+  ...SOCKET_CHECKS,
+  ...PRESENCE_CHECKS,
   ...READ_CHECKS,
+  ...EPOCH_CHECKS,
+  ...RETENTION_CHECKS,
   ...CLAIM_CHECKS,
   ...ACK_CHECKS,
   ...LEASE_CHECKS,

@@ -4,7 +4,7 @@ import type { Subject } from '../judge/subject.ts';
 import type { Event, RunRecord, TargetFacts } from '../trace/records.ts';
 
 /** One case under way. */
-export interface OpenCase<S> {
+interface OpenCase<S> {
   readonly script: S;
   /** Longest time for which the driver itself kept a step waiting, in ms. */
   readonly held: () => number;
@@ -13,7 +13,7 @@ export interface OpenCase<S> {
 }
 
 /** The random programs of a check. */
-export interface Programs {
+interface Programs {
   /** The same for the same seed. @param runs how many were asked for. */
   readonly of: (seed: number, runs: number) => readonly unknown[];
   /** Programs that are smaller than one that failed, the smallest first. */

@@ -1,12 +1,21 @@
 /** Chapter 06: direct messages. */
-import { dmSealedText, dmText } from '@bot2bot/schemas';
+
 import type { Check } from '../check.ts';
-import { sha256, type Identity } from '../../script/keys.ts';
-import type { CallOptions, Query } from '../../script/rooms.ts';
+import {
+  idsOf,
+  inbox,
+  letter,
+  removeLetter,
+  sendLetter,
+  sentLetter,
+  signedLetter,
+  type Letter,
+} from '../../script/letters.ts';
+import { type Identity } from '../../script/keys.ts';
+
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Value } from '../../trace/value.ts';
-import { Interrupted } from '../../script/steps.ts';
 
 const INBOX_MESSAGES = 256;
 const INBOX_UNSIGNED = 32;
@@ -14,61 +23,6 @@ const INBOX_PAGE = 50;
 /** Who fill an inbox: a relay may keep a part of it from each. */
 const FRIENDS = 7;
 const CLOCK_TOLERANCE_MS = 60_000;
-
-type Letter = Readonly<Record<'ciphertext' | 'nonce' | 'sender_eph_pub', string>>;
-
-function letter(t: RelayScript): Letter {
-  return { ...t.sealed(), sender_eph_pub: t.bytes(32).toString('base64') };
-}
-
-/**
- * A letter that `from` signed for `to`.
- * @param broken what is signed, or who signs, in place of the truth; `bound` is what the hash is taken of.
- */
-function signed(
-  to: Identity,
-  from: Identity,
-  sealed: Letter,
-  broken: { to?: Identity; by?: Identity; ts?: number; bound?: string } = {},
-): Letter & Record<string, unknown> {
-  const { ts = Date.now(), by = from } = broken;
-  const bound = broken.bound ?? dmSealedText(sealed.ciphertext, sealed.nonce, sealed.sender_eph_pub);
-  const from_sig = by.sign(dmText((broken.to ?? to).handle, from.handle, ts, sha256(bound)));
-  return { ...sealed, from_handle: from.handle, from_ts: ts, from_sig };
-}
-
-function send(
-  t: RelayScript,
-  to: Identity,
-  body: Readonly<Record<string, unknown>>,
-  options: CallOptions = {},
-): Promise<Reply> {
-  return t.write('sendDm', [to.handle], body, options);
-}
-
-/** Send a letter that the check depends on. */
-async function sent(t: RelayScript, to: Identity, body: Readonly<Record<string, unknown>>): Promise<Value> {
-  const reply = await send(t, to, body);
-  t.require('DM-1', reply.status === 200, '200 to a valid message', reply);
-  if (reply.status !== 200) throw new Interrupted('a direct message that the check needs was not accepted');
-  return reply.json;
-}
-
-/** @param query `timeout` in seconds; 1 when absent. */
-function inbox(t: RelayScript, owner: Identity, query: Query = {}): Promise<Reply> {
-  return t.signedRequest('waitForDms', owner.handle, owner, { query: { timeout: 1, ...query } });
-}
-
-function remove(t: RelayScript, owner: Identity, id: string): Promise<Reply> {
-  return t.signedRequest('deleteDm', [owner.handle, id], owner);
-}
-
-function idsOf(reply: Reply): string {
-  return reply.json
-    .get('messages')
-    .items.map((item) => item.get('id').string)
-    .join();
-}
 
 /** Everything in an inbox, page after page. */
 async function whole(t: RelayScript, owner: Identity): Promise<{ ids: string[]; pages: Reply[] }> {
@@ -105,7 +59,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
           reply,
         );
       }
-      const none = await send(t, t.identity(), letter(t));
+      const none = await sendLetter(t, t.identity(), letter(t));
       t.require('DM-1', none.status === 404, '404 for a handle that is not registered', none);
     },
   },
@@ -124,7 +78,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
       ];
       const answers: Value[] = [];
       for (const [index, body] of letters.entries())
-        answers.push(await sent(t, owner, index === 1 ? signed(owner, friend, body) : body));
+        answers.push(await sentLetter(t, owner, index === 1 ? signedLetter(owner, friend, body) : body));
       const page = await inbox(t, owner, { timeout: 5 });
       t.requireInTime('DM-2', page.ms < 2_000, 'an answer at once', page);
       const { items } = page.json.get('messages');
@@ -167,7 +121,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
       const [owner, friend] = [await t.registered(), await t.registered()];
       const ids: string[] = [];
       for (let i = 0; i < INBOX_PAGE + 3; i++)
-        ids.push((await sent(t, owner, signed(owner, friend, letter(t)))).get('id').string);
+        ids.push((await sentLetter(t, owner, signedLetter(owner, friend, letter(t)))).get('id').string);
       const first = await inbox(t, owner);
       t.require('DM-2', idsOf(first) === ids.slice(0, INBOX_PAGE).join(), 'the first 50', first);
       if (t.hardened) t.require('DM-10', first.json.get('has_more').raw === true, 'has_more: true', first);
@@ -183,11 +137,11 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();
-      const before = (await sent(t, owner, letter(t))).get('seq').number;
+      const before = (await sentLetter(t, owner, letter(t))).get('seq').number;
       const [posted, ...replies] = await t.all<Reply>(
         async (branch) => {
           await branch.sleep(600);
-          return send(branch, owner, letter(branch));
+          return sendLetter(branch, owner, letter(branch));
         },
         (branch) => inbox(branch, owner, { after: before, timeout: 5 }),
         (branch) => inbox(branch, owner, { after: before, timeout: 5 }),
@@ -207,7 +161,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const [owner, fresh] = [await t.registered(), await t.registered()];
-      const after = (await sent(t, owner, letter(t))).get('seq').number;
+      const after = (await sentLetter(t, owner, letter(t))).get('seq').number;
       const replies = await t.all(
         (branch) => inbox(branch, owner, { after, timeout: 2 }),
         (branch) => inbox(branch, fresh, { timeout: 2 }),
@@ -226,9 +180,9 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const [owner, friend] = [await t.registered(), await t.registered()];
-      await sent(t, owner, letter(t));
-      await sent(t, owner, signed(owner, friend, letter(t)));
-      await sent(t, owner, { ...letter(t), from_verified: true });
+      await sentLetter(t, owner, letter(t));
+      await sentLetter(t, owner, signedLetter(owner, friend, letter(t)));
+      await sentLetter(t, owner, { ...letter(t), from_verified: true });
       const page = await inbox(t, owner);
       const expected = [null, friend.handle, null];
       t.require('DM-3', page.json.get('messages').items.length === 3, 'the three messages', page);
@@ -253,14 +207,14 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
       const [owner, friend, other] = [await t.registered(), await t.registered(), await t.registered()];
       const far = CLOCK_TOLERANCE_MS + 10_000;
       const sealed = letter(t);
-      const good = () => signed(owner, friend, letter(t));
+      const good = () => signedLetter(owner, friend, letter(t));
       const bad: readonly (readonly [string, readonly number[], Record<string, unknown>])[] = [
-        ['a sender that is not registered', [400], signed(owner, t.identity(), letter(t))],
-        ['a from_ts too old', [400], signed(owner, friend, letter(t), { ts: Date.now() - far })],
-        ['a from_ts too new', [400], signed(owner, friend, letter(t), { ts: Date.now() + far })],
+        ['a sender that is not registered', [400], signedLetter(owner, t.identity(), letter(t))],
+        ['a from_ts too old', [400], signedLetter(owner, friend, letter(t), { ts: Date.now() - far })],
+        ['a from_ts too new', [400], signedLetter(owner, friend, letter(t), { ts: Date.now() + far })],
         ['no from_ts', [400, 401], { ...good(), from_ts: undefined }],
-        ['another key', [401], signed(owner, friend, letter(t), { by: other })],
-        ['a signature for another recipient', [401], signed(owner, friend, letter(t), { to: other })],
+        ['another key', [401], signedLetter(owner, friend, letter(t), { by: other })],
+        ['a signature for another recipient', [401], signedLetter(owner, friend, letter(t), { to: other })],
         ['another ciphertext', [401], { ...good(), ciphertext: letter(t).ciphertext }],
         ['another nonce', [401], { ...good(), nonce: letter(t).nonce }],
         ['another sender_eph_pub', [401], { ...good(), sender_eph_pub: letter(t).sender_eph_pub }],
@@ -270,18 +224,18 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
         [
           'a hash of the ciphertext alone',
           [401],
-          signed(owner, friend, sealed, { bound: sealed.ciphertext }),
+          signedLetter(owner, friend, sealed, { bound: sealed.ciphertext }),
         ],
       ];
       for (const [what, statuses, body] of bad) {
-        const reply = await send(t, owner, body);
+        const reply = await sendLetter(t, owner, body);
         t.require('DM-4', statuses.includes(reply.status), `${statuses.join(' or ')} to ${what}`, reply);
       }
       // Deployed relays take it for unsigned, as they take whatever else the sender says of itself.
-      const bare = await send(t, owner, { ...good(), from_sig: undefined });
+      const bare = await sendLetter(t, owner, { ...good(), from_sig: undefined });
       const statuses = [200, 400, 401];
       t.require('DM-4', statuses.includes(bare.status), `${statuses.join(' or ')} to no from_sig`, bare);
-      const id = (await sent(t, owner, letter(t))).get('id').string;
+      const id = (await sentLetter(t, owner, letter(t))).get('id').string;
       const page = await inbox(t, owner);
       const expected = bare.status === 200 ? `${bare.json.get('id').string},${id}` : id;
       t.require('DM-4', idsOf(page) === expected, 'none of them in the inbox', page);
@@ -299,18 +253,18 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const [owner, friend] = [await t.registered(), await t.registered()];
-      const body = signed(owner, friend, letter(t));
-      const id = (await sent(t, owner, body)).get('id').string;
+      const body = signedLetter(owner, friend, letter(t));
+      const id = (await sentLetter(t, owner, body)).get('id').string;
       const again = [
-        await send(t, owner, body),
+        await sendLetter(t, owner, body),
         await t.write('sendDm', [`@${owner.handle.toUpperCase()}`], body),
-        await send(t, owner, { ...body, x: 1 }),
+        await sendLetter(t, owner, { ...body, x: 1 }),
       ];
       for (const reply of again) t.require('DM-4', reply.status === 401, '401 to the same message', reply);
       const page = await inbox(t, owner);
       t.require('DM-4', idsOf(page) === id, 'the message once', page);
-      await remove(t, owner, id);
-      const late = await send(t, owner, body);
+      await removeLetter(t, owner, id);
+      const late = await sendLetter(t, owner, body);
       t.require('DM-4', late.status === 401, '401 to it after it was deleted', late);
       const empty = await inbox(t, owner);
       t.require('DM-4', empty.status === 200 && idsOf(empty) === '', 'an empty inbox', empty);
@@ -322,10 +276,10 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();
-      const [first, second] = [await sent(t, owner, letter(t)), await sent(t, owner, letter(t))];
+      const [first, second] = [await sentLetter(t, owner, letter(t)), await sentLetter(t, owner, letter(t))];
       const id = first.get('id').string;
       for (const removed of [true, false]) {
-        const reply = await remove(t, owner, id);
+        const reply = await removeLetter(t, owner, id);
         t.require(
           'DM-5',
           reply.status === 200 &&
@@ -339,7 +293,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
         const page = await inbox(t, owner, query);
         t.require('DM-5', idsOf(page) === second.get('id').string, 'the other message alone', page);
       }
-      const none = await remove(t, await t.registered(), second.get('id').string);
+      const none = await removeLetter(t, await t.registered(), second.get('id').string);
       t.require('DM-5', none.json.get('removed').raw === false, 'removed: false to what another has', none);
     },
   },
@@ -349,7 +303,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const [owner, other] = [await t.registered(), await t.registered()];
-      const id = (await sent(t, owner, letter(t))).get('id').string;
+      const id = (await sentLetter(t, owner, letter(t))).get('id').string;
       const { handle } = owner;
       const swapped = (text: string) => text.replace(handle, other.handle);
       const replies = [
@@ -369,7 +323,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
       }
       const page = await inbox(t, owner);
       t.require('DM-6', page.status === 200 && idsOf(page) === id, 'the message for its owner', page);
-      const gone = await remove(t, owner, id);
+      const gone = await removeLetter(t, owner, id);
       t.require('DM-6', gone.json.get('removed').raw === true, 'removed: true for its owner', gone);
     },
   },
@@ -388,20 +342,20 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
         what: string,
       ) => {
         for (let i = 0; i < count; i++) {
-          const reply = await send(t, owner, body(i));
+          const reply = await sendLetter(t, owner, body(i));
           taken.push(reply.json.get('id').string);
           if (!t.require('DM-7', reply.status === 200, `200 to ${what} ${i + 1}`, reply)) return;
         }
-        const further = await send(t, owner, body(count));
+        const further = await sendLetter(t, owner, body(count));
         t.require('DM-7', further.status === 429, `429 to one more after ${what} ${count}`, further);
       };
       await fill(INBOX_UNSIGNED, () => letter(t), 'unsigned message');
-      const ofFriend = (i: number) => signed(owner, friends[i % FRIENDS] ?? owner, letter(t));
+      const ofFriend = (i: number) => signedLetter(owner, friends[i % FRIENDS] ?? owner, letter(t));
       await fill(INBOX_MESSAGES - INBOX_UNSIGNED, ofFriend, 'signed message');
       const { ids, pages } = await whole(t, owner);
       t.require('DM-7', ids.join() === taken.join(), 'every message that was taken, and no other', ...pages);
-      await remove(t, owner, taken[0] ?? '');
-      const next = await send(t, owner, letter(t));
+      await removeLetter(t, owner, taken[0] ?? '');
+      const next = await sendLetter(t, owner, letter(t));
       t.require('DM-7', next.status === 200, '200 once there is room again', next);
     },
   },
@@ -420,12 +374,12 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
         ),
       ];
       for (const body of wrong) {
-        const reply = await send(t, owner, { ...letter(t), ...body });
+        const reply = await sendLetter(t, owner, { ...letter(t), ...body });
         const [field, value] = Object.entries(body)[0] ?? ['', ''];
         const shown = JSON.stringify(value) ?? 'that is missing';
         t.require('DM-8', reply.status === 400, `400 to a ${field} ${shown.slice(0, 50)}`, reply);
       }
-      const id = (await sent(t, owner, letter(t))).get('id').string;
+      const id = (await sentLetter(t, owner, letter(t))).get('id').string;
       const page = await inbox(t, owner);
       t.require('DM-8', idsOf(page) === id, 'none of them in the inbox', page);
     },

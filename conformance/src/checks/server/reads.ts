@@ -1,13 +1,13 @@
-/** Chapter 04, second part: long-poll, transcript, epoch, gaps, retention. */
+/** Chapter 04: long-poll and transcript. */
 import type { Check } from '../check.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 
-const FOREIGN = 'another-epoch';
-const seqsOf = (reply: Reply) => reply.json.get('messages').items.map((item) => item.get('seq').number);
+export const seqsOf = (reply: Reply) =>
+  reply.json.get('messages').items.map((item) => item.get('seq').number);
 
 /** Post `count` messages in a row. */
-async function fill(t: RelayScript, room: string, count: number): Promise<number[]> {
+export async function fill(t: RelayScript, room: string, count: number): Promise<number[]> {
   const seqs: number[] = [];
   for (let i = 0; i < count; i++) seqs.push((await t.posted(room, t.sealed(4))).seq);
   return seqs;
@@ -259,187 +259,6 @@ export const READ_CHECKS: readonly Check<RelayScript>[] = [
       await position(await t.wait(room, { after: seqs[3] }), seqs[3] ?? 0, false);
       const status = await t.status(room);
       t.require('READ-9', status.json.get('oldest_seq').number === seqs[0], `oldest_seq ${seqs[0]}`, status);
-    },
-  },
-  {
-    id: 'READ-11/epoch',
-    title: 'a room has one epoch, everywhere',
-    lane: 'quick',
-    run: async (t) => {
-      const room = t.room();
-      const first = await t.joined('sse', room);
-      const epoch = first.ready.get('epoch').string;
-      t.require('READ-11', /^[A-Za-z0-9_-]{8,32}$/.test(epoch), 'an epoch', first);
-      await t.posted(room);
-      for (const reply of [await t.status(room), await t.wait(room), await t.transcript(room)]) {
-        t.require('READ-11', reply.json.get('epoch').raw === epoch, `the epoch ${epoch}`, reply);
-      }
-      const ws = await t.joined('ws', room);
-      t.require('READ-11', ws.ready.get('epoch').raw === epoch, `the epoch ${epoch}`, ws);
-      const other = await t.joined('sse', t.room());
-      t.require('READ-11', other.ready.get('epoch').raw !== epoch, 'another epoch in another room', other);
-    },
-  },
-  {
-    id: 'READ-12/reset',
-    title: 'a request with another epoch is told to begin again',
-    lane: 'quick',
-    run: async (t) => {
-      const room = t.room();
-      const seqs = await fill(t, room, 3);
-      const epoch = (await t.status(room)).json.get('epoch').string;
-      const last = seqs[2] ?? 0;
-      for (const reply of [
-        await t.transcript(room, { after: last, epoch: FOREIGN }),
-        await t.wait(room, { after: last, epoch: FOREIGN, timeout: 5 }),
-      ]) {
-        t.require(
-          'READ-12',
-          reply.json.get('reset').raw === true && seqsOf(reply).join() === seqs.join(),
-          'reset: true and everything',
-          reply,
-        );
-      }
-      for (const kind of ['sse', 'ws'] as const) {
-        const stream = await t.joined(kind, room, { after: last, epoch: FOREIGN });
-        t.require(
-          'READ-12',
-          stream.ready.get('reset').raw === true && stream.messages.length === 3,
-          'reset: true and everything',
-          stream,
-        );
-        const same = await t.joined(kind, room, { after: last, epoch });
-        t.require(
-          'READ-12',
-          same.ready.get('reset').raw !== true && same.messages.length === 0,
-          'no reset with the epoch of the room',
-          same,
-        );
-      }
-      for (const query of [{ after: last, epoch }, { after: last }]) {
-        for (const reply of [await t.transcript(room, query), await t.wait(room, query)]) {
-          t.require(
-            'READ-12',
-            reply.json.get('reset').raw !== true && seqsOf(reply).length === 0,
-            'no reset',
-            reply,
-          );
-        }
-      }
-      const unknown = t.room();
-      for (const reply of [await t.transcript(unknown, { epoch }), await t.wait(unknown, { epoch })]) {
-        t.require(
-          'READ-12',
-          reply.json.get('reset').raw === true && reply.json.get('exists').raw === false,
-          'reset: true for a room that does not exist',
-          reply,
-        );
-      }
-      const empty = t.room();
-      await t.joined('sse', empty);
-      const parked = await t.wait(empty, { after: 7, epoch: FOREIGN, timeout: 1 });
-      t.require(
-        'READ-12',
-        parked.json.get('reset').raw === true && parked.ms >= 900,
-        'reset: true after parking in an empty room',
-        parked,
-      );
-    },
-  },
-  {
-    id: 'READ-13/buffer',
-    title: 'the newest buffer_messages are kept, and no more; the rest is named as a gap',
-    lane: 'long',
-    also: ['READ-10'],
-    run: async (t) => {
-      const room = t.room();
-      const keep = t.target.limits.buffer_messages;
-      const beyond = 10;
-      const stream = await t.joined('ws', room);
-      const posts = keep + beyond;
-      const seqs = await fill(t, room, posts);
-      const kept = seqs.slice(beyond);
-      const seen: number[] = [];
-      let after = seqs[beyond - 1] ?? 0;
-      for (let pages = 0; seen.length < keep && pages < keep; pages++) {
-        const reply = await t.transcript(room, { after, limit: 500 });
-        const page = seqsOf(reply);
-        if (page.length === 0) break;
-        seen.push(...page);
-        after = page.at(-1) ?? after;
-        t.require(
-          'READ-13',
-          page.join() === kept.slice(seen.length - page.length, seen.length).join(),
-          'the newest messages in order',
-          reply,
-        );
-      }
-      const first = await t.transcript(room, { limit: 1 });
-      t.require(
-        'READ-13',
-        seen.length === keep && seqsOf(first)[0] === kept[0],
-        `the newest ${keep} messages and no more`,
-        first,
-      );
-      const status = await t.status(room);
-      t.require('READ-13', status.json.get('recent_count').number === keep, `recent_count ${keep}`, status);
-      if (t.hardened) {
-        const old = seqs[3] ?? 0;
-        const gap = (reply: { get(name: string): { get(name: string): { number: number } } }) =>
-          `${reply.get('gap').get('from').number}-${reply.get('gap').get('to').number}`;
-        const named = `${old + 1}-${(kept[0] ?? 0) - 1}`;
-        for (const reply of [
-          await t.transcript(room, { after: old, limit: 3 }),
-          await t.wait(room, { after: old }),
-        ]) {
-          t.require(
-            'READ-10',
-            gap(reply.json) === named && seqsOf(reply)[0] === kept[0],
-            `gap ${named}`,
-            reply,
-          );
-          t.require(
-            'READ-9',
-            reply.json.get('oldest_seq').number === kept[0],
-            `oldest_seq ${kept[0]}`,
-            reply,
-          );
-        }
-        const resumed = await t.joined('sse', room, { after: old });
-        t.require('READ-10', gap(resumed.ready) === named, `gap ${named} in ready`, resumed);
-        const edge = await t.transcript(room, { after: (kept[0] ?? 0) - 1, limit: 1 });
-        t.require(
-          'READ-10',
-          !edge.json.has('gap') && !first.json.has('gap'),
-          'no gap at the edge, nor from 0',
-          edge,
-          first,
-        );
-      }
-      await stream.hasSeq(seqs.at(-1) ?? 0, 5_000);
-      t.require(
-        'STREAM-3',
-        stream.messages.length === posts,
-        `${posts} messages on the stream that was open`,
-        stream,
-      );
-    },
-  },
-  {
-    id: 'READ-14/age',
-    title: 'messages leave the buffer with age',
-    lane: 'long',
-    lab: 'a day is longer than a run; checked in lab',
-    run: async (t) => {
-      const room = t.room();
-      await t.joined('sse', room);
-      const { seq } = await t.posted(room);
-      const { retention_ms: age } = t.target.timings;
-      await t.sleep(age + 5_100);
-      const reply = await t.transcript(room);
-      t.require('READ-14', seqsOf(reply).length === 0, `no message of an age above ${age} ms`, reply);
-      if (t.hardened)
-        t.require('READ-9', reply.json.get('oldest_seq').number === seq + 1, `oldest_seq ${seq + 1}`, reply);
     },
   },
 ];

@@ -1,0 +1,177 @@
+/** Chapter 00: headers, and what a relay says of itself. */
+import { LIMITS, ROUTES, TIMINGS, type Bound, type Route } from '@bot2bot/schemas';
+import type { Check } from '../check.ts';
+import type { RelayScript } from '../../script/claims.ts';
+
+export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
+  {
+    id: 'CORE-9/preflight',
+    title: 'browsers of any origin may call',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      for (const path of [ROUTES.postMessage.path, ROUTES.streamEvents.path, ROUTES.health.path]) {
+        const reply = await t.request('OPTIONS', path.replace('{room}', room), {
+          headers: {
+            Origin: 'https://example.org',
+            'Access-Control-Request-Method': 'POST',
+            'Access-Control-Request-Headers': 'content-type',
+          },
+        });
+        const methods = reply.header('access-control-allow-methods').toUpperCase();
+        const headers = reply.header('access-control-allow-headers').toLowerCase();
+        const allows = methods === '*' || (methods.includes('GET') && methods.includes('POST'));
+        const names = ['content-type', 'authorization', 'last-event-id'].every((name) =>
+          headers.includes(name),
+        );
+        t.require(
+          'CORE-9',
+          reply.status >= 200 && reply.status < 300 && allows && names,
+          '2xx allowing GET, POST and the three headers',
+          reply,
+        );
+      }
+      await t.transcript(room);
+      await t.status('a');
+    },
+  },
+  {
+    id: 'CORE-10/no-store',
+    title: 'answers of a room are not stored',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const replies = [
+        await t.post(room),
+        await t.transcript(room),
+        await t.status(room),
+        await t.status('a'),
+      ];
+      for (const reply of replies)
+        t.require(
+          'CORE-10',
+          reply.header('cache-control').includes('no-store'),
+          'Cache-Control: no-store',
+          reply,
+        );
+      const stream = await t.open('sse', room);
+      t.require(
+        'CORE-10',
+        stream.header('cache-control').includes('no-store'),
+        'Cache-Control: no-store on the stream',
+        stream,
+      );
+    },
+  },
+  {
+    id: 'CORE-11/discovery',
+    title: 'the relay declares itself',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('discovery');
+      t.require(
+        'CORE-11',
+        reply.status === 200 && reply.header('content-type').includes('json'),
+        '200 with JSON',
+        reply,
+      );
+      const { profiles } = t.target;
+      for (const [place, table] of [
+        ['limits', LIMITS],
+        ['timings', TIMINGS],
+      ] as const) {
+        for (const [name, { profile }] of Object.entries<Bound>(table)) {
+          if (!profiles.includes(profile)) continue;
+          t.require('CORE-11', reply.json.get(place).get(name).number > 0, `${name} in ${place}`, reply);
+        }
+      }
+      t.require(
+        'CORE-11',
+        reply.json.get('profiles').items.some((item) => item.raw === 'rooms'),
+        'the profile rooms',
+        reply,
+      );
+    },
+  },
+  {
+    id: 'CORE-12/health',
+    title: 'health answers',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('health');
+      t.require(
+        'CORE-12',
+        reply.status === 200 && reply.json.get('ok').raw === true,
+        '200 with ok: true',
+        reply,
+      );
+      const ts = reply.json.get('ts').number;
+      t.require('CORE-12', ts > 1.6e12 && ts < 4e12, 'ts in Unix milliseconds', reply);
+    },
+  },
+  {
+    id: 'CORE-13/document',
+    title: 'the OpenAPI document describes every operation',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('openapi');
+      t.require(
+        'CORE-13',
+        reply.status === 200 && reply.json.get('openapi').string.startsWith('3.1'),
+        '200 with an OpenAPI 3.1 document',
+        reply,
+      );
+      for (const { method, path, profile = 'rooms' } of Object.values<Route>(ROUTES)) {
+        if (!t.target.profiles.includes(profile)) continue;
+        t.require(
+          'CORE-13',
+          reply.json.get('paths').get(path).has(method.toLowerCase()),
+          `${method} ${path} in the document`,
+          reply,
+        );
+      }
+    },
+  },
+  {
+    id: 'CORE-14/docs',
+    title: 'the API page loads nothing from elsewhere',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('docs');
+      const html = reply.record.resBody;
+      t.require(
+        'CORE-14',
+        reply.status === 200 && reply.header('content-type').includes('text/html') && /<html/i.test(html),
+        '200 with an HTML page',
+        reply,
+      );
+      const loaded = [...html.matchAll(/(?:src|href)\s*=\s*["']?([^"'\s>]+)/gi)].map(
+        (match) => match[1] ?? '',
+      );
+      const foreign = loaded.find(
+        (link) => /^(?:https?:)?\/\//i.test(link) && !link.startsWith(t.target.url),
+      );
+      t.require('CORE-14', foreign === undefined, 'nothing loaded from another origin', reply);
+    },
+  },
+  {
+    id: 'CORE-15/status',
+    title: 'the relay tells what it runs',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.get('relayStatus');
+      t.require(
+        'CORE-15',
+        reply.status === 200 && reply.json.get('ok').raw === true,
+        '200 with ok: true',
+        reply,
+      );
+      t.require(
+        'CORE-15',
+        /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(reply.json.get('started_at').string),
+        'started_at as ISO 8601',
+        reply,
+      );
+    },
+  },
+];

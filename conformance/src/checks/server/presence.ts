@@ -1,0 +1,258 @@
+/** Chapter 04: who is present in a room. */
+import type { Check } from '../check.ts';
+import type { RelayScript } from '../../script/claims.ts';
+import type { Value } from '../../trace/value.ts';
+import { people, newest, presence, includes } from './streams.ts';
+
+const names = (presence: Value | undefined) =>
+  (presence?.get('names').items ?? []).map((item) => item.string);
+
+const boxPubOf = (presence: Value, name: string) =>
+  presence
+    .get('participants')
+    .items.find((item) => item.get('name').string === name)
+    ?.get('box_pub').raw;
+
+/** `size` within what STREAM-11 allows. */
+function sizeBetween(least: number, most: number) {
+  return (presence: Value) => presence.get('size').number >= least && presence.get('size').number <= most;
+}
+
+export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
+  {
+    id: 'STREAM-11/presence',
+    title: 'presence follows joins, hellos and leaves',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const watcher = await t.joined('sse', room, { name: 'watcher' });
+      t.require(
+        'STREAM-11',
+        await presence(watcher, includes('watcher')),
+        'a presence frame after joining',
+        watcher,
+      );
+      const guest = await t.joined('ws', room);
+      t.require(
+        'STREAM-11',
+        await presence(watcher, sizeBetween(2, 2)),
+        'size 2 after a stream without a name has joined',
+        watcher,
+      );
+      await guest.send({ type: 'hello', name: 'guest' });
+      t.require(
+        'STREAM-11',
+        await presence(watcher, includes('watcher', 'guest')),
+        'both names after a hello',
+        watcher,
+      );
+      t.require(
+        'STREAM-11',
+        names(newest(watcher.frames)).includes('guest'),
+        'the name of the stream in names',
+        watcher,
+      );
+      await t.send('announceListening', room, { name: 'sleeper' });
+      t.require(
+        'STREAM-11',
+        await presence(watcher, includes('watcher', 'guest', 'sleeper')),
+        'the listening agent',
+        watcher,
+      );
+      t.require(
+        'STREAM-11',
+        await presence(guest, (p) => includes('watcher', 'guest', 'sleeper')(p) && sizeBetween(2, 3)(p)),
+        'the same on the other stream',
+        guest,
+      );
+      guest.close();
+      t.require(
+        'STREAM-11',
+        await presence(
+          watcher,
+          (p) => !people(p).includes('guest') && includes('watcher', 'sleeper')(p) && sizeBetween(1, 2)(p),
+        ),
+        'no guest after its stream has ended',
+        watcher,
+      );
+    },
+  },
+  {
+    id: 'STREAM-12/heartbeats',
+    title: 'names omits agents that only listen',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const watcher = await t.joined('sse', room, { name: 'watcher' });
+      await t.send('announceListening', room, { name: 'sleeper' });
+      const there = await presence(watcher, includes('sleeper'));
+      t.require(
+        'STREAM-12',
+        there && !names(newest(watcher.frames)).includes('sleeper'),
+        'participants with sleeper, names without',
+        watcher,
+      );
+    },
+  },
+  {
+    id: 'STREAM-13/box-pub',
+    title: 'keys are shown as sent',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const key = t.bytes(32);
+      const forms = [
+        key.toString('base64url'),
+        key.toString('base64'),
+        key.toString('base64').replace(/=+$/, ''),
+      ];
+      const watcher = await t.joined('sse', room, { name: 'watcher', box_pub: forms[1] });
+      t.require(
+        'STREAM-13',
+        await presence(watcher, (p) => boxPubOf(p, 'watcher') === forms[1]),
+        'the key of the query',
+        watcher,
+      );
+      const guest = await t.joined('ws', room);
+      const expect = async (frame: Record<string, unknown>, key_: string | undefined, why: string) => {
+        await guest.send({ type: 'hello', ...frame });
+        // Another change marks the end of the first one's presence.
+        const mark = `mark-${t.bytes(4).toString('hex')}`;
+        await t.send('announceListening', room, { name: mark });
+        const shown = await presence(watcher, (p) => includes(mark)(p) && boxPubOf(p, 'guest') === key_);
+        t.require('STREAM-13', shown, why, watcher);
+      };
+      await expect({ name: 'guest', box_pub: forms[0] }, forms[0], 'base64url without padding, as sent');
+      await expect({ name: 'guest' }, forms[0], 'the key kept by a hello without one');
+      await expect({ name: 'guest', box_pub: forms[2] }, forms[2], 'base64 without padding, as sent');
+      await expect({ name: 'guest', box_pub: 'malformed' }, forms[2], 'a malformed key ignored');
+      await expect({ name: 'guest', box_pub: null }, undefined, 'the key cleared by null');
+      await t.send('announceListening', room, { name: 'sleeper', box_pub: forms[0] });
+      t.require(
+        'STREAM-13',
+        await presence(watcher, (p) => boxPubOf(p, 'sleeper') === forms[0]),
+        'the key of listening',
+        watcher,
+      );
+    },
+  },
+  {
+    id: 'STREAM-21/listening',
+    title: 'listening is answered, and refuses bad names',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const watcher = await t.joined('sse', room);
+      const reply = await t.send('announceListening', room, { name: 'agent@1._-é' });
+      t.require(
+        'STREAM-21',
+        reply.status === 200 && reply.json.get('ok').raw === true,
+        '200 {ok: true}',
+        reply,
+      );
+      t.require(
+        'STREAM-21',
+        await presence(watcher, includes('agent@1._-é')),
+        'the name among the participants',
+        watcher,
+      );
+      // Deployed relays cut a name that is too long.
+      for (const body of [{}, { name: '' }, { name: 'two words' }, { name: 7 }]) {
+        const bad = await t.send('announceListening', room, body);
+        t.require('STREAM-21', bad.status === 400, `400 to ${JSON.stringify(body).slice(0, 40)}`, bad);
+      }
+    },
+  },
+  {
+    id: 'STREAM-21/over',
+    title: 'a listening agent is there for listening_ms, and not for much longer',
+    lane: 'long',
+    cert: true,
+    run: async (t) => {
+      const room = t.room();
+      const watcher = await t.joined('sse', room);
+      const heard = await t.send('announceListening', room, { name: 'sleeper' });
+      await presence(watcher, includes('sleeper'));
+      const { listening_ms: keeps } = t.target.timings;
+      const slack = t.target.outside.length > 0 ? 2_000 : 10_000;
+      await t.sleep(keeps * 0.7);
+      const status = await t.joined('ws', room);
+      const shown = (status.of('ready')[0]?.at ?? Infinity) - heard.record.t0;
+      if (shown < keeps)
+        t.require(
+          'STREAM-21',
+          people(status.ready).includes('sleeper'),
+          `the agent after ${Math.round(shown)} ms`,
+          status,
+        );
+      const gone = await watcher.until(
+        (frames) => {
+          const last = newest(frames);
+          return last !== undefined && frames.length > 0 && !people(last).includes('sleeper');
+        },
+        keeps * 0.3 + slack,
+      );
+      t.require('STREAM-21', gone, `no agent ${keeps + slack} ms after it was last heard`, watcher);
+    },
+  },
+  {
+    id: 'STREAM-22/rename',
+    title: 'a changed name is announced',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const watcher = await t.joined('sse', room);
+      const socket = await t.joined('ws', room);
+      await socket.send({ type: 'hello', name: 'before' });
+      await presence(watcher, includes('before'));
+      await socket.send({ type: 'hello', name: 'after' });
+      const came = await watcher.has('rename');
+      const frame = watcher.of('rename')[0]?.json;
+      t.require(
+        'STREAM-22',
+        came && frame?.get('from').raw === 'before' && frame.get('to').raw === 'after',
+        'rename from before to after',
+        watcher,
+      );
+      t.require(
+        'STREAM-22',
+        await presence(watcher, (p) => includes('after')(p) && !people(p).includes('before')),
+        'presence with the new name',
+        watcher,
+      );
+    },
+  },
+  {
+    id: 'STREAM-23/coalesced',
+    title: 'presence is coalesced',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const watcher = await t.joined('sse', room);
+      const socket = await t.joined('ws', room);
+      for (let i = 0; i < 15; i++) {
+        await socket.send({ type: 'hello', name: `name-${i}` });
+        await t.sleep(10);
+      }
+      await presence(watcher, includes('name-14'));
+      const every = t.target.timings.presence_ms;
+      const times = watcher.of('presence').map((frame) => frame.at);
+      const worst = Math.max(
+        ...times.flatMap((from) =>
+          times
+            .filter((to) => to >= from)
+            .map(
+              (to) =>
+                times.filter((at) => at >= from && at <= to).length - Math.ceil((to - from + 1) / every),
+            ),
+        ),
+      );
+      t.require(
+        'STREAM-23',
+        worst <= 1,
+        `at most one frame for each begun ${every} ms and one more`,
+        watcher,
+      );
+    },
+  },
+];

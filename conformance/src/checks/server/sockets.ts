@@ -1,0 +1,192 @@
+/** Chapter 04: WebSocket. */
+import { ROUTES } from '@bot2bot/schemas';
+import type { Check } from '../check.ts';
+import type { Frame } from '../../trace/frames.ts';
+import type { RelayScript } from '../../script/claims.ts';
+import type { Stream } from '../../script/stream.ts';
+import { sent, three } from './streams.ts';
+
+export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
+  {
+    id: 'STREAM-9/websocket',
+    title: 'ws carries the same frames',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      await three(t, room);
+      const sse = await t.joined('sse', room);
+      const ws = await t.joined('ws', room);
+      const { seq } = await t.posted(room);
+      await sse.hasSeq(seq);
+      await ws.hasSeq(seq);
+      const json = (stream: Stream) => stream.messages.map((message) => JSON.stringify(message.raw)).join();
+      t.require('STREAM-9', json(sse) === json(ws), 'the frames of SSE', sse, ws);
+      t.require(
+        'STREAM-9',
+        ws.records.every((record) => record.kind === 'text'),
+        'text frames',
+        ws,
+      );
+    },
+  },
+  {
+    id: 'STREAM-14/send',
+    title: 'a message frame is a post',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const watcher = await t.joined('sse', room);
+      const socket = await t.joined('ws', room);
+      const body = { sender: 'by-socket', ...t.sealed(), reply_to: 'AAAAAAAA' };
+      await socket.send(body);
+      const mine = (frame: Frame) => frame.type === 'message' && frame.json.get('nonce').raw === body.nonce;
+      for (const stream of [watcher, socket]) {
+        const came = await stream.until((frames) => frames.some(mine));
+        const message = stream.frames.find(mine)?.json;
+        const same =
+          message?.get('ciphertext').raw === body.ciphertext &&
+          message.get('sender').raw === 'by-socket' &&
+          message.get('reply_to').raw === 'AAAAAAAA';
+        t.require('STREAM-14', came && same, 'the message on every stream', stream);
+      }
+      const page = await t.transcript(room);
+      t.require(
+        'STREAM-14',
+        page.json.get('messages').items.length === 1,
+        'the message in the transcript',
+        page,
+      );
+    },
+  },
+  {
+    id: 'STREAM-15/refused',
+    title: 'a refused frame is answered with an error',
+    lane: 'quick',
+    run: async (t) => {
+      const socket = await t.joined('ws', t.room());
+      await socket.send({ ...t.sealed(), ttl_ms: 1 });
+      const came = await socket.has('error');
+      const error = socket.of('error')[0]?.json;
+      t.require(
+        'STREAM-15',
+        came && error?.get('code').raw === 400 && error.get('error').string !== '',
+        'an error frame with code 400',
+        socket,
+      );
+    },
+  },
+  {
+    id: 'STREAM-16/sent',
+    title: 'an accepted frame is acknowledged',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const socket = await t.joined('ws', room);
+      const sealed = t.sealed();
+      await socket.send(sealed);
+      const first = await sent(socket, sealed.nonce);
+      const page = await t.transcript(room);
+      const message = page.json.get('messages').items[0];
+      const same =
+        first?.json.get('id').raw === message?.get('id').raw &&
+        first?.json.get('seq').raw === message?.get('seq').raw;
+      t.require(
+        'STREAM-16',
+        first !== undefined && same && !first.json.has('duplicate'),
+        'sent with nonce, id and seq',
+        socket,
+        page,
+      );
+      await socket.send(sealed);
+      await socket.until((frames) => frames.filter((frame) => frame.type === 'sent').length >= 2);
+      const again = socket.of('sent')[1]?.json;
+      t.require(
+        'STREAM-16',
+        again?.get('duplicate').raw === true && again.get('seq').raw === first?.json.get('seq').raw,
+        'sent again with duplicate: true',
+        socket,
+      );
+    },
+  },
+  {
+    id: 'STREAM-17/malformed',
+    title: 'a malformed frame is answered, with its nonce',
+    lane: 'quick',
+    run: async (t) => {
+      const socket = await t.joined('ws', t.room());
+      const { nonce } = t.sealed();
+      await socket.send({ nonce, ciphertext: 'not base64' });
+      t.require(
+        'STREAM-17',
+        (await sent(socket, nonce, 'error')) !== undefined,
+        'an error with the nonce',
+        socket,
+      );
+      const reused = t.sealed();
+      await socket.send(reused);
+      await sent(socket, reused.nonce);
+      await socket.send({ ...t.sealed(), nonce: reused.nonce });
+      const error = await sent(socket, reused.nonce, 'error');
+      t.require(
+        'STREAM-17',
+        error?.json.get('code').raw === 409,
+        'an error with code 409 and the nonce',
+        socket,
+      );
+    },
+  },
+  {
+    id: 'STREAM-18/garbage',
+    title: 'garbage does not end a connection',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const socket = await t.joined('ws', room);
+      for (const text of [
+        '',
+        'garbage',
+        '{',
+        '[]',
+        'null',
+        '7',
+        '{"type":"no-such-type"}',
+        '{"type":7}',
+        '{"type":"hello"}',
+        '{"type":"hello","name":7}',
+        '{"type":"listening"}',
+        '{"ciphertext":1,"nonce":2}',
+      ]) {
+        await socket.send(text);
+      }
+      const { seq } = await t.posted(room);
+      const alive = await socket.hasSeq(seq);
+      t.require('STREAM-18', alive && !socket.closed, 'the next message on the same connection', socket);
+      const body = t.sealed();
+      await socket.send(body);
+      const works = await socket.until((frames) =>
+        frames.some((frame) => frame.type === 'message' && frame.json.get('nonce').raw === body.nonce),
+      );
+      t.require('STREAM-18', works, 'a message sent afterwards', socket);
+    },
+  },
+  {
+    id: 'STREAM-19/long-frame',
+    title: 'a frame above frame_bytes ends the connection with 1009',
+    lane: 'quick',
+    run: async (t) => {
+      const socket = await t.joined('ws', t.room());
+      await socket.send('x'.repeat(t.target.limits.frame_bytes + 1));
+      await socket.until(() => false, 3_000);
+      t.require('STREAM-19', socket.closed && socket.log.closed?.code === 1009, 'close code 1009', socket);
+    },
+  },
+  {
+    id: 'STREAM-20/no-upgrade',
+    title: 'ws without an upgrade is answered 426',
+    lane: 'quick',
+    run: async (t) => {
+      const reply = await t.request('GET', ROUTES.openSocket.path.replace('{room}', t.room()));
+      t.require('STREAM-20', reply.status === 426, '426', reply);
+    },
+  },
+];
