@@ -1,8 +1,7 @@
 /** Decides of every mutation of a field which rule catches it, or why none does. */
 import { REQUIREMENTS } from '@bot2bot/schemas';
-import { judge, probe, Runner, startTarget } from '../src/index.ts';
+import { judge, probe, RELAY, relayDriver, Runner, startTarget, type RelayTrace } from '../src/index.ts';
 import { FIELDS } from '../src/report/fields.gen.ts';
-import type { Trace } from '../src/trace/records.ts';
 import { broken } from './broken.ts';
 import { fieldsOf, mutationsOf, type Mutation } from './fields.ts';
 import { LAB } from './mutants.ts';
@@ -12,6 +11,9 @@ import { UNSEEN } from './unseen.ts';
 
 /** Seed and programs of the honest run and of the live ones: the same, so that they do the same. */
 const RUN = { seed: 1, runs: 6, cert: false } as const;
+
+/** Many runs register more handles than one. */
+const FLAGS = ['--address-registrations', '100000'];
 
 /** What catches a mutation. */
 interface Catch {
@@ -37,7 +39,7 @@ export interface Bench {
 
 export async function startBench(): Promise<Bench> {
   const path = await broken('honest', []);
-  const command = `exec node ${path} --port {port} ${LAB.join(' ')}`;
+  const command = `exec node ${path} --port {port} ${[...LAB, ...FLAGS].join(' ')}`;
   const relay = await startTarget(command, new AbortController().signal);
   const proxy = await startProxy(relay.url);
   return {
@@ -58,8 +60,8 @@ export async function runThrough({ proxy }: Bench, mutation: Mutation | null, on
   proxy.alter(mutation);
   // A relay that does not tell its level is one of level compat; this one is certified as hardened.
   const target = await probe(proxy.url, 'hardened');
-  const trace = await new Runner({ ...RUN, target, only, signal: new AbortController().signal }).run();
-  const { results } = await judge(trace);
+  const trace = await new Runner(relayDriver(target), { ...RUN, only, signal: new AbortController().signal }).run();
+  const { results } = await judge(RELAY, trace);
   const failed = results.filter(({ verdict, rule }) => verdict === 'fail' && relayMusts.has(rule.id));
   return { trace, failed: failed.map(({ rule, failures }) => ({ rule: rule.id, check: failures[0]?.check ?? '' })) };
 }
@@ -99,7 +101,7 @@ async function replay(mutation: Mutation, cases: readonly HonestCase[]): Promise
 async function live(bench: Bench, mutation: Mutation, checks: readonly string[]): Promise<Catch | null> {
   const old = before(mutation)?.check;
   for (const check of [...(old === undefined ? [] : [old]), ...checks]) {
-    const { failed } = await runThrough(bench, mutation, check === '' ? [] : [check]);
+    const { failed } = await runThrough(bench, mutation, [check]);
     const [found] = failed;
     if (found !== undefined) return { ...found, live: true };
   }
@@ -111,11 +113,11 @@ function reasonOf({ name }: Mutation): string {
 }
 
 /** Decide of the mutations of a contract's fields, given an honest run. @param wanted part of their names. */
-export async function decide(trace: Trace, bench: Bench, wanted: readonly Mutation[]): Promise<Row[]> {
-  const cases = honestCases(trace);
+export async function decide(trace: RelayTrace, bench: Bench, wanted: readonly Mutation[]): Promise<Row[]> {
+  const cases = await honestCases(trace);
   const rows: Row[] = [];
   for (const mutation of wanted) {
-    const found = isOnlyLive(mutation) ? ['CORE-11/discovery', ''] : await replay(mutation, cases);
+    const found = isOnlyLive(mutation) ? ['CORE-11/discovery'] : await replay(mutation, cases);
     const caught = Array.isArray(found) ? await live(bench, mutation, found) : found;
     rows.push({ mutation, caught, why: caught === null ? reasonOf(mutation) : '' });
   }

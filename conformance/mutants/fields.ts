@@ -1,5 +1,5 @@
 /** Every field that a relay answers with or sends, from the contract, and how one of them is altered. */
-import { COMPONENTS, ROUTES, type Component, type OperationId, type Route } from '@bot2bot/schemas';
+import { COMPONENTS, ROUTES, type OperationId, type Route } from '@bot2bot/schemas';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 
@@ -17,7 +17,7 @@ export interface Field {
   /** `probeRoom.participants`; with the component where an operation answers with several: `claimMessage.ClaimEmpty.cursor`. */
   readonly name: string;
   readonly operation: OperationId;
-  readonly component: Component;
+  readonly component: Schema;
   /** Names of properties; `[]` for the elements of an array, `{}` for the values of a record. */
   readonly path: readonly string[];
   readonly schema: Schema;
@@ -32,10 +32,12 @@ export interface Mutation {
 }
 
 /** What is read of a schema. */
-interface Schema {
+interface Schema extends TSchema {
+  readonly $id?: string;
   readonly $ref?: string;
   readonly type?: string;
   readonly const?: unknown;
+  readonly pattern?: string;
   readonly anyOf?: readonly Schema[];
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -44,10 +46,10 @@ interface Schema {
 
 /** Path of an event's id, which is no part of its JSON. @see STREAM-8 */
 const EVENT_ID = 'id';
-const EventId: Component = { $id: 'Event', type: 'string', pattern: '^[A-Za-z0-9_-]{8,32}:[0-9]+$' };
+const EventId: Schema = { $id: 'Event', type: 'string', pattern: '^[A-Za-z0-9_-]{8,32}:[0-9]+$' };
 
 function resolved(schema: Schema): Schema {
-  return schema.$ref === undefined ? schema : (COMPONENTS[schema.$ref] ?? {});
+  return schema.$ref === undefined ? schema : ((COMPONENTS[schema.$ref] ?? {}) as Schema);
 }
 
 function walk(given: Schema, path: readonly string[], visit: (path: readonly string[], schema: Schema) => void) {
@@ -67,7 +69,7 @@ export function fieldsOf(routes: Readonly<Record<string, Route>> = ROUTES): Fiel
   const fields: Field[] = [];
   for (const [id, { replies, answers }] of Object.entries(routes)) {
     const operation = id as OperationId;
-    for (const component of replies) {
+    for (const component of replies as readonly Schema[]) {
       const prefix = replies.length > 1 ? `${operation}.${component.$id}` : operation;
       walk(component, [], (path, schema) => {
         const name = [prefix, ...path].join('.').replaceAll(/\.(\[\]|\{\})/g, '$1');
@@ -111,7 +113,7 @@ const checkers = new WeakMap<object, ReturnType<typeof Compile>>();
 function allows(schema: Schema, value: Json): boolean {
   let compiled = checkers.get(schema);
   if (compiled === undefined)
-    checkers.set(schema, (compiled = Compile(COMPONENTS as Record<string, TSchema>, schema as TSchema)));
+    checkers.set(schema, (compiled = Compile(COMPONENTS as Record<string, TSchema>, schema)));
   return compiled.Check(value);
 }
 
@@ -180,7 +182,7 @@ export class Alteration {
     const { component, path } = this.#mutation.field;
     if (component === EventId) return text;
     const value = parsed(text);
-    if (!isBox(value) || !allows(component as Schema, value)) return text;
+    if (!isBox(value) || !allows(component, value)) return text;
     const before = this.count;
     this.#into(value, path);
     return this.count === before ? text : JSON.stringify(value);

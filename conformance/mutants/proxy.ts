@@ -3,7 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
-import { operationOf } from '../src/judge/schema.ts';
+import { operationOf } from '../src/trace/operations.ts';
 import { Alteration, type Mutation } from './fields.ts';
 
 /** More than a frame of a relay or of the suite holds. */

@@ -7,19 +7,23 @@
  * that counts, and only a live run can tell.
  */
 import { REQUIREMENTS, type OperationId } from '@bot2bot/schemas';
-import { Interrupted, TapeSteps, type Call, type Steps, type StreamLog } from '../src/drive/live-steps.ts';
-import type { Request } from '../src/drive/wire.ts';
-import { operationOf } from '../src/judge/schema.ts';
-import { binds, checkOf, judgeCase } from '../src/judge/verdict.ts';
-import { Script, type Outcome } from '../src/script/script.ts';
+import { binds } from '../src/checks/scope.ts';
+import { judgeCase } from '../src/judge/case.ts';
+import { RELAY } from '../src/judge/relay.ts';
+import { TapeSteps } from '../src/judge/replay-steps.ts';
+import { RelayScript } from '../src/script/claims.ts';
+import type { Outcome } from '../src/script/script.ts';
+import { Interrupted, type Call, type Request, type Steps, type StreamLog } from '../src/script/steps.ts';
+import { operationOf } from '../src/trace/operations.ts';
 import type {
-  CaseTrace,
   FrameRecord,
   HttpRecord,
   LookRecord,
-  RunRecord,
+  RelayCase,
+  RelayEvent,
+  RelayRun,
+  RelayTrace,
   SendRecord,
-  Trace,
 } from '../src/trace/records.ts';
 import { Alteration, type Mutation } from './fields.ts';
 
@@ -33,16 +37,14 @@ export interface Finding {
   readonly diverged: boolean;
 }
 
-type Events = CaseTrace['events'];
-
 /** When it was over. */
-function endOf(event: Events[number]): number {
+function endOf(event: RelayEvent): number {
   return 't1' in event ? event.t1 : event.at;
 }
 
 /** The operation of each event that a mutation may alter. */
-function operationsOf({ events }: CaseTrace): Map<Events[number], OperationId> {
-  const found = new Map<Events[number], OperationId>();
+function operationsOf({ events }: RelayCase): Map<RelayEvent, OperationId> {
+  const found = new Map<RelayEvent, OperationId>();
   const streams = new Map<string, OperationId | null>();
   for (const event of events) {
     let operation: OperationId | null | undefined = null;
@@ -56,9 +58,9 @@ function operationsOf({ events }: CaseTrace): Map<Events[number], OperationId> {
   return found;
 }
 
-function alteredTrace(honest: HonestCase, mutation: Mutation): { trace: CaseTrace; altered: number } {
+function alteredTrace(honest: HonestCase, mutation: Mutation): { trace: RelayCase; altered: number } {
   const alteration = new Alteration(mutation);
-  const events = honest.trace.events.map((event): Events[number] => {
+  const events = honest.trace.events.map((event): RelayEvent => {
     if (!alteration.concerns(honest.operations.get(event) ?? null)) return event;
     const before = alteration.count;
     if (event.t === 'http') {
@@ -87,7 +89,7 @@ class WatchedSteps implements Steps {
   /** When the check first went on otherwise, on the tape's clock. */
   divergedAt = Infinity;
 
-  constructor(trace: CaseTrace, expected: Taken | null) {
+  constructor(trace: RelayCase, expected: Taken | null) {
     this.#tape = new TapeSteps(trace);
     this.#expected = expected;
   }
@@ -140,12 +142,12 @@ class WatchedSteps implements Steps {
    * A look that finds its frames later, or never, would have waited for longer, but nothing comes of it unless the check
    * goes on to do something: what it requires of the look itself still counts.
    */
-  async look(
+  async awaitFrames(
     key: string,
     stream: string,
     until: (frames: readonly FrameRecord[]) => boolean,
   ): Promise<LookRecord> {
-    const record = await this.#tape.look(key);
+    const record = await this.#tape.awaitFrames(key);
     const frames = (await this.#tape.open(stream)).frames.slice(0, record.frames);
     const asked = [until(frames), until(frames.slice(0, -1))];
     if (!this.#note(key, asked, record.at)) this.divergedAt = Math.min(this.divergedAt, record.at);
@@ -153,7 +155,10 @@ class WatchedSteps implements Steps {
   }
 
   async sleep(key: string, ms: number): Promise<void> {
-    await this.#known(key, ms, async () => ({ t0: await this.#tape.sleep(key) }));
+    await this.#known(key, ms, async () => {
+      await this.#tape.sleep(key);
+      return {};
+    });
   }
 
   hold(): void {
@@ -193,7 +198,7 @@ function isAlike(a: unknown, b: unknown): boolean {
 const MUSTS = new Map(REQUIREMENTS.filter(({ word }) => word === 'MUST').map((rule) => [rule.id, rule]));
 
 /** The first MUST that fails; one that is firm at once before one that must be late again. */
-function broken(run: RunRecord, outcomes: readonly Outcome[], but: ReadonlySet<string>): string | null {
+function broken(run: RelayRun, outcomes: readonly Outcome[], but: ReadonlySet<string>): string | null {
   const failed = outcomes.filter(({ ok, rule }) => {
     const must = MUSTS.get(rule);
     return !ok && !but.has(rule) && must !== undefined && binds(must, run.target);
@@ -201,28 +206,29 @@ function broken(run: RunRecord, outcomes: readonly Outcome[], but: ReadonlySet<s
   return (failed.find(({ late }) => late !== true) ?? failed[0])?.rule ?? null;
 }
 
-async function takenIn(run: RunRecord, trace: CaseTrace, expected: Taken | null): Promise<WatchedSteps> {
+async function takenIn(run: RelayRun, trace: RelayCase, expected: Taken | null): Promise<WatchedSteps> {
   const steps = new WatchedSteps(trace, expected);
   try {
-    await checkOf(trace)?.run(new Script({ steps, run, case: trace.start.case }));
+    const check = RELAY.checks.find(({ id }) => id === trace.start.check);
+    await check?.run(new RelayScript({ steps, run, case: trace.start.case }), trace.start.program);
   } catch {
     // Where the tape or what the check asks for ends is what is wanted.
   }
   return steps;
 }
 
-function upTo(trace: CaseTrace, at: number): CaseTrace {
+function upTo(trace: RelayCase, at: number): RelayCase {
   return { ...trace, events: trace.events.filter((event) => endOf(event) <= at) };
 }
 
 /** One case of an honest run. */
 export class HonestCase {
-  readonly run: RunRecord;
-  readonly trace: CaseTrace;
-  readonly operations: ReadonlyMap<Events[number], OperationId>;
+  readonly run: RelayRun;
+  readonly trace: RelayCase;
+  readonly operations: ReadonlyMap<RelayEvent, OperationId>;
   #taken: Promise<WatchedSteps> | undefined;
 
-  constructor(run: RunRecord, trace: CaseTrace) {
+  constructor(run: RelayRun, trace: RelayCase) {
     this.run = run;
     this.trace = trace;
     this.operations = operationsOf(trace);
@@ -230,10 +236,6 @@ export class HonestCase {
 
   get check(): string {
     return this.trace.start.check;
-  }
-
-  get name(): string {
-    return this.trace.start.case;
   }
 
   /** Bytes that came: a measure of what judging it costs. */
@@ -253,23 +255,26 @@ export class HonestCase {
     const { trace, altered } = alteredTrace(this, mutation);
     if (altered === 0) return { altered, rule: null, diverged: false };
     const none: ReadonlySet<string> = new Set();
-    const judged = broken(run, (await judgeCase(run, trace)).outcomes, none);
+    const judged = broken(run, (await judgeCase(RELAY, run, trace)).outcomes, none);
     this.#taken ??= takenIn(run, this.trace, null);
     const { divergedAt } = await takenIn(run, trace, (await this.#taken).taken);
     if (divergedAt === Infinity) return { altered, rule: judged, diverged: false };
     if (judged === null) return { altered, rule: null, diverged: true };
     // A run that ends early may lack what the judge expects to come.
-    const early = (await judgeCase(run, upTo(this.trace, divergedAt))).outcomes;
+    const early = (await judgeCase(RELAY, run, upTo(this.trace, divergedAt))).outcomes;
     const but = new Set(early.filter(({ ok }) => !ok).map(({ rule }) => rule));
-    const rule = broken(run, (await judgeCase(run, upTo(trace, divergedAt))).outcomes, but);
+    const rule = broken(run, (await judgeCase(RELAY, run, upTo(trace, divergedAt))).outcomes, but);
     return { altered, rule, diverged: true };
   }
 }
 
-/** The cases of an honest run, the cheapest first. */
-export function honestCases({ run, cases }: Trace): HonestCase[] {
-  return cases
-    .filter(({ start }) => start.attempt === 0)
-    .map((trace) => new HonestCase(run, trace))
-    .sort((a, b) => a.size - b.size);
+/** The cases of an honest run, the cheapest first; without those in which a loaded machine broke a rule. */
+export async function honestCases({ run, cases }: RelayTrace): Promise<HonestCase[]> {
+  const honest: HonestCase[] = [];
+  for (const trace of cases) {
+    if (trace.start.attempt > 0) continue;
+    const { outcomes, trouble } = await judgeCase(RELAY, run, trace);
+    if (trouble === '' && outcomes.every(({ ok }) => ok)) honest.push(new HonestCase(run, trace));
+  }
+  return honest.sort((a, b) => a.size - b.size);
 }
