@@ -27,8 +27,10 @@ interface Catch {
 export interface Row {
   readonly mutation: Mutation;
   readonly caught: Catch | null;
-  /** Why no rule catches it; '' when nobody gave a reason. */
+  /** Why no rule catches it. */
   readonly why: string;
+  /** Whether a check is wanting. */
+  readonly open: boolean;
 }
 
 /** A relay behind a proxy. */
@@ -60,10 +62,17 @@ export async function runThrough({ proxy }: Bench, mutation: Mutation | null, on
   proxy.alter(mutation);
   // A relay that does not tell its level is one of level compat; this one is certified as hardened.
   const target = await probe(proxy.url, 'hardened');
-  const trace = await new Runner(relayDriver(target), { ...RUN, only, signal: new AbortController().signal }).run();
+  const trace = await new Runner(relayDriver(target), {
+    ...RUN,
+    only,
+    signal: new AbortController().signal,
+  }).run();
   const { results } = await judge(RELAY, trace);
   const failed = results.filter(({ verdict, rule }) => verdict === 'fail' && relayMusts.has(rule.id));
-  return { trace, failed: failed.map(({ rule, failures }) => ({ rule: rule.id, check: failures[0]?.check ?? '' })) };
+  return {
+    trace,
+    failed: failed.map(({ rule, failures }) => ({ rule: rule.id, check: failures[0]?.check ?? '' })),
+  };
 }
 
 /** What a target says of itself decides how it is judged: a replay judges by what it said in the honest run. */
@@ -80,7 +89,9 @@ function before({ name }: Mutation): Catch | null {
 }
 
 export function textOf({ caught, why }: Row): string {
-  return caught === null ? `not seen: ${why}` : `${caught.rule} by ${caught.check}${caught.live ? ', live' : ''}`;
+  return caught === null
+    ? `not seen: ${why}`
+    : `${caught.rule} by ${caught.check}${caught.live ? ', live' : ''}`;
 }
 
 /** @returns the catch, or the checks of which only a live run can tell. */
@@ -108,10 +119,6 @@ async function live(bench: Bench, mutation: Mutation, checks: readonly string[])
   return null;
 }
 
-function reasonOf({ name }: Mutation): string {
-  return UNSEEN.find(({ what }) => what.test(name))?.why ?? '';
-}
-
 /** Decide of the mutations of a contract's fields, given an honest run. @param wanted part of their names. */
 export async function decide(trace: RelayTrace, bench: Bench, wanted: readonly Mutation[]): Promise<Row[]> {
   const cases = await honestCases(trace);
@@ -119,7 +126,8 @@ export async function decide(trace: RelayTrace, bench: Bench, wanted: readonly M
   for (const mutation of wanted) {
     const found = isOnlyLive(mutation) ? ['CORE-11/discovery'] : await replay(mutation, cases);
     const caught = Array.isArray(found) ? await live(bench, mutation, found) : found;
-    rows.push({ mutation, caught, why: caught === null ? reasonOf(mutation) : '' });
+    const reason = caught === null ? UNSEEN.find(({ what }) => what.test(mutation.name)) : undefined;
+    rows.push({ mutation, caught, why: reason?.why ?? '', open: reason?.open === true });
   }
   return rows;
 }
@@ -127,5 +135,10 @@ export async function decide(trace: RelayTrace, bench: Bench, wanted: readonly M
 /** @param name `OPERATION` or `OPERATION.FIELD`; empty for all. */
 export function wantedBy(name: string): Mutation[] {
   const all = mutationsOf(fieldsOf());
-  return all.filter(({ field }) => field.name === name || field.name.startsWith(name === '' ? '' : `${name}.`) || field.name.startsWith(`${name}[`));
+  return all.filter(
+    ({ field }) =>
+      field.name === name ||
+      field.name.startsWith(name === '' ? '' : `${name}.`) ||
+      field.name.startsWith(`${name}[`),
+  );
 }

@@ -52,7 +52,11 @@ function resolved(schema: Schema): Schema {
   return schema.$ref === undefined ? schema : ((COMPONENTS[schema.$ref] ?? {}) as Schema);
 }
 
-function walk(given: Schema, path: readonly string[], visit: (path: readonly string[], schema: Schema) => void) {
+function walk(
+  given: Schema,
+  path: readonly string[],
+  visit: (path: readonly string[], schema: Schema) => void,
+) {
   const schema = resolved(given);
   const into = (name: string, inner: Schema) => {
     visit([...path, name], resolved(inner));
@@ -153,7 +157,9 @@ function another(schema: Schema, name: string, value: Json): Json {
   if (typeof value === 'boolean') return !value;
   if (Array.isArray(value)) return value.slice(0, -1);
   if (value === null)
-    return schema.anyOf?.some(({ type }) => type === 'string') === true ? 'someone' : Date.now() - HOUR_S * 1000;
+    return schema.anyOf?.some(({ type }) => type === 'string') === true
+      ? 'someone'
+      : Date.now() - HOUR_S * 1000;
   if (isBox(value)) return Object.fromEntries(Object.entries(value).slice(0, -1));
   return value;
 }

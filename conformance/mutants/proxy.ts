@@ -23,47 +23,50 @@ export async function startProxy(target: string): Promise<Proxy> {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MOST_BYTES, perMessageDeflate: false });
   let alteration: Alteration | null = null;
 
-  const server = http.createServer({ insecureHTTPParser: true, keepAliveTimeout: 120_000 }, (request, response) => {
-    const operation = operationOf(request.method ?? '', request.url ?? '');
-    const mine = alteration?.concerns(operation) === true ? alteration : null;
-    const upstream = http.request({
-      hostname,
-      port,
-      agent,
-      method: request.method,
-      path: request.url,
-      headers: request.rawHeaders,
-      insecureHTTPParser: true,
-    });
-    upstream.on('error', () => response.destroy());
-    response.on('close', () => upstream.destroy());
-    request.on('error', () => upstream.destroy()).pipe(upstream);
-    upstream.on('response', (answer) => {
-      const { statusCode = 502, statusMessage, rawHeaders } = answer;
-      answer.on('error', () => response.destroy());
-      if (mine === null || statusCode < 200 || statusCode > 299) {
-        response.writeHead(statusCode, statusMessage, rawHeaders);
-        response.flushHeaders();
-        answer.pipe(response);
-        return;
-      }
-      if ((answer.headers['content-type'] ?? '').includes('event-stream')) {
-        response.writeHead(statusCode, statusMessage, rawHeaders);
-        response.flushHeaders();
-        alterEvents(answer, mine, (text) => response.write(text));
-        answer.on('end', () => response.end());
-        return;
-      }
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('end', () => {
-        const body = Buffer.from(mine.json(Buffer.concat(chunks).toString()));
-        const { 'content-length': _, 'transfer-encoding': __, ...headers } = answer.headers;
-        response.writeHead(statusCode, statusMessage, { ...headers, 'content-length': body.length });
-        response.end(body);
+  const server = http.createServer(
+    { insecureHTTPParser: true, keepAliveTimeout: 120_000 },
+    (request, response) => {
+      const operation = operationOf(request.method ?? '', request.url ?? '');
+      const mine = alteration?.concerns(operation) === true ? alteration : null;
+      const upstream = http.request({
+        hostname,
+        port,
+        agent,
+        method: request.method,
+        path: request.url,
+        headers: request.rawHeaders,
+        insecureHTTPParser: true,
       });
-    });
-  });
+      upstream.on('error', () => response.destroy());
+      response.on('close', () => upstream.destroy());
+      request.on('error', () => upstream.destroy()).pipe(upstream);
+      upstream.on('response', (answer) => {
+        const { statusCode = 502, statusMessage, rawHeaders } = answer;
+        answer.on('error', () => response.destroy());
+        if (mine === null || statusCode < 200 || statusCode > 299) {
+          response.writeHead(statusCode, statusMessage, rawHeaders);
+          response.flushHeaders();
+          answer.pipe(response);
+          return;
+        }
+        if ((answer.headers['content-type'] ?? '').includes('event-stream')) {
+          response.writeHead(statusCode, statusMessage, rawHeaders);
+          response.flushHeaders();
+          alterEvents(answer, mine, (text) => response.write(text));
+          answer.on('end', () => response.end());
+          return;
+        }
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.on('end', () => {
+          const body = Buffer.from(mine.json(Buffer.concat(chunks).toString()));
+          const { 'content-length': _, 'transfer-encoding': __, ...headers } = answer.headers;
+          response.writeHead(statusCode, statusMessage, { ...headers, 'content-length': body.length });
+          response.end(body);
+        });
+      });
+    },
+  );
 
   server.on('upgrade', (request, socket, head) => {
     const operation = operationOf(request.method ?? '', request.url ?? '');
@@ -105,7 +108,9 @@ export async function startProxy(target: string): Promise<Proxy> {
 /** Pass a refusal of a handshake on. */
 function refuse(socket: Duplex, answer: http.IncomingMessage): void {
   const { statusCode, statusMessage, rawHeaders } = answer;
-  const lines = rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${rawHeaders[at + 1] ?? ''}`] : []));
+  const lines = rawHeaders.flatMap((name, at) =>
+    at % 2 === 0 ? [`${name}: ${rawHeaders[at + 1] ?? ''}`] : [],
+  );
   socket.write(`HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join('\r\n')}\r\n\r\n`);
   answer.pipe(socket);
 }
@@ -133,7 +138,11 @@ function couple(upstream: WebSocket, client: WebSocket, altered: (text: string) 
  *
  *   stream = (event | comment)*        event = (line LF)+ LF        line = name ": " value
  */
-function alterEvents(answer: http.IncomingMessage, alteration: Alteration, write: (text: string) => void): void {
+function alterEvents(
+  answer: http.IncomingMessage,
+  alteration: Alteration,
+  write: (text: string) => void,
+): void {
   let pending = '';
   answer.setEncoding('utf8').on('data', (text: string) => {
     const blocks = (pending + text).split('\n\n');
@@ -145,7 +154,10 @@ function alterEvents(answer: http.IncomingMessage, alteration: Alteration, write
 function alteredEvent(block: string, alteration: Alteration): string {
   const lines = block.split('\n');
   const valueOf = (name: string) =>
-    lines.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1).replace(/^ /, '');
+    lines
+      .find((line) => line.startsWith(`${name}:`))
+      ?.slice(name.length + 1)
+      .replace(/^ /, '');
   const data = valueOf('data');
   if (data === undefined) return block;
   const id = alteration.eventId(valueOf('id'));

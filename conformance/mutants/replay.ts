@@ -241,7 +241,8 @@ export class HonestCase {
   /** Bytes that came: a measure of what judging it costs. */
   get size(): number {
     return this.trace.events.reduce(
-      (sum, event) => sum + (event.t === 'http' ? event.resBody.length : event.t === 'frame' ? event.data.length : 0),
+      (sum, event) =>
+        sum + (event.t === 'http' ? event.resBody.length : event.t === 'frame' ? event.data.length : 0),
       0,
     );
   }

@@ -1,6 +1,7 @@
 /** `npm run fields [-- OPERATION.FIELD]`: alters every field, or one, and writes down which rule catches it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FIELDS } from '../src/report/fields.gen.ts';
 import { decide, runThrough, startBench, textOf, wantedBy } from '../mutants/field-table.ts';
 
 const name = process.argv[2] ?? '';
@@ -13,13 +14,17 @@ const bench = await startBench();
 const { trace } = await runThrough(bench, null, []);
 const rows = await decide(trace, bench, wanted);
 await bench.stop();
-const missed = rows.filter(({ caught, why }) => caught === null && why === '');
+// What was caught the last time must be caught again.
+const missed = rows.filter(
+  (row) => row.caught === null && FIELDS[row.mutation.name]?.startsWith('not seen') === false,
+);
+const open = rows.filter((row) => row.open);
 const caught = rows.filter((row) => row.caught !== null);
 for (const row of name === '' ? missed : rows) process.stdout.write(`${row.mutation.name}: ${textOf(row)}\n`);
 const fields = new Set(wanted.map(({ field }) => field.name)).size;
-const listed = rows.length - caught.length - missed.length;
+const listed = rows.length - caught.length;
 process.stdout.write(
-  `${fields} fields, ${rows.length} mutations: ${caught.length} caught (${caught.filter((row) => row.caught?.live).length} live), ${listed} listed, ${missed.length} missed\n`,
+  `${fields} fields, ${rows.length} mutations: ${caught.length} caught (${caught.filter((row) => row.caught?.live).length} live), ${listed} listed (${open.length} for want of a check), ${missed.length} missed\n`,
 );
 if (name === '' && missed.length === 0) {
   const table = Object.fromEntries(rows.map((row) => [row.mutation.name, textOf(row)]));

@@ -295,9 +295,10 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
         framework: `frame-${word}`,
         framework_version: `1.${word}`,
         summary: `It ${word}s.`,
-        capabilities: [word, `${word}-2`],
-        topics: [topic, word],
-        languages: ['en', word],
+        // No tag that another agent may have: it would be a match.
+        capabilities: [`${topic}-${word}-1`, `${topic}-${word}-2`],
+        topics: [topic, `${topic}-${word}`],
+        languages: [`${topic}-${word}-3`, `${topic}-${word}-4`],
         homepage_url: `https://${word}.example/`,
       });
       const one = await published(t, fields('one'));
@@ -327,7 +328,9 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
           const seen = item.get('last_seen_at').raw;
           t.require(
             rule,
-            isBeaten ? seen === beat.json.get('last_seen_at').raw : seen === null || Number.isSafeInteger(seen),
+            isBeaten
+              ? seen === beat.json.get('last_seen_at').raw
+              : seen === null || Number.isSafeInteger(seen),
             'last_seen_at of the heartbeat',
             reply,
           );

@@ -216,7 +216,12 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
       const [first, second] = page.json.get('messages').items.map((item) => item.get('ts').number);
       const apart = (second ?? NaN) - (first ?? NaN);
       const [a = 0, b = 0, c = 0, d = 0] = ends;
-      t.require('DM-2', apart >= c - b - 50 && apart <= d - a + 50, 'two times as far apart as the requests', page);
+      t.require(
+        'DM-2',
+        apart >= c - b - 50 && apart <= d - a + 50,
+        'two times as far apart as the requests',
+        page,
+      );
       const health = await t.get('health');
       const age = health.json.get('ts').number - (second ?? NaN);
       t.require(

@@ -192,9 +192,22 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
       const later = await t.status(room);
       // Between the requests and the answers that bound them, in seconds; relays may tell whole ones.
       const isSince = (seconds: number, { record }: Reply) =>
-        seconds >= (later.record.t0 - record.t1) / 1000 - 1 && seconds <= (later.record.t1 - record.t0) / 1000 + 1;
-      t.require('ROOM-5', isSince(later.json.get('age_seconds').number, made), 'the age of the room', made, later);
-      t.require('ROOM-5', isSince(later.json.get('idle_seconds').number, newest), 'the time since it was used', newest, later);
+        seconds >= (later.record.t0 - record.t1) / 1000 - 1 &&
+        seconds <= (later.record.t1 - record.t0) / 1000 + 1;
+      t.require(
+        'ROOM-5',
+        isSince(later.json.get('age_seconds').number, made),
+        'the age of the room',
+        made,
+        later,
+      );
+      t.require(
+        'ROOM-5',
+        isSince(later.json.get('idle_seconds').number, newest),
+        'the time since it was used',
+        newest,
+        later,
+      );
       sse.close();
       socket.close();
     },
