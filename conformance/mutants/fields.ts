@@ -9,8 +9,8 @@ import { Compile } from 'typebox/compile';
  * - `other`: another value of the type that the schema allows. A time is an hour off.
  * - `stale`: the value that an earlier answer or frame of the same kind had, or the element before.
  */
-export const KINDS = ['drop', 'type', 'other', 'stale'] as const;
-export type Kind = (typeof KINDS)[number];
+const KINDS = ['drop', 'type', 'other', 'stale'] as const;
+type Kind = (typeof KINDS)[number];
 
 /** One field of one answer or frame. */
 export interface Field {
@@ -200,7 +200,8 @@ export class Alteration {
     const event: Box = id === undefined ? {} : { id };
     this.#into(event, this.#mutation.field.path);
     const altered = event[EVENT_ID];
-    return altered === undefined ? undefined : String(altered);
+    if (altered === undefined) return undefined;
+    return typeof altered === 'string' ? altered : JSON.stringify(altered);
   }
 
   #into(value: Json, [step = '', ...rest]: readonly string[]): void {
