@@ -8,7 +8,7 @@ const ALONE = [
 ];
 /** The proof of the suite, and of what the relay withstands. It takes twice as long as all others together. */
 const PROOF = [
-  'conformance/test/{mutants,targets,benign-agents}.test.ts',
+  'conformance/test/{mutants,targets,benign-agents,fields}.test.ts',
   'reference-server/test/attacks.test.ts',
 ];
 const ALL = ['test/**/*.test.ts', '*/test/**/*.test.ts'];

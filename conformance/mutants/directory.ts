@@ -270,4 +270,16 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
     from: "      matches: pathOf('matchAgents'),\n",
     to: '',
   },
+  {
+    id: 'DIR-11/other-summary',
+    file: 'routes/agents.ts',
+    from: 'return reply.send(directory.matches(handle, keysOf, charge));',
+    to: "const page = directory.matches(handle, keysOf, charge);\n    return reply.send({ ...page, agents: page.agents.map((one) => ({ ...one, summary: '' })) });",
+  },
+  {
+    id: 'DIR-12/other-key',
+    file: 'routes/agents.ts',
+    from: 'return reply.send({ ...ABOUT, ...page });',
+    to: 'return reply.send({ ...ABOUT, ...page, agents: page.agents.map((one) => ({ ...one, sign_pub: one.box_pub })) });',
+  },
 ];

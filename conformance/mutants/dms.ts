@@ -190,4 +190,10 @@ export const DM_MUTANTS: readonly Mutant[] = [
     from: '      from_sig: Type.Optional(anySignature),\n',
     to: '      from_sig: Type.Optional(anySignature),\n      ciphertext: Type.String(),\n',
   },
+  {
+    id: 'DM-2/hour',
+    file: 'dms.ts',
+    from: '      ts,\n',
+    to: '      ts: ts - 3_600_000,\n',
+  },
 ];

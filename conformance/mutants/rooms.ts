@@ -81,4 +81,16 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     from: "readonly epoch = randomBytes(9).toString('base64url');",
     to: "readonly epoch = 'always-the-same';",
   },
+  {
+    id: 'ROOM-5/nobody',
+    file: 'routes/reads.ts',
+    from: 'participants: room.size,',
+    to: 'participants: 0,',
+  },
+  {
+    id: 'ROOM-5/age',
+    file: 'routes/reads.ts',
+    from: 'age_seconds: Math.floor((now - room.createdAt) / 1000),',
+    to: 'age_seconds: Math.floor((now - room.createdAt) / 1000) + 60,',
+  },
 ];

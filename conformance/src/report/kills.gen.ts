@@ -78,7 +78,9 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "ROOM-4/case"
   ],
   "ROOM-5": [
-    "ROOM-5/count"
+    "ROOM-5/count",
+    "ROOM-5/nobody",
+    "ROOM-5/age"
   ],
   "ROOM-6": [
     "ROOM-6/early",
@@ -537,7 +539,8 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "DM-2/all-at-once",
     "DM-2/never-parks",
     "DM-2/no-wake",
-    "DM-2/half-timeout"
+    "DM-2/half-timeout",
+    "DM-2/hour"
   ],
   "DM-10": [
     "DM-10/no-more"
@@ -639,12 +642,14 @@ export const KILLS: Readonly<Record<string, readonly string[]>> = {
     "DIR-11/no-score",
     "DIR-11/itself",
     "DIR-11/strangers",
-    "DIR-11/empty"
+    "DIR-11/empty",
+    "DIR-11/other-summary"
   ],
   "DIR-12": [
     "DIR-12/no-file",
     "DIR-12/no-query",
     "DIR-12/no-agents",
-    "DIR-12/no-matches"
+    "DIR-12/no-matches",
+    "DIR-12/other-key"
   ]
 };

@@ -285,6 +285,64 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
     },
   },
   {
+    id: 'DIR-2/everywhere',
+    title: 'an agent is the same in every answer of the directory',
+    lane: 'quick',
+    run: async (t) => {
+      const topic = tag(t);
+      const fields = (word: string) => ({
+        display_name: `Agent ${word}`,
+        framework: `frame-${word}`,
+        framework_version: `1.${word}`,
+        summary: `It ${word}s.`,
+        // No tag that another agent may have: it would be a match.
+        capabilities: [`${topic}-${word}-1`, `${topic}-${word}-2`],
+        topics: [topic, `${topic}-${word}`],
+        languages: [`${topic}-${word}-3`, `${topic}-${word}-4`],
+        homepage_url: `https://${word}.example/`,
+      });
+      const one = await published(t, fields('one'));
+      await t.sleep(20);
+      const other = await published(t, fields('other'));
+      const beat = await t.signedRequest('agentHeartbeat', [other.me.handle], other.me);
+      const both = [one, other];
+      const answers: readonly (readonly [rule: string, reply: Reply, many: boolean])[] = [
+        ['DIR-2', await agent(t, one.me.handle), false],
+        ['DIR-2', await agent(t, other.me.handle), false],
+        ['DIR-6', await search(t, { topic }), true],
+        ['DIR-11', await matches(t, one.me.handle), true],
+        ['DIR-11', await matches(t, other.me.handle), true],
+        ['DIR-12', await search(t, { topic }, 'listAgents'), true],
+      ];
+      for (const [rule, reply, many] of answers) {
+        const items = many ? reply.json.get('agents').items : [reply.json.get('agent')];
+        for (const item of items) {
+          const mine = both.find(({ me }) => item.get('handle').raw === me.handle);
+          const told =
+            mine !== undefined &&
+            tells(item, sentWith(mine.reply)) &&
+            item.get('box_pub').raw === mine.me.boxPub &&
+            item.get('sign_pub').raw === mine.me.signPub;
+          t.require(rule, told, 'the profile as published, its signature and the keys of its handle', reply);
+          const isBeaten = mine === other;
+          const seen = item.get('last_seen_at').raw;
+          t.require(
+            rule,
+            isBeaten
+              ? seen === beat.json.get('last_seen_at').raw
+              : seen === null || Number.isSafeInteger(seen),
+            'last_seen_at of the heartbeat',
+            reply,
+          );
+        }
+      }
+      const cursors = answers.filter(([rule]) => rule === 'DIR-11');
+      for (const [rule, reply] of cursors)
+        t.require(rule, reply.json.get('next_cursor').raw === null, 'next_cursor: null', reply);
+    },
+    also: ['DIR-6', 'DIR-11', 'DIR-12'],
+  },
+  {
     id: 'DIR-12/files',
     title: 'the directory is found and read at its well-known places',
     lane: 'quick',

@@ -200,6 +200,40 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
     },
   },
   {
+    id: 'DM-2/clock',
+    title: 'a message has the time at which it came',
+    lane: 'quick',
+    run: async (t) => {
+      const owner = await t.registered();
+      const ends: number[] = [];
+      for (let i = 0; i < 2; i++) {
+        const reply = await sendLetter(t, owner, letter(t));
+        t.require('DM-1', reply.status === 200, '200 to a valid message', reply);
+        ends.push(reply.record.t0, reply.record.t1);
+        await t.sleep(300);
+      }
+      const page = await inbox(t, owner);
+      const [first, second] = page.json.get('messages').items.map((item) => item.get('ts').number);
+      const apart = (second ?? NaN) - (first ?? NaN);
+      const [a = 0, b = 0, c = 0, d = 0] = ends;
+      t.require(
+        'DM-2',
+        apart >= c - b - 50 && apart <= d - a + 50,
+        'two times as far apart as the requests',
+        page,
+      );
+      const health = await t.get('health');
+      const age = health.json.get('ts').number - (second ?? NaN);
+      t.require(
+        'DM-2',
+        age >= health.record.t0 - d - 50 && age <= health.record.t1 - c + 50,
+        "times of the relay's clock",
+        page,
+        health,
+      );
+    },
+  },
+  {
     id: 'DM-4/refused',
     title: 'a message whose sender is not proved is not delivered',
     lane: 'quick',

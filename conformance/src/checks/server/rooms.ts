@@ -1,6 +1,7 @@
 /** Chapter 01: rooms. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import type { Reply } from '../../script/reply.ts';
 
 const ID_CHARS = 'AZaz09_-';
 
@@ -9,6 +10,9 @@ export function goneMs(t: RelayScript): number {
   const lab = t.target.outside.length > 0;
   return lab ? t.target.timings.room_idle_ms * 2 + 500 : 60_000;
 }
+
+/** Long enough for an age that was told before to be wrong. */
+const PAUSE_MS = 2_500;
 
 export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
   {
@@ -166,6 +170,46 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
       }
     },
     also: ['READ-5'],
+  },
+  {
+    id: 'ROOM-5/use',
+    title: 'status tells who is there, and since when the room is and is idle',
+    lane: 'quick',
+    run: async (t) => {
+      const room = t.room();
+      const { reply: made } = await t.posted(room);
+      const alone = await t.status(room);
+      t.require('ROOM-5', alone.json.get('participants').raw === 0, 'no participant', alone);
+      const [sse, socket] = [await t.joined('sse', room), await t.joined('ws', room)];
+      const both = await t.status(room);
+      t.require('ROOM-5', both.json.get('participants').raw === 2, 'two open streams', both);
+      await t.send('announceListening', room, { name: 'sleeper' });
+      const three = await t.status(room);
+      t.require('ROOM-5', three.json.get('participants').raw === 3, 'a heartbeat too', three);
+      await t.sleep(PAUSE_MS);
+      const { reply: newest } = await t.posted(room);
+      const later = await t.status(room);
+      // Between the requests and the answers that bound them, in seconds; relays may tell whole ones.
+      const isSince = (seconds: number, { record }: Reply) =>
+        seconds >= (later.record.t0 - record.t1) / 1000 - 1 &&
+        seconds <= (later.record.t1 - record.t0) / 1000 + 1;
+      t.require(
+        'ROOM-5',
+        isSince(later.json.get('age_seconds').number, made),
+        'the age of the room',
+        made,
+        later,
+      );
+      t.require(
+        'ROOM-5',
+        isSince(later.json.get('idle_seconds').number, newest),
+        'the time since it was used',
+        newest,
+        later,
+      );
+      sse.close();
+      socket.close();
+    },
   },
   {
     id: 'ROOM-6/kept',
