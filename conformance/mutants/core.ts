@@ -7,6 +7,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     file: 'problem.ts',
     from: 'return problemBody(this.slug, this.detail, this.fields);',
     to: 'return { ...problemBody(this.slug, this.detail, this.fields), error: undefined };',
+    alsoBreaks: ['CORE-2'],
   },
   {
     id: 'CORE-2/plain-json',
@@ -55,6 +56,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     file: 'routes/reads.ts',
     from: 'fallback: TRANSCRIPT_LIMIT,\n    });',
     to: "fallback: TRANSCRIPT_LIMIT,\n    });\n    if (Number(query.get('limit')) < 0) throw new RequestProblem('bad-request');",
+    alsoBreaks: ['CORE-4'],
   },
   { id: 'CORE-6/nan', file: 'routes/reads.ts', from: 'fallback: TRANSCRIPT_LIMIT,', to: 'fallback: 1,' },
   {
@@ -62,6 +64,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: "throw new RequestProblem('bad-json');\n  return value",
     to: "return { ciphertext: 'AAAA', nonce: 'A'.repeat(32) };\n  return value",
+    alsoBreaks: ['MSG-14'],
   },
   {
     id: 'CORE-8/400',

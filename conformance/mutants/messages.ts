@@ -49,6 +49,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: 'const valid = check(body);',
     to: "if (/[-_]/.test(String(text))) throw new RequestProblem('bad-request');\n    const valid = check(body);",
+    alsoBreaks: ['CORE-4'],
   },
   {
     id: 'MSG-6/65',
@@ -74,12 +75,14 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;',
     to: 'const expiresAt = Infinity;',
+    alsoBreaks: ['MSG-10', 'READ-5', 'ROOM-5'],
   },
   {
     id: 'MSG-10/swept',
     file: 'log.ts',
     from: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;',
     to: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs + 700;',
+    alsoBreaks: ['MSG-9', 'READ-5', 'ROOM-5'],
   },
   {
     id: 'MSG-11/seconds',
@@ -92,6 +95,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'const seq = this.#nextSeq++;',
     to: 'const seq = this.#nextSeq++;\n    if (seq % 4 === 0) this.#entries.push({ seq: this.#nextSeq++, id: "", ts: now, expiresAt: 0, nonce: "", json: null, sse: null, ws: null });',
+    alsoBreaks: ['MSG-14'],
   },
   {
     id: 'MSG-13/from-one',
@@ -116,6 +120,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'routes/messages.ts',
     from: "...(kind === 'duplicate' ? { duplicate: true } : {})",
     to: '',
+    alsoBreaks: ['MSG-3'],
   },
   {
     id: 'MSG-15/accepted',
@@ -128,6 +133,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.frame));',
     to: 'this.#nonces.delete(entry.nonce);',
+    alsoBreaks: ['MSG-14'],
   },
   {
     id: 'MSG-17/global',
@@ -164,6 +170,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'routes/messages.ts',
     from: 'const posted = await relay.post(',
     to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, ['x'], () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
+    alsoBreaks: ['READ-5'],
   },
   {
     id: 'MSG-22/verified',
