@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** They measure, or judge what is late: each runs beside nothing else. */
 const ALONE = [
-  'reference-server/test/{hostile,hostile-readers,handed-out,validation-cost,regexes,authorization}.test.ts',
+  'reference-server/test/{hostile,handed-out,validation-cost,regexes,authorization}.test.ts',
   'reference-sdk/test/storm.test.ts',
   'test/supply.test.ts',
 ];
