@@ -1,16 +1,29 @@
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestModule, TestSpecification } from 'vitest/node';
+import { install, WANTING } from './needs.ts';
 
-/** Ends the output with one line that any runner of CI can read. */
+/** Installs what the selected tests need, and ends the output with one line that any runner of CI can read. */
 export default class ClosingLine implements Reporter {
+  onTestRunStart(specifications: readonly TestSpecification[]): void {
+    install(specifications.map(({ moduleId }) => moduleId));
+  }
+
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const count = (state: string) => tests.filter((test) => test.result().state === state).length;
     const broken = modules.filter((module) => module.errors().length > 0).length;
     const line = `${count('passed')} passed, ${count('failed') + broken + unhandled.length} failed`;
     const skipped = count('skipped') + count('pending');
+    const wanting = [...modules, ...tests].flatMap((part) => {
+      const errors = part.type === 'test' ? (part.result().errors ?? []) : part.errors();
+      const where = part.type === 'test' ? part.module.relativeModuleId : part.relativeModuleId;
+      const name = part.type === 'test' ? part.fullName : 'all tests';
+      return errors
+        .filter(({ message }) => message.startsWith(WANTING))
+        .map(({ message }) => `${where} > ${name}: ${message}\n`);
+    });
     // After the summary of the default reporter, which is written when this hook returns.
     process.on('exit', () =>
-      process.stdout.write(`\n${line}${skipped === 0 ? '' : `, ${skipped} skipped`}\n`),
+      process.stdout.write(`\n${wanting.join('')}${line}${skipped === 0 ? '' : `, ${skipped} skipped`}\n`),
     );
   }
 }

@@ -1,26 +1,47 @@
-/** Installs what the tests need beyond `npm ci`, where it is missing, and says so. */
+/** What tests need beyond `npm ci`. A test says so itself: `needs('nginx')`. */
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
-const NEEDS: Readonly<Record<string, string>> = {
-  curl: 'curl',
-  nginx: 'nginx',
-  strace: 'strace',
-  tmux: 'tmux',
+const runs = (command: string, ...words: string[]) => spawnSync(command, words).status === 0;
+const finds = (command: string) => () => runs('which', command);
+
+/** Debian packages, and whether what tests use of them is there. */
+const HAS = {
+  curl: finds('curl'),
+  nginx: finds('nginx'),
+  strace: finds('strace'),
+  tmux: finds('tmux'),
+  // Of Debian's own python3, whatever other one there is.
+  'python3-requests': () => runs('/usr/bin/python3', '-c', 'import requests'),
 };
+type Need = keyof typeof HAS;
 
-/** Modules of Debian's own python3, whatever other one there is, and the packages that they are in. */
-const PYTHON_NEEDS: Readonly<Record<string, string>> = { requests: 'python3-requests' };
-const hasModule = (name: string) => spawnSync('/usr/bin/python3', ['-c', `import ${name}`]).status === 0;
+const isNeed = (name: string): name is Need => Object.hasOwn(HAS, name);
 
-export function setup(): void {
-  const missing = Object.entries(NEEDS).filter(([command]) => spawnSync('which', [command]).status !== 0);
-  const modules = Object.entries(PYTHON_NEEDS).filter(([name]) => !hasModule(name));
-  const packages = [...missing, ...modules].map(([, name]) => name);
-  if (packages.length === 0) return;
-  process.stdout.write(`The tests need ${packages.join(', ')}: installing\n`);
-  for (const words of [['update'], ['install', '-y', '--no-install-recommends', ...packages]]) {
-    const { status } = spawnSync('apt-get', words, { stdio: 'inherit' });
-    if (status !== 0)
-      throw new Error(`apt-get ${words.join(' ')} failed; install ${packages.join(', ')} yourself`);
+/** How the failure of a test begins that could not run. */
+export const WANTING = 'could not run for want of';
+
+/** Stated by a test, first of all: it fails at once where what it needs is missing. */
+export function needs(name: Need): void {
+  if (!HAS[name]()) throw new Error(`${WANTING} ${name}; install that package`);
+}
+
+/** The names that tests state in their text. */
+export function statedIn(text: string): Need[] {
+  return [...text.matchAll(/\bneeds\('([^']+)'\)/g)].map(([, name = '']) => name).filter(isNeed);
+}
+
+/** Install what these files of tests state and what is missing, where that can be done; where not, each of the tests fails. */
+export function install(files: readonly string[]): void {
+  const stated = new Set(files.flatMap((file) => statedIn(readFileSync(file, 'utf8'))));
+  const missing = [...stated].filter((name) => !HAS[name]());
+  if (missing.length === 0) return;
+  if (process.getuid?.() !== 0 || !finds('apt-get')()) {
+    process.stdout.write(`Tests need ${missing.join(', ')}, which only root can install, with apt\n`);
+    return;
   }
+  process.stdout.write(`Tests need ${missing.join(', ')}: installing\n`);
+  for (const words of [['update'], ['install', '-y', '--no-install-recommends', ...missing]])
+    if (spawnSync('apt-get', words, { stdio: 'inherit' }).status !== 0)
+      process.stdout.write(`apt-get ${words.join(' ')} failed\n`);
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { recordingProxy } from './recording-proxy.ts';
+import { needs } from '../scripts/needs.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -98,6 +99,7 @@ async function tracedInstall(): Promise<{
 }
 
 it('npm ci reaches the registry alone, and starts no process but npm', async () => {
+  needs('strace');
   const { said, hosts, registry, port, trace } = await tracedInstall();
   expect(hosts).toEqual([registry]);
 

@@ -16,6 +16,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: FROM,
     to: FROM.replace('?? 0,', '? known.cursor + 1 : 0,'),
+    alsoBreaks: ['CLAIM-6'],
   },
   { id: 'CLAIM-2/cursor-stays', file: 'leases.ts', from: 'state.cursor = seq;', to: '' },
   { id: 'CLAIM-3/double-grant', file: 'leases.ts', from: RESUME, to: '' },
@@ -24,6 +25,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: RESUME,
     to: 'if (message !== null) request.searched = Math.max(request.searched, held.seq);',
+    alsoBreaks: ['CLAIM-1', 'CLAIM-2', 'CLAIM-6', 'CLAIM-7', 'CLAIM-16'],
   },
   { id: 'CLAIM-3/nothing', file: 'leases.ts', from: RESUME, to: 'if (message !== null) return null;' },
   {
@@ -37,24 +39,28 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: 'const id = `c_',
     to: 'const id = known?.claim?.seq === entry.seq ? known.claim.id : `c_',
+    alsoBreaks: ['CLAIM-5', 'CLAIM-15', 'CLAIM-19', 'CLAIM-20'],
   },
   {
     id: 'CLAIM-5/late-ack',
     file: 'leases.ts',
     from: ACKED,
     to: "const state = this.#handles.get(handle);\n    if (state?.claim?.id !== claimId || state.claim.seq !== seq) return { kind: 'gone', cursor };",
+    alsoBreaks: ['CLAIM-4'],
   },
   {
     id: 'CLAIM-5/without-claim',
     file: 'leases.ts',
     from: ACKED,
     to: "const state = this.#handles.get(handle);\n    if (state === undefined) return { kind: 'gone', cursor };",
+    alsoBreaks: ['CLAIM-1', 'CLAIM-4', 'CLAIM-8'],
   },
   {
     id: 'CLAIM-5/any-seq',
     file: 'leases.ts',
     from: 'if (mine === null || mine.claim.seq !== seq)',
     to: 'if (mine === null)',
+    alsoBreaks: ['CLAIM-1', 'CLAIM-8'],
   },
   {
     id: 'CLAIM-5/moves-all-the-same',
@@ -64,6 +70,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
       "return { kind: 'gone', cursor };",
       "{\n      const late = this.#handles.get(handle);\n      if (late?.claim?.id === claimId) late.cursor = seq;\n      return { kind: 'gone', cursor };\n    }",
     ),
+    alsoBreaks: ['CLAIM-4', 'CLAIM-15'],
   },
   {
     id: 'CLAIM-5/no-cursor',
@@ -76,18 +83,21 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'if (entry?.live === true && admits(entry)) return entry;',
     to: 'if (entry?.live === true && admits(entry) && !this.#entries.slice(i + 1).some((later) => later.live && admits(later))) return entry;',
+    alsoBreaks: ['CLAIM-1'],
   },
   {
     id: 'CLAIM-7/another-id',
     file: 'leases.ts',
     from: RESUME,
     to: `if (message !== null) known.claim = { ...held, id: \`c_\${randomBytes(12).toString('base64url')}\` };\n      ${RESUME.replace('held', 'known.claim ?? held')}`,
+    alsoBreaks: ['CLAIM-3', 'CLAIM-15', 'CLAIM-19', 'CLAIM-20', 'CLAIM-22'],
   },
   {
     id: 'CLAIM-7/half-the-lease',
     file: 'leases.ts',
     from: 'deadline: this.#clock.mono() + leaseMs }',
     to: 'deadline: this.#clock.mono() + leaseMs / 2 }',
+    alsoBreaks: ['CLAIM-17', 'CLAIM-18'],
   },
   { id: 'CLAIM-8/short-id', file: 'leases.ts', from: 'randomBytes(12)', to: 'randomBytes(3)' },
   {
@@ -119,6 +129,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'routes/claims.ts',
     from: 'if (room === undefined)\n      return reply.send({\n        ok: true,\n        empty: true,',
     to: 'if (room === undefined)\n      return reply.send({\n        ok: true,\n        empty: false,',
+    alsoBreaks: ['CLAIM-9'],
   },
   {
     id: 'CLAIM-11/claim-makes',
@@ -137,12 +148,14 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: 'readonly #handles = new Map<string, HandleState>();',
     to: "readonly #handles = new (class extends Map<string, HandleState> {\n    get() { return super.get('all'); }\n    has() { return super.has('all'); }\n    set(_: string, state: HandleState) { return super.set('all', state); }\n  })();",
+    alsoBreaks: ['CLAIM-1'],
   },
   {
     id: 'CLAIM-12/from-now-on',
     file: 'leases.ts',
     from: FROM,
     to: 'const from = Math.max(known?.cursor ?? this.#log.lastAssigned - 1, request.searched);',
+    alsoBreaks: ['CLAIM-1', 'CLAIM-6'],
   },
   {
     id: 'CLAIM-13/own-with-at',
@@ -155,6 +168,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: OWN,
     to: OWN.replace('sender === handle', 'sender.startsWith(handle)'),
+    alsoBreaks: ['CLAIM-1', 'CLAIM-6'],
   },
   {
     id: 'CLAIM-13/list-ignored',
@@ -167,6 +181,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: OWN,
     to: OWN.replace("self === 'verified' ?", "self === 'signed' ?"),
+    alsoBreaks: ['CLAIM-1'],
   },
   { id: 'CLAIM-14/own-granted', file: 'leases.ts', from: OWN, to: OWN.replace('signer === handle', 'false') },
   {
@@ -200,6 +215,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'routes/claims.ts',
     from: "throw new RequestProblem('bad-lease');",
     to: 'return timings.lease_min_ms;',
+    alsoBreaks: ['CLAIM-21'],
   },
   {
     id: 'CLAIM-19/always-the-first',
@@ -212,6 +228,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: 'remainingMs: Math.max(0, Math.floor(claim.deadline - this.#clock.mono())),',
     to: 'remainingMs: 5_000,',
+    alsoBreaks: ['CLAIM-20'],
   },
   { id: 'CLAIM-20/no-mark', file: 'claims.ts', from: `(resumed ? ',"resumed":true}' : '}')`, to: "'}'" },
   {
@@ -219,6 +236,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: RESUME,
     to: `if (message !== null) held.deadline = this.#clock.mono() + leaseMs;\n      ${RESUME}`,
+    alsoBreaks: ['CLAIM-4'],
   },
   {
     id: 'CLAIM-21/revives',
@@ -231,6 +249,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: 'mine.claim.deadline = this.#clock.mono() + leaseMs;',
     to: '',
+    alsoBreaks: ['CLAIM-7'],
   },
   {
     id: 'CLAIM-21/never-shorter',
@@ -238,18 +257,21 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     from: 'mine.claim.deadline = this.#clock.mono() + leaseMs;',
     to: 'mine.claim.deadline = Math.max(mine.claim.deadline, this.#clock.mono() + leaseMs);',
     flags: ['--lease-default-ms', '5000'],
+    alsoBreaks: ['CLAIM-4'],
   },
   {
     id: 'CLAIM-22/no-effect',
     file: 'leases.ts',
     from: 'if (mine !== null) mine.state.claim = null;',
     to: '',
+    alsoBreaks: ['CLAIM-5'],
   },
   {
     id: 'CLAIM-22/any-claim',
     file: 'leases.ts',
     from: 'if (mine !== null) mine.state.claim = null;',
     to: 'const state = this.#handles.get(handle);\n    if (state !== undefined) state.claim = null;',
+    alsoBreaks: ['CLAIM-7', 'CLAIM-15'],
   },
   { id: 'CLAIM-22/always-true', file: 'leases.ts', from: 'return mine !== null;', to: 'return true;' },
   {
@@ -293,6 +315,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: RESUME,
     to: `if (message === null) return null;\n      ${RESUME}`,
+    alsoBreaks: ['CLAIM-1'],
   },
   {
     id: 'CLAIM-26/expired-granted',

@@ -52,6 +52,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     file: 'problem.ts',
     from: 'return problemBody(this.slug, this.detail, this.fields);',
     to: 'return { ...problemBody(this.slug, this.detail, this.fields), error: undefined };',
+    alsoBreaks: ['CORE-2'],
   },
   {
     id: 'CORE-2/plain-json',
@@ -107,6 +108,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: "throw new RequestProblem('bad-json');\n  return value",
     to: "return { ciphertext: 'AAAA', nonce: 'A'.repeat(32) };\n  return value",
+    alsoBreaks: ['MSG-14'],
   },
   {
     id: 'CORE-8/400',

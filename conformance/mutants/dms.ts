@@ -44,6 +44,7 @@ export const DM_MUTANTS: readonly Mutant[] = [
     file: 'dms.ts',
     from: 'above.slice(0, this.#limits.inbox_page)',
     to: 'above.slice(0, 1_000)',
+    alsoBreaks: ['DM-10'],
   },
   {
     id: 'DM-10/no-more',
@@ -99,6 +100,7 @@ export const DM_MUTANTS: readonly Mutant[] = [
     file: 'routes/dms.ts',
     from: 'sha256(dmSealedText(ciphertext, nonce, eph))',
     to: 'sha256(ciphertext)',
+    alsoBreaks: ['DM-1'],
   },
   {
     id: 'DM-4/replayed',
@@ -177,18 +179,21 @@ export const DM_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: '      ...DmBody.properties,\n',
     to: '      ...DmBody.properties,\n      nonce: Type.String(),\n',
+    alsoBreaks: ['DM-2'],
   },
   {
     id: 'DM-8/any-key',
     file: 'validate.ts',
     from: '      from_sig: Type.Optional(anySignature),\n',
     to: '      from_sig: Type.Optional(anySignature),\n      sender_eph_pub: Type.String(),\n',
+    alsoBreaks: ['DM-2'],
   },
   {
     id: 'DM-8/any-ciphertext',
     file: 'validate.ts',
     from: '      from_sig: Type.Optional(anySignature),\n',
     to: '      from_sig: Type.Optional(anySignature),\n      ciphertext: Type.String(),\n',
+    alsoBreaks: ['DM-2'],
   },
   {
     id: 'DM-2/hour',

@@ -7,12 +7,14 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'routes/agents.ts',
     from: '.send({ ok: true, handle, registered_at });',
     to: '.send({ ok: true, handle });',
+    alsoBreaks: ['ID-6'],
   },
   {
     id: 'ID-2/any-handle',
     file: 'validate.ts',
     from: '...RegisterBody.properties, register_sig',
     to: '...RegisterBody.properties, handle: Type.String(), register_sig',
+    alsoBreaks: ['ID-1'],
   },
   {
     id: 'ID-2/any-key',
@@ -112,6 +114,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'auth.ts',
     from: 'this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });',
     to: 'this.replays.use({ key: `r ${n}`, ts, handle, client });',
+    seenBy: 'REQ-4/replay',
   },
   {
     id: 'REQ-2/open-directory',
@@ -196,6 +199,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'auth.ts',
     from: 'this.replays.use({ key: `m ${handle} ${nonce}`, ts, handle, client });',
     to: 'this.replays.use({ key: `m ${nonce}`, ts, handle, client });',
+    seenBy: 'SIGN-3/nonce',
+    alsoBreaks: ['SIGN-3'],
   },
   {
     id: 'SIGN-2/any-signature',
@@ -214,6 +219,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: "if (!signatureFields.Check(body)) throw new RequestProblem('signature-invalid');",
     to: 'if (!signatureFields.Check(body)) return undefined;',
+    alsoBreaks: ['SIGN-1', 'SIGN-5'],
   },
   {
     id: 'SIGN-3/again',

@@ -80,12 +80,14 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;',
     to: 'const expiresAt = Infinity;',
+    alsoBreaks: ['MSG-10', 'READ-5', 'ROOM-5'],
   },
   {
     id: 'MSG-10/swept',
     file: 'log.ts',
     from: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;',
     to: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs + 700;',
+    alsoBreaks: ['MSG-9', 'READ-5', 'ROOM-5'],
   },
   {
     id: 'MSG-11/seconds',
@@ -98,6 +100,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'const seq = this.#nextSeq++;',
     to: "if (this.#nextSeq % 4 === 0) {\n      const hole = new Entry(this, { seq: this.#nextSeq++, id: '', ts: now, expiresAt: 0 }, draft, EMPTY);\n      hole.frame = null;\n      this.#entries.push(hole);\n    }\n    const seq = this.#nextSeq++;",
+    alsoBreaks: ['MSG-14'],
   },
   {
     id: 'MSG-13/from-one',
@@ -122,6 +125,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'routes/messages.ts',
     from: "...(kind === 'duplicate' ? { duplicate: true } : {})",
     to: '',
+    alsoBreaks: ['MSG-3'],
   },
   {
     id: 'MSG-15/accepted',
@@ -134,6 +138,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.frame));',
     to: 'this.#nonces.delete(entry.nonce);',
+    alsoBreaks: ['MSG-14'],
   },
   {
     id: 'MSG-16/while-buffered',
@@ -176,6 +181,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'routes/messages.ts',
     from: 'const posted = await relay.post(',
     to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, ['x'], () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
+    alsoBreaks: ['READ-5'],
   },
   {
     id: 'MSG-22/verified',

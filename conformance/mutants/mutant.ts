@@ -9,4 +9,10 @@ export interface Mutant {
   readonly to: string;
   /** Flags beyond those of the lab. */
   readonly flags?: readonly string[];
+  /** The check that sees it, where that is a check of another rule. */
+  readonly seenBy?: `${string}/${string}`;
+  /** Rules that the same fault breaks, in what the checks of its rule drive: each of them, every time. */
+  readonly alsoBreaks?: readonly string[];
+  /** Rules that the same fault breaks at times, for it depends on timing whether it shows. */
+  readonly mayBreak?: readonly string[];
 }

@@ -31,6 +31,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'let i = this.#indexAfter(after);\n    for (; i < this.#entries.length && entries.length < most',
     to: 'let i = Math.max(this.#indexAfter(after), this.#entries.length - most);\n    for (; i < this.#entries.length && entries.length < most',
+    alsoBreaks: ['READ-8', 'READ-10'],
   },
   {
     id: 'READ-4/count',
@@ -49,24 +50,28 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'message.ts',
     from: 'const TYPE = \'{"type":"message",\';',
     to: 'const TYPE = \'{"type":"message","reply_to":"CCCCCCCC",\';',
+    alsoBreaks: ['MSG-2'],
   },
   {
     id: 'READ-7/inclusive',
     file: 'log.ts',
     from: 'Math.max(0, after + 1 - first.seq)',
     to: 'Math.max(0, after - first.seq)',
+    alsoBreaks: ['STREAM-2'],
   },
   {
     id: 'READ-8/skips',
     file: 'log.ts',
     from: 'if (entry.live) entries.push(entry);',
     to: 'if (entry.live && entry.seq % 6 !== 0) entries.push(entry);',
+    alsoBreaks: ['READ-9', 'READ-10'],
   },
   {
     id: 'READ-9/last-seq',
     file: 'log.ts',
     from: 'nextAfter: hasMore ? nextAfter : Math.max(after, this.lastAssigned),',
     to: 'nextAfter: this.lastAssigned,',
+    alsoBreaks: ['READ-8'],
   },
   {
     id: 'READ-9/no-more',
@@ -92,12 +97,14 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'page.ts',
     from: 'epoch !== null && epoch !== room?.log.epoch',
     to: 'epoch !== null && room !== undefined && epoch === ""',
+    alsoBreaks: ['READ-8', 'READ-10'],
   },
   {
     id: 'READ-12/always',
     file: 'page.ts',
     from: 'epoch !== null && epoch !== room?.log.epoch',
     to: 'epoch !== null',
+    alsoBreaks: ['READ-7'],
   },
   { id: 'READ-13/one-less', file: 'log.ts', from: 'if (held <= most &&', to: 'if (held < most &&' },
   { id: 'READ-13/one-more', file: 'log.ts', from: 'if (held <= most &&', to: 'if (held <= most + 1 &&' },
@@ -144,5 +151,6 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'const oldest = now - this.#timings.retention_ms;',
     to: 'const oldest = -1;',
+    alsoBreaks: ['READ-9'],
   },
 ];

@@ -7,6 +7,7 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     file: 'relay.ts',
     from: 'if (!roomId.Check(id)) throw',
     to: 'if (!roomId.Check(id) && id.length < 60) throw',
+    alsoBreaks: ['ROOM-3', 'STREAM-4'],
   },
   {
     id: 'ROOM-1/strict',
@@ -37,6 +38,7 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     file: 'hub.ts',
     from: 'let room = this.rooms.get(id);\n    if (room === undefined) {',
     to: 'let room = this.rooms.get(id) ?? [...this.rooms.values()].find((other) => other.id.toLowerCase() === id.toLowerCase());\n    if (room === undefined) {',
+    alsoBreaks: ['MSG-12', 'READ-5', 'READ-8'],
   },
   {
     id: 'ROOM-5/count',
@@ -49,6 +51,7 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     file: 'hub.ts',
     from: 'room.activeAt >= this.#timings.room_idle_ms)',
     to: 'room.activeAt >= this.#timings.room_idle_ms / 2)',
+    mayBreak: ['READ-5', 'READ-8'],
   },
   {
     id: 'ROOM-6/streams-do-not-count',
@@ -68,6 +71,7 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     file: 'hub.ts',
     from: 'room.activeAt >= this.#timings.room_idle_ms) this.#remove(room);',
     to: 'room.activeAt >= this.#timings.room_idle_ms) return;',
+    alsoBreaks: ['ROOM-9'],
   },
   {
     id: 'ROOM-8/looking-keeps',

@@ -31,12 +31,14 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: 'routes/stream.ts',
     from: "const headers = { 'Content-Type': 'text/event-stream; charset=utf-8',",
     to: "const headers = { 'Content-Type': 'text/plain',",
+    alsoBreaks: ['STREAM-2'],
   },
   {
     id: 'STREAM-2/ready-first',
     file: 'hub.ts',
     from: '    while (!sub.blocked) {\n      if (this.#overtaken',
     to: '    if (sub.joining !== null) this.#ready(sub, sub.joining);\n    while (!sub.blocked) {\n      if (this.#overtaken',
+    alsoBreaks: ['READ-8', 'STREAM-5'],
   },
   {
     id: 'STREAM-3/twice',
@@ -79,24 +81,28 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: 'routes/stream.ts',
     from: "resumed === null ? join.query.get('after') : resumed[2]",
     to: "join.query.get('after') ?? resumed?.[2]",
+    alsoBreaks: ['READ-8', 'STREAM-5'],
   },
   {
     id: 'STREAM-8/epoch-ignored',
     file: 'routes/stream.ts',
     from: "resumed === null ? join.query.get('epoch') : (resumed[1] ?? null)",
     to: "resumed === null ? join.query.get('epoch') : null",
+    alsoBreaks: ['READ-8', 'READ-12'],
   },
   {
     id: 'STREAM-9/binary',
     file: 'encoding.ts',
     from: 'frame[0] = 0x81;',
     to: 'frame[0] = 0x82;',
+    alsoBreaks: ['STREAM-2'],
   },
   {
     id: 'STREAM-10/ws-after-ignored',
     file: 'routes/stream.ts',
     from: 'const number = queryNumber(after,',
     to: "const number = format === 'ws' ? 0 : queryNumber(after,",
+    alsoBreaks: ['READ-7'],
   },
   {
     id: 'STREAM-11/no-leave',
@@ -132,8 +138,8 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-16/no-duplicate',
     file: 'routes/stream.ts',
-    from: "...place,\n        ...(kind === 'duplicate' ? { duplicate: true } : {}),",
-    to: '...place,',
+    from: "...(kind === 'duplicate' ? { duplicate: true } : {}),",
+    to: '',
   },
   {
     id: 'CORE-10/bare-handshake',
@@ -233,5 +239,6 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     from: 'sub.heardAt = this.#clock.mono();\n      this.#feed(sub);',
     to: 'sub.heardAt = this.#clock.mono();\n      sub.cursor = sub.room.log.lastAssigned;\n      this.#feed(sub);',
     flags: ['--subscriber-bytes', '65536'],
+    alsoBreaks: ['STREAM-3'],
   },
 ];

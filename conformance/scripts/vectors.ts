@@ -1,10 +1,13 @@
-/** Writes spec/vectors with noble, so that a mistake of tweetnacl, of node:crypto or of the SDK does not hide itself. */
-import { writeFileSync } from 'node:fs';
+/** Writes spec/vectors with noble, so that a mistake of tweetnacl, of node:crypto or of the SDK does not hide itself. Given a folder: there. */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publicKeys } from './public-key-vectors.ts';
 import { refusedSignatures } from './refused-signatures.ts';
 import { sealedTexts } from './secretbox-vectors.ts';
 import { signatures } from './signature-vectors.ts';
+
+const out = join(process.argv[2] ?? join(import.meta.dirname, '../..'), 'spec/vectors');
+mkdirSync(out, { recursive: true });
 
 function write(name: string, about: string, rules: readonly string[], vectors: readonly object[]): void {
   const file = { $schema: './vectors.schema.json', about, rules, vectors };
@@ -12,7 +15,7 @@ function write(name: string, about: string, rules: readonly string[], vectors: r
     /[\u0080-\uffff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-  writeFileSync(join(import.meta.dirname, '../../spec/vectors', name), `${ascii}\n`);
+  writeFileSync(join(out, name), `${ascii}\n`);
 }
 
 write(

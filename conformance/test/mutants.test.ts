@@ -1,11 +1,11 @@
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { describe, expect, it } from 'vitest';
 import { KILLS } from '../src/report/kills.gen.ts';
-import { broken } from '../mutants/broken.ts';
 import type { Mutant } from '../mutants/mutant.ts';
-import { killMatrix, LAB, MUTANTS } from '../mutants/mutants.ts';
+import { killMatrix, MUTANTS } from '../mutants/mutants.ts';
 import { coveredRules, RELAY } from '../src/index.ts';
 import { certify } from './certify.ts';
+import { commandOf, flawsOf, kill } from './kill.ts';
 
 const relayMusts = REQUIREMENTS.filter(({ actor, word }) => actor === 'relay' && word === 'MUST').map(
   ({ id }) => id,
@@ -33,19 +33,37 @@ describe('rules, checks and mutants hold together', () => {
   });
 });
 
-async function commandOf(mutant: Mutant): Promise<string> {
-  const path = await broken(mutant.id, [mutant]);
-  return `exec node ${path} --port {port} ${[...LAB, ...(mutant.flags ?? [])].join(' ')}`;
-}
-
-describe('each mutant is killed by the rule that it breaks', () => {
+describe('each mutant is killed by the rule that it breaks, and breaks what the table says and no more', () => {
   it.concurrent.for(MUTANTS)('$id', async (mutant, { expect }) => {
-    const rule = mutant.id.split('/')[0] ?? '';
-    const { report } = await certify(await commandOf(mutant), { only: [rule] });
-    const verdict = report.rules.find(({ id }) => id === rule)?.verdict;
-    expect({ rule, verdict }).toEqual({ rule, verdict: 'fail' });
-    expect(report.exit_code).toBe(1);
-    expect(report.failures.find((failure) => failure.rule === rule)?.required).not.toBe('');
+    const { flaws } = await kill(mutant);
+    expect(flaws).toEqual([]);
+  });
+});
+
+describe('a kill that is not exact is told', () => {
+  const mutant: Mutant = {
+    id: 'MSG-3/x',
+    file: '',
+    from: '',
+    to: '',
+    alsoBreaks: ['READ-8'],
+    mayBreak: ['READ-1'],
+  };
+  const own = { rule: 'MSG-3', checks: ['MSG-3/order'] };
+  const follows = { rule: 'READ-8', checks: ['MSG-3/order'] };
+  it.each([
+    ['exact', [own, follows], []],
+    ['exact, with what may break', [own, follows, { rule: 'READ-1', checks: ['MSG-3/order'] }], []],
+    ['not its rule', [follows], ['MSG-3 does not fail']],
+    [
+      'by another check',
+      [{ ...own, checks: ['MSG-4/at-the-limit'] }, follows],
+      ['MSG-3 fails by MSG-4/at-the-limit alone'],
+    ],
+    ['more than listed', [own, follows, { rule: 'CLAIM-1', checks: ['MSG-3/order'] }], ['CLAIM-1 fails too']],
+    ['less than listed', [own], ['READ-8 does not fail']],
+  ])('%s', (_what, broken, flaws) => {
+    expect(flawsOf(mutant, broken)).toEqual(flaws);
   });
 });
 

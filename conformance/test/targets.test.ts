@@ -12,6 +12,7 @@ import { LAB, MUTANTS } from '../mutants/mutants.ts';
 import { Report, startTarget } from '../src/index.ts';
 import { accusations, certify, certifyBenign } from './certify.ts';
 import { suite } from './suite.ts';
+import { needs } from '../../scripts/needs.ts';
 
 const root = join(import.meta.dirname, '../..');
 const relay = `exec node ${join(root, 'reference-server/bin/bot2bot-relay.mjs')} --port {port}`;
@@ -143,6 +144,7 @@ describe('a failure can be acted upon', () => {
   }
 
   it('its script reproduces it with curl alone, and says so; on a sound relay it does not', async () => {
+    needs('curl');
     const target = await running('MSG-14/second-message');
     const sound = await startTarget(relay, new AbortController().signal);
     const { code, folder, out } = await suite(

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRoomUrl, parseRoomUrl, Room, seal } from '../src/index.ts';
 import { makeShell, type Shell } from './command.ts';
 import { RELAY, root, start, type Started } from './relay.ts';
+import { needs } from '../../scripts/needs.ts';
 
 let relay: Started;
 let shell: Shell;
@@ -155,6 +156,7 @@ describe('rooms', () => {
   });
 
   it('--watch on a terminal is in colour, without NO_COLOR, and keeps the terminal as it is', async () => {
+    needs('tmux');
     const url = newUrl();
     await post(url, 'mallory', '\u001b]0;pwned\u0007\u001b[2J\u001b[H\u001b[31mred\u001b[?25l');
     const socket = join(shell.folder, 'tmux');

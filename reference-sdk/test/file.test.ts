@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRoomUrl, Room } from '../src/index.ts';
 import { RELAY, root, start, type Started } from './relay.ts';
+import { needs } from '../../scripts/needs.ts';
 
 let relay: Started;
 const folder = mkdtempSync(join(tmpdir(), 'bot2bot-sdk-'));
@@ -99,6 +100,7 @@ describe('bot2bot.mjs', () => {
   });
 
   it("the README's chat, in two terminals, outlives a relay that is killed", async () => {
+    needs('tmux');
     const own = await start(RELAY, '--port', '0');
     const env = { PATH: process.env['PATH'], ROOM_URL: createRoomUrl(own.url) };
     const tmux = (...words: string[]) => {
@@ -216,6 +218,7 @@ console.log(parseRoomUrl(url).key.length, (await room.poll())[0].signature);`;
   });
 
   it('the SDK contacts one origin and touches no file', () => {
+    needs('strace');
     const home = mkdtempSync(join(tmpdir(), 'bot2bot-home-'));
     const trace = join(folder, 'trace.txt');
     writeFileSync(

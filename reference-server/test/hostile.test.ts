@@ -11,6 +11,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { figure, residentMiB, start, stop, type Started } from './process.ts';
+import { needs } from '../../scripts/needs.ts';
 
 const started: Started[] = [];
 afterEach(async () => {
@@ -511,6 +512,7 @@ describe('hostile readers and writers', () => {
 
 describe('what the relay keeps to itself', () => {
   it('the relay writes nothing to disk', async () => {
+    needs('strace');
     const trace = join(mkdtempSync(join(tmpdir(), 'bot2bot-trace-')), 'trace.txt');
     const relay = await start([], ['strace', '-D', '-f', '-qq', '-e', 'trace=file,desc', '-o', trace]);
     const ws = new WebSocket(`${relay.url.replace('http', 'ws')}${pathOf('openSocket', 'traced')}`);

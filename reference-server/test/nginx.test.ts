@@ -9,6 +9,9 @@ import { WebSocket } from 'ws';
 import { agentNamed, register, signedCall } from './agent.ts';
 import { freePort, startNginx, type Nginx } from './nginx.ts';
 import { figure, start, stop, type Started } from './process.ts';
+import { needs } from '../../scripts/needs.ts';
+
+beforeAll(() => needs('nginx'));
 
 const BURST = 40;
 const sealed = { ciphertext: 'uXW9z0hP0m1jV5m3yq0l4cF0b2Zt8w==', nonce: 'oY0tq3l1cT5f7mQzX9a2bL4kW8dVrE6s' };

@@ -6,9 +6,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { held, post, sealed } from './deployed.ts';
 import { start, stop, type Started } from './process.ts';
+import { needs } from '../../scripts/needs.ts';
+
+beforeAll(() => needs('python3-requests'));
 
 const PYTHON = '/usr/bin/python3';
 const script = join(import.meta.dirname, 'deployed-sdk.py');
