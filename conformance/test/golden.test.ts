@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { judgeClaims } from '../src/judge/claims/promises.ts';
 import { judgeRooms } from '../src/judge/room/model.ts';
 import type { Outcome } from '../src/script/script.ts';
-import { parseTrace } from '../src/trace/parse.ts';
+import { parseTrace, readTrace } from '../src/trace/parse.ts';
 import type { RelayTrace } from '../src/trace/records.ts';
 import { runRecord } from './claim-service.ts';
 
@@ -46,5 +46,24 @@ describe('traces made by hand', () => {
     const outcomes = outcomesOf(name);
     expect(outcomes.some(({ ok }) => !ok)).toBe(name.startsWith('reject-'));
     expect(verdictsOf(outcomes)).toBe(readFileSync(join(folder, name.replace('.ndjson', '.txt')), 'utf8'));
+  });
+});
+
+describe('a trace read piece by piece', () => {
+  async function* pieces(text: string, length: number) {
+    for (let at = 0; at < text.length; at += length) yield await Promise.resolve(text.slice(at, at + length));
+  }
+
+  it.each([1, 7, 64])('is the same trace, in pieces of %i characters', async (length) => {
+    for (const name of names) {
+      const text = readFileSync(join(folder, name), 'utf8').trimEnd();
+      expect(await readTrace(pieces(text, length))).toEqual(parseTrace(text));
+    }
+  });
+
+  it('ends a line at \\n only, and names the line that is no record', async () => {
+    const text = '{"t":"run","seed":"a\u2028b\u0085c"}\n\n';
+    expect((await readTrace(pieces(text, 5))).run).toEqual({ t: 'run', seed: 'a\u2028b\u0085c' });
+    await expect(readTrace(pieces(`${text}{"t":1}`, 5))).rejects.toThrow('line 2 of the trace');
   });
 });

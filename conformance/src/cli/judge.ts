@@ -1,27 +1,22 @@
-import { readFileSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { RELAY } from '../judge/relay.ts';
 import { isTraceOf } from '../judge/subject.ts';
 import { judge } from '../judge/verdict.ts';
 import { RELAY_PRESENTER } from '../report/relay.ts';
 import { makeReport } from '../report/report.ts';
 import { summary } from '../report/terminal.ts';
-import { parseTrace } from '../trace/parse.ts';
+import { readTrace } from '../trace/parse.ts';
 import { colour, UsageError, type Flags } from './flags.ts';
 
 /** Judge a saved trace again. It drives nothing, and loads nothing that could. */
 export async function judgeAgain(path: string | undefined, flags: Flags): Promise<number> {
   if (path === undefined) throw new UsageError('name the trace: judge bot2bot-report/trace.ndjson');
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    throw new UsageError(`cannot read ${path}`);
-  }
   let trace;
   try {
-    trace = parseTrace(text);
+    trace = await readTrace(createReadStream(path, 'utf8'));
   } catch (error) {
-    throw new UsageError(`${path} is not a trace: ${error instanceof Error ? error.message : ''}`);
+    if (error instanceof SyntaxError) throw new UsageError(`${path} is not a trace: ${error.message}`);
+    throw new UsageError(`cannot read ${path}`);
   }
   if (!isTraceOf(RELAY, trace)) throw new UsageError(`${path} is not a trace of a relay`);
   const made = makeReport(RELAY_PRESENTER, trace, await judge(RELAY, trace), {

@@ -5,27 +5,47 @@ type Line = RunRecord | CaseRecord | EndRecord | ShrinkRecord | Event;
 
 const isOf = <T extends Line>(line: Line, t: string): line is T => line.t === t;
 
+function recordOf(line: string, number: number): Line {
+  try {
+    const record = JSON.parse(line) as Line;
+    if (typeof record.t !== 'string') throw new TypeError('no t');
+    return record;
+  } catch {
+    throw new SyntaxError(`line ${number} of the trace is not a record`);
+  }
+}
+
+function traceOf(records: readonly Line[]): Trace {
+  const run = records.find((record) => isOf<RunRecord>(record, 'run'));
+  if (run === undefined) throw new SyntaxError('the trace has no run record');
+  const shrunk = records.filter((record) => isOf<ShrinkRecord>(record, 'shrink'));
+  return { run, cases: groupCases(records), shrunk };
+}
+
 /**
  * Read a trace from its lines. What each event holds is not looked at: who judges it does.
  * @throws {SyntaxError} naming the line that is not a record.
  */
 export function parseTrace(text: string): Trace {
-  const records = text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line, index) => {
-      try {
-        const record = JSON.parse(line) as Line;
-        if (typeof record.t !== 'string') throw new TypeError('no t');
-        return record;
-      } catch {
-        throw new SyntaxError(`line ${index + 1} of the trace is not a record`);
-      }
-    });
-  const run = records.find((record) => isOf<RunRecord>(record, 'run'));
-  if (run === undefined) throw new SyntaxError('the trace has no run record');
-  const shrunk = records.filter((record) => isOf<ShrinkRecord>(record, 'shrink'));
-  return { run, cases: groupCases(records), shrunk };
+  const lines = text.split('\n').filter((line) => line !== '');
+  return traceOf(lines.map((line, index) => recordOf(line, index + 1)));
+}
+
+/**
+ * Read a trace that may be longer than a string can be, piece by piece. Only `\n` ends a line: `node:readline` would
+ * also end one at U+2028, which JSON leaves as it is.
+ * @throws {SyntaxError} as `parseTrace`.
+ */
+export async function readTrace(pieces: AsyncIterable<string>): Promise<Trace> {
+  const records: Line[] = [];
+  let rest = '';
+  for await (const piece of pieces) {
+    const lines = (rest + piece).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') records.push(recordOf(line, records.length + 1));
+  }
+  if (rest !== '') records.push(recordOf(rest, records.length + 1));
+  return traceOf(records);
 }
 
 function groupCases(records: readonly Line[]): CaseTrace[] {
