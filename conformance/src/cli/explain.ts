@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { REQUIREMENTS } from '@bot2bot/schemas';
-import { ruleOf } from '../checks/check.ts';
+import { ruleOf, type AnyCheck } from '../checks/check.ts';
 import { asked } from '../checks/scope.ts';
 import { RELAY } from '../judge/relay.ts';
 import { KILLS } from '../report/kills.gen.ts';
@@ -21,6 +21,18 @@ export function list(): number {
   return EXIT.conformant;
 }
 
+const LANES = {
+  quick: 'takes seconds, beside others',
+  long: 'waits for a timing of the protocol, beside others',
+  solo: 'runs alone, only with --cert or in lab',
+} as const;
+
+/** When a check runs, in words. */
+function when({ lane, cert, lab }: AnyCheck): string {
+  if (lab !== undefined) return `runs only in lab: ${lab}`;
+  return cert === true && lane !== 'solo' ? `${LANES[lane]}; only with --cert or in lab` : LANES[lane];
+}
+
 /** A rule, its checks, and the broken relays that it tells. */
 export function explain(id: string | undefined): number {
   const rule = REQUIREMENTS.find((known) => known.id === id?.toUpperCase());
@@ -39,7 +51,7 @@ export function explain(id: string | undefined): number {
             ? 'A rule for clients.'
             : 'Judged on all traffic by the model or the oracle.',
         ]
-      : checks.map((check) => `${check.id} (${check.lane}): ${check.title}`)),
+      : checks.flatMap((check) => [`${check.id}: ${check.title}`, `  ${when(check)}`])),
     ...(KILLS[rule.id] ?? []).map((mutant) => `kills the mutant ${mutant}`),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
