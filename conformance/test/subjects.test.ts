@@ -300,3 +300,30 @@ describe('what is loaded', () => {
     },
   );
 });
+
+it('a repetition that did not run to its end does not tell that a rule held', async () => {
+  const { saved } = await certifyEcho(HONEST);
+  const honest = saved.cases.find(({ start }) => start.case === 'ECHO-2/count');
+  const part = (attempt: number, outcome: 'done' | 'interrupted', answers: readonly string[]) => {
+    const name = attempt === 0 ? 'ECHO-2/count' : `ECHO-2/count~${attempt}`;
+    const events = answers.flatMap((answer, index) => {
+      const event = honest?.events[index];
+      return event === undefined ? [] : [{ ...event, case: name, answer }];
+    });
+    return {
+      start: { t: 'case', case: name, check: 'ECHO-2/count', attempt, at: 0 } as const,
+      events,
+      // The suite stood still: what the check missed may have come too late.
+      end: { t: 'end', case: name, at: 9, outcome, lag: 900 } as const,
+    };
+  };
+  const verdictOf = async (...last: Parameters<typeof part>) => {
+    const wrong = ['1 a', '1 b'];
+    const cases = [part(0, 'done', wrong), part(1, 'done', wrong), part(...last)];
+    const { results } = await judge(ECHO, { ...saved, cases });
+    return results.find(({ rule: { id } }) => id === 'ECHO-2')?.verdict;
+  };
+  expect(await verdictOf(2, 'interrupted', [])).toBe('fail');
+  expect(await verdictOf(2, 'done', ['1 a', '1 b'])).toBe('fail');
+  expect(await verdictOf(2, 'done', ['1 a', '2 b'])).not.toBe('fail');
+});

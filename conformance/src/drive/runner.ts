@@ -34,8 +34,8 @@ const SHRINK_MS = 10_000;
  */
 const BUDGET_MS = { usual: 130_000, cert: 240_000, program: 1_000 } as const;
 const ILL_CASES = 3;
-/** The share of it for the first attempts; the rest is for what must be late again to count. */
-const FIRST_SHARE = 0.6;
+/** The share of it for the first attempts; the rest is for what must be late again to count, up to 10 s each time. */
+const FIRST_SHARE = 0.5;
 const BUDGET_POLL_MS = 100;
 
 export interface RunOptions<Facts extends TargetFacts, E extends Event> {

@@ -35,7 +35,7 @@ export type Reason =
 export interface Failure extends Outcome {
   readonly case: string;
   readonly check: string;
-  /** Whether it happened again when the case was repeated (lateness: each time); null when it was not repeated. */
+  /** Whether it happened again when the case was repeated (lateness: each time); null when no repetition could tell. */
   readonly repeated: boolean | null;
   readonly disturbed: boolean;
 }
@@ -65,16 +65,18 @@ interface Tally {
   readonly failures: Map<string, Failure>;
 }
 
-/** Of a case that was repeated: how often, and which rules failed how often. */
-interface Repeats {
-  runs: number;
-  readonly failed: Map<string, number>;
+/** A case that was run again. */
+interface Repeat {
+  /** Whether it ran to its end: one that did not cannot tell that a rule held. */
+  readonly whole: boolean;
+  /** Rules that failed in it. */
+  readonly failed: ReadonlySet<string>;
 }
 
 /** What every case said, taken together. */
 interface Seen {
   readonly byRule: ReadonlyMap<string, Tally>;
-  readonly repeats: ReadonlyMap<string, Repeats>;
+  readonly repeats: ReadonlyMap<string, readonly Repeat[]>;
   /** Rules that a case left undecided, and the last such case. */
   readonly undecided: ReadonlyMap<string, string>;
   /** Checks that were driven. */
@@ -89,7 +91,7 @@ async function observe<Facts extends TargetFacts, E extends Event, S extends Scr
 ): Promise<Seen> {
   const unfinished = new Map<string, { check: string; why: string }>();
   const byRule = new Map<string, Tally>();
-  const repeats = new Map<string, Repeats>();
+  const repeats = new Map<string, Repeat[]>();
   const undecided = new Map<string, string>();
   for (const part of cases) {
     const { outcomes, undecided: open, disturbed, trouble } = await judgeCase(subject, run, part);
@@ -99,11 +101,8 @@ async function observe<Facts extends TargetFacts, E extends Event, S extends Scr
     if (trouble === '') unfinished.delete(origin);
     else if (attempt === 0) unfinished.set(name, { check, why: trouble });
     if (attempt > 0) {
-      const again = repeats.get(origin) ?? { runs: 0, failed: new Map<string, number>() };
-      for (const rule of new Set(outcomes.filter(({ ok }) => !ok).map((outcome) => outcome.rule)))
-        again.failed.set(rule, (again.failed.get(rule) ?? 0) + 1);
-      again.runs++;
-      repeats.set(origin, again);
+      const failed = new Set(outcomes.filter(({ ok }) => !ok).map((outcome) => outcome.rule));
+      repeats.set(origin, [...(repeats.get(origin) ?? []), { whole: trouble === '', failed }]);
     }
     for (const outcome of outcomes) {
       if (attempt > 0 && !outcome.ok) continue;
@@ -127,10 +126,12 @@ async function observe<Facts extends TargetFacts, E extends Event, S extends Scr
 /** The failures of a rule that count, each with what its repetition showed. */
 function standing(rule: Requirement, failures: Iterable<Failure>, { repeats }: Seen): Failure[] {
   return [...failures].flatMap((failure): Failure[] => {
-    const again = repeats.get(failure.case);
-    if (again === undefined) return [failure];
-    const times = again.failed.get(rule.id) ?? 0;
-    const repeated = failure.late === true ? times === again.runs : times > 0;
+    const again = (repeats.get(failure.case) ?? []).filter(
+      ({ whole, failed }) => whole || failed.has(rule.id),
+    );
+    if (again.length === 0) return [failure];
+    const fails = ({ failed }: Repeat) => failed.has(rule.id);
+    const repeated = failure.late === true ? again.every(fails) : again.some(fails);
     return failure.late === true && failure.disturbed && !repeated ? [] : [{ ...failure, repeated }];
   });
 }
