@@ -45,6 +45,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
     testTimeout: 90_000,
+    hookTimeout: 60_000,
     maxConcurrency: 10,
     reporters: ['default', './scripts/closing-line.ts'],
     projects: [

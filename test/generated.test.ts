@@ -32,8 +32,8 @@ it('the generators, given a folder, write there what is committed, and nothing e
   const committed = [
     'spec/generated/openapi.json',
     'schemas/src/requirements.gen.ts',
-    'reference-sdk/src/wire.gen.ts',
-    'reference-sdk/src/signing.gen.ts',
+    'reference-sdk/src/wire/wire.gen.ts',
+    'reference-sdk/src/wire/signing.gen.ts',
     'conformance/src/report/kills.gen.ts',
     'spec/generated/report.schema.json',
     'spec/vectors/signatures.json',

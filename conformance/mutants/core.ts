@@ -10,24 +10,31 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     file: 'server.ts',
     from: 'clientErrorHandler: (error, socket) =>\n      connections.refuse(',
     to: `clientErrorHandler: (error, socket) =>\n      error.code !== 'none' ? void socket.end(${BARE}) : connections.refuse(`,
+    seenBy: 'CORE-4/no-http',
+    alsoBreaks: ['CORE-1', 'CORE-9', 'CORE-10'],
   },
   {
     id: 'CORE-2/expectation',
     file: 'server.ts',
     from: "answerProblem(response, new RequestProblem('expectation-failed')),",
     to: 'response.writeHead(417).end(),',
+    seenBy: 'CORE-4/no-http',
+    alsoBreaks: ['CORE-1', 'CORE-9', 'CORE-10'],
   },
   {
     id: 'CORE-2/handshake',
     file: 'routes/stream.ts',
     from: "if (socket instanceof Socket) relay.connections.refuse(socket, new RequestProblem('bad-request'));",
     to: `socket.end(${BARE});`,
+    seenBy: 'CORE-4/no-http',
+    alsoBreaks: ['CORE-9', 'CORE-10'],
   },
   {
     id: 'CORE-4/version',
     file: 'server.ts',
     from: 'clientErrorHandler: (error, socket) =>\n      connections.refuse(',
     to: "clientErrorHandler: (error, socket) =>\n      error.code === 'HPE_INVALID_VERSION' ? void socket.end('HTTP/1.1 505 HTTP Version Not Supported\\r\\nConnection: close\\r\\n\\r\\n') : connections.refuse(",
+    alsoBreaks: ['CORE-1', 'CORE-2', 'CORE-9', 'CORE-10'],
   },
   {
     id: 'CORE-8/chunked',
@@ -46,6 +53,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     file: 'body.ts',
     from: 'if (size > most) problem ??=',
     to: 'if (size >= most) problem ??=',
+    seenBy: 'CORE-8/at-the-limit',
   },
   {
     id: 'CORE-1/no-error',
@@ -95,6 +103,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: 'Type.Object({\n      nonce,',
     to: 'Type.Object({\n      x_unknown: Type.Optional(Type.Null()),\n      nonce,',
+    alsoBreaks: ['STREAM-14'],
   },
   {
     id: 'CORE-6/refused',

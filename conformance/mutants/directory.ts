@@ -31,12 +31,14 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
     file: 'directory.ts',
     from: '      box_pub,\n',
     to: '      box_pub: sign_pub,\n',
+    alsoBreaks: ['DIR-6', 'DIR-11', 'DIR-12'],
   },
   {
     id: 'DIR-2/no-signature',
     file: 'directory.ts',
     from: '      profile_sig: sig,\n',
     to: '      profile_sig: sig.slice(0, 0),\n',
+    alsoBreaks: ['DIR-6', 'DIR-11', 'DIR-12'],
   },
   {
     id: 'DIR-2/empty-agent',
@@ -275,11 +277,13 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
     file: 'routes/agents.ts',
     from: 'return reply.send(directory.matches(handle, keysOf, charge));',
     to: "const page = directory.matches(handle, keysOf, charge);\n    return reply.send({ ...page, agents: page.agents.map((one) => ({ ...one, summary: '' })) });",
+    seenBy: 'DIR-2/everywhere',
   },
   {
     id: 'DIR-12/other-key',
     file: 'routes/agents.ts',
     from: 'return reply.send({ ...ABOUT, ...page });',
     to: 'return reply.send({ ...ABOUT, ...page, agents: page.agents.map((one) => ({ ...one, sign_pub: one.box_pub })) });',
+    seenBy: 'DIR-2/everywhere',
   },
 ];

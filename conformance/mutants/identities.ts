@@ -102,12 +102,14 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'auth.ts',
     from: "const [method, sent] = [raw.method ?? '', raw.url ?? ''];",
     to: "const [method, sent] = [raw.method ?? '', encodeURI(decodeURI(raw.url ?? ''))];",
+    alsoBreaks: ['REQ-6'],
   },
   {
     id: 'REQ-1/path-decoded',
     file: 'auth.ts',
     from: "const [method, sent] = [raw.method ?? '', raw.url ?? ''];",
     to: "const [method, sent] = [raw.method ?? '', (raw.url ?? '').replace('%40', '@')];",
+    alsoBreaks: ['REQ-6'],
   },
   {
     id: 'REQ-1/nonces-of-all',
@@ -213,6 +215,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'auth.ts',
     from: 'identity === undefined || !this.replays.isTimely(given.ts)',
     to: 'identity === undefined',
+    alsoBreaks: ['STREAM-15', 'STREAM-17'],
   },
   {
     id: 'SIGN-2/half-is-none',
@@ -226,6 +229,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'auth.ts',
     from: 'this.replays.use({ key: `m ${handle} ${nonce}`, ts, handle, client });',
     to: 'void 0;',
+    alsoBreaks: ['STREAM-15', 'STREAM-17'],
   },
   {
     id: 'SIGN-4/replay-first',
@@ -250,6 +254,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'auth.ts',
     from: 'if (!verifies(bound, given.sig2, key))',
     to: "if (bound === '')",
+    alsoBreaks: ['STREAM-15', 'STREAM-17'],
   },
   { id: 'SIGN-7/not-locked', file: 'log.ts', from: 'if (signedOnly) this.locked = true;', to: '' },
   {
@@ -257,12 +262,14 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'relay.ts',
     from: 'if (log.locked && !wasLocked) room.notices.push(',
     to: 'if (wasLocked && !log.locked) room.notices.push(',
+    seenBy: 'SIGN-2/socket',
   },
   {
     id: 'SIGN-8/open',
     file: 'auth.ts',
     from: "else if (locked) throw new RequestProblem('signed-only');",
     to: '',
+    alsoBreaks: ['STREAM-15', 'STREAM-17'],
   },
   {
     id: 'SIGN-8/while-buffered',
@@ -275,5 +282,6 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: "if (signedOnly && signature === undefined) throw new RequestProblem('signature-required');",
     to: '',
+    alsoBreaks: ['CORE-5', 'MSG-18', 'STREAM-15', 'STREAM-17'],
   },
 ];

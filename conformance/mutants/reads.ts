@@ -50,7 +50,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'message.ts',
     from: 'const TYPE = \'{"type":"message",\';',
     to: 'const TYPE = \'{"type":"message","reply_to":"CCCCCCCC",\';',
-    alsoBreaks: ['MSG-2'],
+    alsoBreaks: ['MSG-2', 'STREAM-14'],
   },
   {
     id: 'READ-7/inclusive',
@@ -71,7 +71,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'nextAfter: hasMore ? nextAfter : Math.max(after, this.lastAssigned),',
     to: 'nextAfter: this.lastAssigned,',
-    alsoBreaks: ['READ-8'],
+    alsoBreaks: ['READ-8', 'READ-10'],
   },
   {
     id: 'READ-9/no-more',
@@ -113,6 +113,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'return this.#entries[this.#head]?.seq ?? this.#nextSeq;',
     to: 'return this.#entries.slice(this.#head).find((entry) => entry.live)?.seq ?? this.#nextSeq;',
+    alsoBreaks: ['READ-10'],
   },
   {
     id: 'READ-10/expiry-gap',
@@ -138,6 +139,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     from: 'fallback: TRANSCRIPT_LIMIT,',
     to: 'fallback: 101,',
     flags: ['--buffer-messages', '200'],
+    alsoBreaks: ['READ-9'],
   },
   {
     id: 'READ-1/longer-page',
@@ -145,6 +147,8 @@ export const READ_MUTANTS: readonly Mutant[] = [
     from: 'answerOf(room, position, limits.page_messages, clock.wall()));',
     to: 'answerOf(room, position, limits.page_messages + 1, clock.wall()));',
     flags: ['--buffer-messages', '2000', '--retention-ms', '60000'],
+    seenBy: 'READ-4/exact',
+    alsoBreaks: ['READ-9'],
   },
   {
     id: 'READ-14/for-ever',

@@ -45,6 +45,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: 'hub.ts',
     from: 'sub.cursor = upTo;\n        if (messages !== null && tail',
     to: 'sub.cursor = upTo % 2 === 0 && sub.format === "ws" ? upTo - 1 : upTo;\n        if (messages !== null && tail',
+    alsoBreaks: ['STREAM-5'],
   },
   {
     id: 'STREAM-3/lost',
@@ -140,18 +141,21 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: 'routes/stream.ts',
     from: "...(kind === 'duplicate' ? { duplicate: true } : {}),",
     to: '',
+    alsoBreaks: ['MSG-3', 'MSG-14', 'READ-5'],
   },
   {
     id: 'CORE-10/bare-handshake',
     file: 'routes/stream.ts',
     from: 'headers.push(`${name}: ${value}`);',
     to: 'void headers.length, void name, void value;',
+    alsoBreaks: ['CORE-9'],
   },
   {
     id: 'CORE-9/bare-handshake',
     file: 'routes/stream.ts',
     from: 'headers.push(`${name}: ${value}`);',
     to: "if (name === 'Cache-Control') headers.push(`${name}: ${value}`);",
+    seenBy: 'CORE-10/handshake',
   },
   { id: 'STREAM-15/no-code', file: 'routes/stream.ts', from: '        code: problem.status,\n', to: '' },
   {
@@ -159,6 +163,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: 'routes/stream.ts',
     from: "hub.send(sub, {\n        type: 'sent',",
     to: "void ({\n        type: 'sent',",
+    alsoBreaks: ['MSG-14'],
   },
   {
     id: 'STREAM-17/no-nonce',

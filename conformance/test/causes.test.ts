@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { needs } from '../../scripts/needs.ts';
 import { broken } from '../mutants/broken.ts';
 import { LAB, MUTANTS } from '../mutants/mutants.ts';
 import { startTarget, summary, writeReport, type Report } from '../src/index.ts';
@@ -161,6 +162,7 @@ it.each(ONLY)(
   'the script of %s ends with 1 at the broken relay and with 0 at a correct one',
   { timeout: 180_000 },
   async (id) => {
+    needs('curl');
     expect(bad.report.failures.map((found) => found.rule)).toContain(id);
     const folder = mkdtempSync(join(tmpdir(), 'bot2bot-repro-'));
     writeReport(folder, bad);

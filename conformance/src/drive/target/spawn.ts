@@ -58,6 +58,12 @@ function signalGroup(pid: number, name: NodeJS.Signals | 0): boolean {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Process groups of targets that run: killed when this process exits. */
+const groups = new Set<number>();
+process.on('exit', () => {
+  for (const pid of groups) signalGroup(pid, 'SIGKILL');
+});
+
 /**
  * Start the target. When this process exits, however it does, what it started is killed.
  * @param command run by the shell; `{port}` in it and PORT in its environment are a free port.
@@ -74,8 +80,7 @@ export async function startTarget(command: string, signal: AbortSignal): Promise
   });
   const { pid } = child;
   if (pid === undefined) throw new Unreachable('the command could not be started');
-  const killAll = () => void signalGroup(pid, 'SIGKILL');
-  process.once('exit', killAll);
+  groups.add(pid);
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
   /** End the command and what it started, by force if they do not within a grace. */
@@ -83,8 +88,8 @@ export async function startTarget(command: string, signal: AbortSignal): Promise
     signalGroup(pid, 'SIGTERM');
     const deadline = performance.now() + GRACE_MS;
     while (signalGroup(pid, 0) && performance.now() < deadline) await pause(POLL_MS);
-    killAll();
-    process.off('exit', killAll);
+    signalGroup(pid, 'SIGKILL');
+    groups.delete(pid);
     // Whatever holds the other end, it is no longer waited for.
     child.stderr.destroy();
   };

@@ -33,8 +33,8 @@ export type Linearized<Op> =
   | { readonly kind: 'broken'; readonly order: readonly Op[]; readonly op: Op; readonly refusal: Refusal }
   | { readonly kind: 'gave-up' };
 
-/** The search gives up after this many states, in less than a second. */
-const MAX_STATES = 10_000;
+/** The search gives up after this many states: a few seconds. */
+const MAX_STATES = 50_000;
 
 interface Node<State, Op> {
   readonly state: State;
