@@ -1,5 +1,12 @@
 /** Relays that differ from ours as others may, and conform: no run may accuse one of them. */
 import type { Patch } from './broken.ts';
+import type { Alteration, Transport } from './proxy.ts';
+import { REWRITTEN } from './rewritten.ts';
+
+/** A proxy before a relay. */
+export interface Through extends Transport {
+  readonly alteration?: Alteration;
+}
 
 export interface Benign {
   readonly name: string;
@@ -8,15 +15,63 @@ export interface Benign {
   /** At compat it says nothing of itself, and its timings are those of the specification. */
   readonly level: 'compat' | 'hardened';
   readonly patches: readonly Patch[];
+  /** The proxy through which it is reached. */
+  readonly through?: Through;
 }
 
 const WAIT = 'await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));';
 const CLAIM_ID = "`c_${randomBytes(12).toString('base64url')}`";
 const ROOMS = ['MSG', 'READ', 'STREAM', 'CORE'];
+/** Pieces of a message's JSON with one more field. */
+const ON_STREAM = (frame: string) => `[Buffer.from('{"via":"stream",'), payloadOf(${frame}).subarray(1)]`;
+const DELIVERY = ['MSG', 'READ', 'STREAM'];
 const CLAIMS = ['CLAIM'];
 export const AGENTS: readonly string[] = ['ID', 'REQ', 'SIGN', 'DM', 'DIR'];
 
+/** Proxies that conforming relays stand behind, or relays that write or send as with such a proxy. */
+export const THROUGH: readonly (readonly [string, Through])[] = [
+  ['that closes connections which are idle for a second', { idleMs: 1_000 }],
+  ['behind a proxy that pipelines', { pipelined: true }],
+  ['with header names in upper and lower case', { mixedCase: true }],
+  ['that writes JSON in its own way', { alteration: REWRITTEN }],
+];
+
 export const BENIGN: readonly Benign[] = [
+  ...THROUGH.map(([name, through]): Benign => ({ name, only: [], level: 'hardened', patches: [], through })),
+  {
+    name: 'with extra fields on streams alone',
+    only: DELIVERY,
+    level: 'hardened',
+    patches: [
+      { file: 'log.ts', from: 'eventChunk, payloadOf,', to: 'eventChunk, payloadOf, textFrame,' },
+      {
+        file: 'log.ts',
+        from: "format === 'ws' ? entry.frame",
+        to: `format === 'ws' ? textFrame(Buffer.concat(${ON_STREAM('entry.frame')}))`,
+      },
+      { file: 'log.ts', from: 'eventChunk([payloadOf(frame)]', to: `eventChunk(${ON_STREAM('frame')}` },
+    ],
+  },
+  {
+    name: 'with ids as long and seqs as large as may be',
+    only: [...ROOMS, ...CLAIMS],
+    level: 'hardened',
+    patches: [
+      {
+        file: 'log.ts',
+        from: "`m_${randomBytes(9).toString('base64url')}`",
+        to: "randomBytes(48).toString('base64url')",
+      },
+      { file: 'log.ts', from: 'epoch = randomBytes(9)', to: 'epoch = randomBytes(24)' },
+      { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(48).toString('base64url')" },
+      // Seven thousand thousand million below the largest safe integer.
+      {
+        file: 'engine/memory.ts',
+        from: 'Math.max(SEQS_PER_MS * this.#clock.wall(), this.#highest + 1)',
+        to: 'Math.max(9_000_000_000_000_000, this.#highest + 1)',
+      },
+    ],
+  },
   {
     name: 'with extra fields everywhere',
     only: ROOMS,

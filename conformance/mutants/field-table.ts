@@ -3,7 +3,7 @@ import { REQUIREMENTS } from '@bot2bot/schemas';
 import { judge, probe, RELAY, relayDriver, Runner, startTarget, type RelayTrace } from '../src/index.ts';
 import { FIELDS } from '../src/report/fields.gen.ts';
 import { broken } from './broken.ts';
-import { fieldsOf, mutationsOf, type Mutation } from './fields.ts';
+import { FieldAlteration, fieldsOf, mutationsOf, type Mutation } from './fields.ts';
 import { LAB } from './mutants.ts';
 import { startProxy, type Proxy } from './proxy.ts';
 import { honestCases, type HonestCase } from './replay.ts';
@@ -62,7 +62,7 @@ const relayMusts = new Set(
 
 /** Run checks through the proxy. @param only rules or checks; empty for all. */
 export async function runThrough({ proxy }: Bench, mutation: Mutation | null, only: readonly string[]) {
-  proxy.alter(mutation);
+  proxy.alter(mutation === null ? null : new FieldAlteration(mutation));
   // A relay that does not tell its level is one of level compat; this one is certified as hardened.
   const target = await probe(proxy.url, 'hardened');
   const trace = await new Runner(relayDriver(target), {

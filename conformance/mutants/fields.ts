@@ -2,6 +2,7 @@
 import { COMPONENTS, ROUTES, type OperationId, type Route } from '@bot2bot/schemas';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import type { Alteration } from './proxy.ts';
 
 /**
  * - `drop`: the field is absent; of an array's elements the first is.
@@ -167,7 +168,7 @@ function another(schema: Schema, name: string, value: Json): Json {
 const same = (a: Json, b: Json) => JSON.stringify(a) === JSON.stringify(b);
 
 /** Carries out one mutation on all that one relay answers and sends, in the order in which it does. */
-export class Alteration {
+export class FieldAlteration implements Alteration {
   readonly #mutation: Mutation;
   /** The newest value that came, for `stale`. */
   #before: Json;
@@ -178,12 +179,10 @@ export class Alteration {
     this.#mutation = mutation;
   }
 
-  /** Whether answers to this operation are altered. */
-  concerns(operation: OperationId | null): boolean {
-    return this.#mutation.field.operation === operation;
+  concerns(operation: OperationId | null, status: number): boolean {
+    return this.#mutation.field.operation === operation && status < 300;
   }
 
-  /** @param text the JSON of an answer or frame. @returns the same text where there is nothing to alter. */
   json(text: string): string {
     const { component, path } = this.#mutation.field;
     if (component === EventId) return text;
@@ -194,7 +193,6 @@ export class Alteration {
     return this.count === before ? text : JSON.stringify(value);
   }
 
-  /** @param id of a server-sent event; absent when it had none. */
   eventId(id: string | undefined): string | undefined {
     if (this.#mutation.field.component !== EventId) return id;
     const event: Box = id === undefined ? {} : { id };

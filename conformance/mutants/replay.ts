@@ -25,7 +25,7 @@ import type {
   RelayTrace,
   SendRecord,
 } from '../src/trace/records.ts';
-import { Alteration, type Mutation } from './fields.ts';
+import { FieldAlteration, type Mutation } from './fields.ts';
 
 /** What one case says of a mutation. */
 export interface Finding {
@@ -59,9 +59,10 @@ function operationsOf({ events }: RelayCase): Map<RelayEvent, OperationId> {
 }
 
 function alteredTrace(honest: HonestCase, mutation: Mutation): { trace: RelayCase; altered: number } {
-  const alteration = new Alteration(mutation);
+  const alteration = new FieldAlteration(mutation);
   const events = honest.trace.events.map((event): RelayEvent => {
-    if (!alteration.concerns(honest.operations.get(event) ?? null)) return event;
+    // Nothing but what came with success has an operation.
+    if (!alteration.concerns(honest.operations.get(event) ?? null, 200)) return event;
     const before = alteration.count;
     if (event.t === 'http') {
       const resBody = alteration.json(event.resBody);

@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BENIGN } from '../mutants/benign.ts';
+import { BENIGN, THROUGH } from '../mutants/benign.ts';
 import { LAB } from '../mutants/mutants.ts';
 import { writeReport } from '../src/index.ts';
 import { accusations, certify, certifyBenign, type Certified, type Given } from '../test/certify.ts';
@@ -24,6 +24,10 @@ const TARGETS: readonly (readonly [string, (given: Given) => Promise<Certified>]
   ['the reference relay', (given) => certify(relay, given)],
   ['the reference relay in lab', (given) => certify(`${relay} ${LAB.join(' ')}`, given)],
   ['tiny-relay', (given) => certify(tiny, given)],
+  ...THROUGH.map(
+    ([name, through]) =>
+      [`tiny-relay as one ${name}`, (given: Given) => certify(tiny, given, through)] as const,
+  ),
   ...BENIGN.map((benign) => [`one ${benign.name}`, (given: Given) => certifyBenign(benign, given)] as const),
   ...BENIGN.filter(({ level }) => level === 'hardened').map(
     (benign) =>

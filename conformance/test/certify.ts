@@ -1,7 +1,8 @@
 /** Runs the suite in this process against a command, for the tests of the suite itself. */
-import type { Benign } from '../mutants/benign.ts';
+import type { Benign, Through } from '../mutants/benign.ts';
 import { broken } from '../mutants/broken.ts';
 import { LAB } from '../mutants/mutants.ts';
+import { startProxy } from '../mutants/proxy.ts';
 import {
   judge,
   makeReport,
@@ -28,16 +29,22 @@ export interface Given {
   readonly cert?: boolean;
 }
 
-/** @param command as `--cmd`. */
-export async function certify(command: string, given: Given = {}): Promise<Certified> {
+/**
+ * @param command as `--cmd`.
+ * @param through the proxy through which the target is reached; none when absent.
+ */
+export async function certify(command: string, given: Given = {}, through?: Through): Promise<Certified> {
   const { signal } = new AbortController();
   const started = await startTarget(command, signal);
+  const proxy = through === undefined ? null : await startProxy(started.url, through);
+  proxy?.alter(through?.alteration ?? null);
   try {
-    const target = await probe(started.url, undefined);
+    const target = await probe(proxy?.url ?? started.url, undefined);
     const options = { seed: 1, runs: 6, cert: false, only: [], signal, ...given };
     const trace = await new Runner(relayDriver(target), options).run();
     return { trace, ...makeReport(RELAY_PRESENTER, trace, await judge(RELAY, trace)) };
   } finally {
+    await proxy?.stop();
     await started.stop();
   }
 }
@@ -47,12 +54,12 @@ export async function certify(command: string, given: Given = {}): Promise<Certi
  * @param flags timings of the lab when absent; none where it declares no timings.
  */
 export async function certifyBenign(
-  { name, only, level, patches }: Benign,
+  { name, only, level, patches, through }: Benign,
   given: Given = {},
   flags: readonly string[] = level === 'compat' ? [] : LAB,
 ): Promise<Certified> {
   const path = await broken(`benign-${name.replaceAll(/\W+/g, '-')}`, patches);
-  return certify(`exec node ${path} --port {port} ${flags.join(' ')}`, { only, ...given });
+  return certify(`exec node ${path} --port {port} ${flags.join(' ')}`, { only, ...given }, through);
 }
 
 /** What a report accuses its target of. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
-import { AGENTS, BENIGN } from '../mutants/benign.ts';
+import { AGENTS, BENIGN, THROUGH } from '../mutants/benign.ts';
 import { broken } from '../mutants/broken.ts';
 import { LAB, MUTANTS } from '../mutants/mutants.ts';
 import { Report, startTarget } from '../src/index.ts';
@@ -129,6 +129,14 @@ describe('relays that differ but conform stay green', () => {
       expect(accusations(report)).toEqual([]);
       expect(report.target.level).toBe(benign.level);
     }
+  });
+});
+
+describe('tiny-relay stays green, at compat, as one', () => {
+  it.concurrent.for(THROUGH)('%s', { timeout: LONG_MS }, async ([, through], { expect }) => {
+    const { report } = await certify(tiny, { runs: 8 }, through);
+    expect(accusations(report)).toEqual([]);
+    expect(report.target.level).toBe('compat');
   });
 });
 

@@ -218,17 +218,14 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
     run: async (t) => {
       const idle = t.target.timings.room_idle_ms;
       const [quiet, streamed, parked, present] = [t.room(), t.room(), t.room(), t.room()];
-      const made = [
-        await t.posted(quiet),
-        await t.posted(streamed),
-        await t.posted(parked),
-        await t.posted(present),
-      ];
+      await t.posted(streamed);
       await t.joined('sse', streamed);
+      await t.posted(present);
       await t.send('announceListening', present, { name: 'agent' });
       const beyond = Math.min(goneMs(t), idle * 2) * 0.85;
       await t.all(
         async (b) => {
+          await b.posted(quiet);
           await b.sleep(idle * 0.85);
           const reply = await b.transcript(quiet);
           b.require(
@@ -241,8 +238,9 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
         async (b) => {
           // Parked over and over: each wait is activity for as long as it lasts.
           const seconds = Math.max(1, Math.floor(idle / 6_000));
+          const { seq } = await b.posted(parked);
           for (let i = 0; i < Math.floor(beyond / 1000 / seconds); i++)
-            await b.wait(parked, { after: made[2]?.seq, timeout: seconds });
+            await b.wait(parked, { after: seq, timeout: seconds });
           const reply = await b.status(parked);
           b.require('ROOM-6', reply.json.get('exists').raw === true, 'a room in which someone waits', reply);
         },
