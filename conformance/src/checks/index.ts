@@ -6,6 +6,7 @@ import { BYTE_CHECKS } from './server/bytes.ts';
 import { CLAIM_LIFE_CHECKS } from './server/claim-life.ts';
 import { CLAIM_CHECKS } from './server/claims.ts';
 import { DISCOVERY_CHECKS } from './server/discovery.ts';
+import { INBOX_CHECKS } from './server/inboxes.ts';
 import { EPOCH_CHECKS } from './server/epochs.ts';
 import { ERROR_CHECKS } from './server/errors.ts';
 import { ORDERING_CHECKS } from './server/ordering.ts';
@@ -51,6 +52,7 @@ export const CHECKS: readonly Check<RelayScript>[] = [
   ...REQUEST_CHECKS,
   ...SIGNATURE_CHECKS,
   ...DM_CHECKS,
+  ...INBOX_CHECKS,
   ...PROFILE_CHECKS,
   ...DIRECTORY_CHECKS,
 ];

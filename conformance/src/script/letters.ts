@@ -7,6 +7,10 @@ import type { CallOptions, Query } from './rooms.ts';
 import { Interrupted } from './steps.ts';
 import type { Value } from '../trace/value.ts';
 
+/** How many messages an inbox holds, and how many a page. @see DM-7 DM-10 */
+export const INBOX_MESSAGES = 256;
+export const INBOX_PAGE = 50;
+
 export type Letter = Readonly<Record<'ciphertext' | 'nonce' | 'sender_eph_pub', string>>;
 
 export function letter(t: RelayScript): Letter {
@@ -64,4 +68,22 @@ export function idsOf(reply: Reply): string {
     .get('messages')
     .items.map((item) => item.get('id').string)
     .join();
+}
+
+/** Everything in an inbox, page after page. */
+export async function wholeInbox(
+  t: RelayScript,
+  owner: Identity,
+): Promise<{ ids: string[]; pages: Reply[] }> {
+  const ids: string[] = [];
+  const pages: Reply[] = [];
+  for (let after = 0, more = true; more && pages.length < 2 * (INBOX_MESSAGES / INBOX_PAGE);) {
+    const page = await inbox(t, owner, { after });
+    const { items } = page.json.get('messages');
+    ids.push(...items.map((item) => item.get('id').string));
+    pages.push(page);
+    after = items.at(-1)?.get('seq').number ?? NaN;
+    more = items.length === INBOX_PAGE;
+  }
+  return { ids, pages };
 }

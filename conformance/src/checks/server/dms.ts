@@ -1,5 +1,4 @@
 /** Chapter 06: direct messages. */
-
 import type { Check } from '../check.ts';
 import {
   idsOf,
@@ -11,33 +10,12 @@ import {
   signedLetter,
   type Letter,
 } from '../../script/letters.ts';
-import { type Identity } from '../../script/keys.ts';
 
-import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import type { Reply } from '../../script/reply.ts';
 import type { Value } from '../../trace/value.ts';
 
-const INBOX_MESSAGES = 256;
-const INBOX_UNSIGNED = 32;
-const INBOX_PAGE = 50;
-/** Who fill an inbox: a relay may keep a part of it from each. */
-const FRIENDS = 7;
 const CLOCK_TOLERANCE_MS = 60_000;
-
-/** Everything in an inbox, page after page. */
-async function whole(t: RelayScript, owner: Identity): Promise<{ ids: string[]; pages: Reply[] }> {
-  const ids: string[] = [];
-  const pages: Reply[] = [];
-  for (let after = 0, more = true; more && pages.length < 2 * (INBOX_MESSAGES / INBOX_PAGE);) {
-    const page = await inbox(t, owner, { after });
-    const { items } = page.json.get('messages');
-    ids.push(...items.map((item) => item.get('id').string));
-    pages.push(page);
-    after = items.at(-1)?.get('seq').number ?? NaN;
-    more = items.length === INBOX_PAGE;
-  }
-  return { ids, pages };
-}
 
 export const DM_CHECKS: readonly Check<RelayScript>[] = [
   {
@@ -110,25 +88,6 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
       t.require('DM-2', page.json.get('last_seq').number === seqs.at(-1), 'last_seq of the newest', page);
       const rest = await inbox(t, owner, { after: seqs[0] });
       t.require('DM-2', idsOf(rest) === idsOf(page).split(',').slice(1).join(), 'what is above after', rest);
-    },
-  },
-  {
-    id: 'DM-2/pages',
-    title: 'an inbox answers 50 messages, and says that more are left',
-    lane: 'quick',
-    also: ['DM-10'],
-    run: async (t) => {
-      const [owner, friend] = [await t.registered(), await t.registered()];
-      const ids: string[] = [];
-      for (let i = 0; i < INBOX_PAGE + 3; i++)
-        ids.push((await sentLetter(t, owner, signedLetter(owner, friend, letter(t)))).get('id').string);
-      const first = await inbox(t, owner);
-      t.require('DM-2', idsOf(first) === ids.slice(0, INBOX_PAGE).join(), 'the first 50', first);
-      if (t.hardened) t.require('DM-10', first.json.get('has_more').raw === true, 'has_more: true', first);
-      const after = first.json.get('messages').items[INBOX_PAGE - 1]?.get('seq').number;
-      const rest = await inbox(t, owner, { after });
-      t.require('DM-2', idsOf(rest) === ids.slice(INBOX_PAGE).join(), 'the three after them', rest);
-      if (t.hardened) t.require('DM-10', rest.json.get('has_more').raw === false, 'has_more: false', rest);
     },
   },
   {
@@ -359,38 +318,6 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
       t.require('DM-6', page.status === 200 && idsOf(page) === id, 'the message for its owner', page);
       const gone = await removeLetter(t, owner, id);
       t.require('DM-6', gone.json.get('removed').raw === true, 'removed: true for its owner', gone);
-    },
-  },
-  {
-    id: 'DM-7/full',
-    title: 'an inbox takes 256 messages, 32 of them unsigned, and keeps them',
-    lane: 'quick',
-    run: async (t) => {
-      const owner = await t.registered();
-      const friends: Identity[] = [];
-      for (let i = 0; i < FRIENDS; i++) friends.push(await t.registered());
-      const taken: string[] = [];
-      const fill = async (
-        count: number,
-        body: (i: number) => Readonly<Record<string, unknown>>,
-        what: string,
-      ) => {
-        for (let i = 0; i < count; i++) {
-          const reply = await sendLetter(t, owner, body(i));
-          taken.push(reply.json.get('id').string);
-          if (!t.require('DM-7', reply.status === 200, `200 to ${what} ${i + 1}`, reply)) return;
-        }
-        const further = await sendLetter(t, owner, body(count));
-        t.require('DM-7', further.status === 429, `429 to one more after ${what} ${count}`, further);
-      };
-      await fill(INBOX_UNSIGNED, () => letter(t), 'unsigned message');
-      const ofFriend = (i: number) => signedLetter(owner, friends[i % FRIENDS] ?? owner, letter(t));
-      await fill(INBOX_MESSAGES - INBOX_UNSIGNED, ofFriend, 'signed message');
-      const { ids, pages } = await whole(t, owner);
-      t.require('DM-7', ids.join() === taken.join(), 'every message that was taken, and no other', ...pages);
-      await removeLetter(t, owner, taken[0] ?? '');
-      const next = await sendLetter(t, owner, letter(t));
-      t.require('DM-7', next.status === 200, '200 once there is room again', next);
     },
   },
   {
