@@ -4,12 +4,14 @@ import type { Mutant } from './mutant.ts';
 export const MESSAGE_MUTANTS: readonly Mutant[] = [
   {
     id: 'MSG-1/no-id',
+    what: "answers a post without the message's id",
     file: 'routes/messages.ts',
     from: 'reply.send({ ok: true, ...accepted,',
     to: 'reply.send({ ok: true, seq: accepted.seq,',
   },
   {
     id: 'MSG-2/alphabet',
+    what: 're-encodes ciphertext from base64url to base64',
     file: 'message.ts',
     from: '`"ciphertext":"${ciphertext}",',
     to: "`\"ciphertext\":\"${ciphertext.replaceAll('-', '+').replaceAll('_', '/')}\",",
@@ -17,18 +19,21 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-2/trimmed-sender',
+    what: "trims the sender's label",
     file: 'message.ts',
     from: 'JSON.stringify(sender)',
     to: 'JSON.stringify(sender.trim())',
   },
   {
     id: 'MSG-3/seq-twice',
+    what: 'gives one seq to two messages now and then',
     file: 'log.ts',
     from: 'const seq = this.#nextSeq++;',
     to: 'const seq = this.#nextSeq++;\n    if (seq % 5 === 0) this.#nextSeq--;',
   },
   {
     id: 'MSG-4/one-less',
+    what: 'refuses a ciphertext of exactly the longest length',
     file: 'validate.ts',
     from: 'text.length > limits.ciphertext_chars',
     to: 'text.length >= limits.ciphertext_chars',
@@ -36,6 +41,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-5/unpadded',
+    what: 'takes ciphertext that is no whole base64',
     file: 'validate.ts',
     from: 'const ciphertextHere = { ...ciphertext, maxLength: limits.ciphertext_chars };',
     to: "const ciphertextHere = Type.String({ pattern: '^[A-Za-z0-9+/_-]+={0,2}$' });",
@@ -43,6 +49,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-5/short-nonce',
+    what: 'takes nonces that are too short or too long',
     file: 'validate.ts',
     from: '      sender: Type.Optional(Type.String({',
     to: "      nonce: Type.String({ pattern: '^[A-Za-z0-9+/_-]{31,33}=?$' }),\n      sender: Type.Optional(Type.String({",
@@ -50,6 +57,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-5/one-alphabet',
+    what: 'refuses ciphertext in base64url',
     file: 'validate.ts',
     from: 'const valid = check(body);',
     to: "if (/[-_]/.test(String(body['ciphertext']))) throw new RequestProblem('bad-request');\n    const valid = check(body);",
@@ -57,6 +65,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-6/65',
+    what: 'takes a sender label of 65 characters',
     file: 'validate.ts',
     from: 'maxLength: limits.sender_chars',
     to: 'maxLength: limits.sender_chars + 1',
@@ -64,6 +73,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-6/bytes',
+    what: 'counts the bytes of a sender label instead of its characters',
     file: 'validate.ts',
     from: "checkLength(body['ciphertext']);\n    const valid",
     to: "checkLength(body['ciphertext']);\n    if (Buffer.byteLength(String(body['sender'] ?? '')) > 65) throw new RequestProblem('bad-request');\n    const valid",
@@ -72,14 +82,22 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-7/any',
+    what: 'takes anything as reply_to',
     file: 'validate.ts',
     from: '      sender: Type.Optional(Type.String({',
     to: '      reply_to: Type.Optional(Type.Any()),\n      sender: Type.Optional(Type.String({',
     alsoBreaks: ['READ-6', 'STREAM-15', 'STREAM-17'],
   },
-  { id: 'MSG-8/no-floor', file: 'validate.ts', from: 'ttl >= timings.ttl_min_ms', to: 'ttl > 0' },
+  {
+    id: 'MSG-8/no-floor',
+    what: 'takes a ttl_ms below the least',
+    file: 'validate.ts',
+    from: 'ttl >= timings.ttl_min_ms',
+    to: 'ttl > 0',
+  },
   {
     id: 'MSG-8/not-delivered',
+    what: 'delivers messages without their ttl_ms',
     file: 'message.ts',
     from: '(ttlMs === 0 ? \'\' : `,"ttl_ms":${ttlMs}`)',
     to: "''",
@@ -87,6 +105,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-9/immortal',
+    what: 'never lets a message expire',
     file: 'log.ts',
     from: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;',
     to: 'const expiresAt = Infinity;',
@@ -94,6 +113,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-10/swept',
+    what: 'delivers messages for 0.7 s after they have expired',
     file: 'log.ts',
     from: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;',
     to: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs + 700;',
@@ -101,30 +121,35 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-11/seconds',
+    what: 'rounds ts down to whole seconds',
     file: 'engine/memory.ts',
     from: 'log.append(draft, client, this.#clock.wall())',
     to: 'log.append(draft, client, Math.floor(this.#clock.wall() / 1000) * 1000)',
   },
   {
     id: 'MSG-12/gaps',
+    what: 'leaves out every fourth seq',
     file: 'log.ts',
     from: 'const seq = this.#nextSeq++;',
     to: "if (this.#nextSeq % 4 === 0) {\n      const hole = new Entry(this, { seq: this.#nextSeq++, id: '', ts: now, expiresAt: 0 }, draft, EMPTY);\n      hole.frame = null;\n      this.#entries.push(hole);\n    }\n    const seq = this.#nextSeq++;",
   },
   {
     id: 'MSG-13/from-one',
+    what: 'counts the seqs of a new room from 1',
     file: 'engine/memory.ts',
     from: 'Math.max(SEQS_PER_MS * this.#clock.wall(), this.#highest + 1)',
     to: '1',
   },
   {
     id: 'MSG-13/clock-alone',
+    what: 'lets a remade room begin below seqs that were used',
     file: 'engine/memory.ts',
     from: 'Math.max(SEQS_PER_MS * this.#clock.wall(), this.#highest + 1)',
     to: 'SEQS_PER_MS * (this.#clock.wall() + 60_000 - (this.#highest === 0 ? 0 : 59_000))',
   },
   {
     id: 'MSG-14/second-message',
+    what: 'answers a repeated post with a second message',
     file: 'engine/memory.ts',
     from: 'if (before !== null)\n',
     to: 'if (before !== null && !before.same)\n',
@@ -132,6 +157,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-14/no-mark',
+    what: 'does not mark the answer to a repeated post as duplicate',
     file: 'routes/messages.ts',
     from: "...(kind === 'duplicate' ? { duplicate: true } : {})",
     to: '',
@@ -139,6 +165,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-15/accepted',
+    what: 'takes another ciphertext under a nonce that was used',
     file: 'engine/memory.ts',
     from: 'if (before !== null)\n',
     to: 'if (before?.same)\n',
@@ -146,6 +173,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-16/forgotten',
+    what: 'forgets a nonce when its message is evicted',
     file: 'log.ts',
     from: 'if (first !== undefined) first.digest = digestOf(ciphertextOf(entry.frame));',
     to: 'this.#nonces.delete(entry.nonce);',
@@ -153,18 +181,21 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-16/while-buffered',
+    what: 'forgets a nonce after dedup_ms although its message is buffered',
     file: 'log.ts',
     from: '} else if (entry.expiresAt === Infinity) break;',
     to: '} else {\n        this.#nonces.delete(nonce);\n        this.#budget.bytes -= NONCE_BYTES;\n      }',
   },
   {
     id: 'MSG-17/global',
+    what: 'remembers nonces across rooms',
     file: 'engine/memory.ts',
     from: 'const before = log.remembered(draft.nonce, draft.ciphertext);',
     to: "const all = ((globalThis as { all?: Map<string, { id: string; seq: number; same: boolean }> }).all ??= new Map());\n    const before = log.remembered(draft.nonce, draft.ciphertext) ?? all.get(draft.nonce) ?? null;\n    all.set(draft.nonce, { id: 'another-room', seq: 1, same: true });",
   },
   {
     id: 'MSG-18/dropped',
+    what: 'delivers messages without their ext',
     file: 'message.ts',
     from: '(ext === undefined ? \'\' : `,"ext":"${ext}"`)',
     to: "''",
@@ -172,6 +203,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-18/any',
+    what: 'takes any text as ext',
     file: 'validate.ts',
     from: '      sender: Type.Optional(Type.String({',
     to: '      ext: Type.Optional(Type.String()),\n      sender: Type.Optional(Type.String({',
@@ -179,18 +211,21 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-19/half',
+    what: 'refuses posts far below the rate that it declares',
     file: 'rate-limit.ts',
     from: 'this.#rooms = new Buckets(limits.room_rate, limits.room_burst);',
     to: 'this.#rooms = new Buckets(1, 10);',
   },
   {
     id: 'MSG-20/unlimited',
+    what: 'limits no rate',
     file: 'rate-limit.ts',
     from: "if (left > 0) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
     to: "if (left > 1e9) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
   },
   {
     id: 'MSG-21/kept',
+    what: 'keeps the message of a post that it refuses',
     file: 'routes/messages.ts',
     from: 'const posted = await relay.post(',
     to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, ['x'], () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
@@ -198,6 +233,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-22/verified',
+    what: 'calls unsigned senders verified',
     file: 'message.ts',
     from: '"sender_verified":${signature !== undefined},',
     to: '"sender_verified":true,',

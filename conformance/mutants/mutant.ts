@@ -2,6 +2,8 @@
 export interface Mutant {
   /** The rule that it breaks, and a word: `MSG-3/seq-twice`. */
   readonly id: `${string}/${string}`;
+  /** What it does wrong, in words that follow "a relay that". */
+  readonly what: string;
   /** In `reference-server/src`. */
   readonly file: string;
   /** Occurs exactly once in the file. */

@@ -46,9 +46,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...DIRECTORY_MUTANTS,
 ];
 
-/** The mutants of each rule. That each is killed by it is what the test of the mutants proves. */
-export function killMatrix(): Record<string, string[]> {
-  const matrix: Record<string, string[]> = {};
-  for (const { id } of MUTANTS) (matrix[id.split('/')[0] ?? ''] ??= []).push(id);
+/** The mutants of each rule, and what they do wrong. That each is killed by it is what the test of the mutants proves. */
+export function killMatrix(): Record<string, Record<string, string>> {
+  const matrix: Record<string, Record<string, string>> = {};
+  for (const { id, what } of MUTANTS) (matrix[id.split('/')[0] ?? ''] ??= {})[id] = what;
   return matrix;
 }

@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.ts';
 export const ROOM_MUTANTS: readonly Mutant[] = [
   {
     id: 'ROOM-1/lax',
+    what: 'takes room ids that are too long or hold other characters',
     file: 'relay.ts',
     from: 'if (!roomId.Check(id)) throw',
     to: 'if (!roomId.Check(id) && id.length < 60) throw',
@@ -11,30 +12,35 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ROOM-1/strict',
+    what: 'refuses room ids of four characters',
     file: 'relay.ts',
     from: 'if (!roomId.Check(id)) throw',
     to: 'if (!roomId.Check(id) || id.length === 4) throw',
   },
   {
     id: 'ROOM-2/reads-make-rooms',
+    what: 'makes a room when it is read',
     file: 'routes/reads.ts',
     from: 'const room = hub.rooms.get(relay.checkRoomId(id));',
     to: "const room = hub.enter(relay.checkRoomId(id), ['x']);",
   },
   {
     id: 'ROOM-3/parks',
+    what: 'keeps a read of a room that does not exist waiting',
     file: 'routes/reads.ts',
     from: 'if (room === undefined) return reply.send(noRoom(position.reset));\n    if (room.log',
     to: 'if (room === undefined) return new Promise((resolve) => setTimeout(() => resolve(reply.send(noRoom(position.reset))), 4000));\n    if (room.log',
   },
   {
     id: 'ROOM-3/listening-200',
+    what: 'takes a listener of a room that does not exist',
     file: 'hub.ts',
     from: "if (room === undefined) throw new RequestProblem('unknown-room');\n    return room;",
     to: 'return room ?? new Room(id, this.#engine.open(), 0);',
   },
   {
     id: 'ROOM-4/case',
+    what: 'takes room ids that differ in case for one room',
     file: 'hub.ts',
     from: 'let room = this.rooms.get(id);\n    if (room === undefined) {',
     to: 'let room = this.rooms.get(id) ?? [...this.rooms.values()].find((other) => other.id.toLowerCase() === id.toLowerCase());\n    if (room === undefined) {',
@@ -42,12 +48,14 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ROOM-5/count',
+    what: "counts one message too many in a room's status",
     file: 'routes/reads.ts',
     from: 'recent_count: room.log.count(clock.wall()),',
     to: 'recent_count: room.log.count(clock.wall()) + 1,',
   },
   {
     id: 'ROOM-6/early',
+    what: 'removes an idle room after half the time',
     file: 'hub.ts',
     from: 'room.activeAt >= this.#timings.room_idle_ms)',
     to: 'room.activeAt >= this.#timings.room_idle_ms / 2)',
@@ -55,12 +63,14 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ROOM-6/streams-do-not-count',
+    what: 'removes a room although a stream is open',
     file: 'room.ts',
     from: 'this.subscribers.size > 0 ||\n      this.waiters',
     to: 'this.waiters',
   },
   {
     id: 'ROOM-6/waits-do-not-count',
+    what: 'removes a room although a read waits in it',
     file: 'room.ts',
     from: '      this.waiters.size > 0 ||\n',
     to: '',
@@ -68,6 +78,7 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ROOM-7/never',
+    what: 'never removes an idle room',
     file: 'hub.ts',
     from: 'room.activeAt >= this.#timings.room_idle_ms) this.#remove(room);',
     to: 'room.activeAt >= this.#timings.room_idle_ms) return;',
@@ -75,24 +86,28 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ROOM-8/looking-keeps',
+    what: 'keeps a room because its status was asked for',
     file: 'routes/reads.ts',
     from: 'if (room === undefined) return reply.send({ exists: false, roomId });',
     to: 'if (room === undefined) return reply.send({ exists: false, roomId });\n    hub.touch(room);',
   },
   {
     id: 'ROOM-9/same-epoch',
+    what: 'gives every room the same epoch',
     file: 'log.ts',
     from: "readonly epoch = randomBytes(9).toString('base64url');",
     to: "readonly epoch = 'always-the-same';",
   },
   {
     id: 'ROOM-5/nobody',
+    what: 'says that nobody is in any room',
     file: 'routes/reads.ts',
     from: 'participants: room.size,',
     to: 'participants: 0,',
   },
   {
     id: 'ROOM-5/age',
+    what: 'says that rooms are a minute older than they are',
     file: 'routes/reads.ts',
     from: 'age_seconds: Math.floor((now - room.createdAt) / 1000),',
     to: 'age_seconds: Math.floor((now - room.createdAt) / 1000) + 60,',

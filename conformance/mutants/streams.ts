@@ -2,24 +2,77 @@
 import type { Mutant } from './mutant.ts';
 
 /** Each loses, of what a frame says, what a post keeps; or takes of a frame what it refuses of a post. */
-const FRAME_FAULTS: Readonly<Record<string, string>> = {
-  'STREAM-14/no-ttl': "delete given['ttl_ms'];",
-  'STREAM-14/no-reply-to': "delete given['reply_to'];",
-  'STREAM-14/no-ext': "delete given['ext'];",
-  'STREAM-14/sender-in-bytes':
-    "if (Buffer.byteLength(String(given['sender'] ?? '')) > 64) throw new RequestProblem('bad-request');",
-  'STREAM-14/short-frames': "if (text.length > 100_000) throw new RequestProblem('too-large');",
-  'STREAM-14/strict': "if ('x_unknown' in given) throw new RequestProblem('bad-request');",
-  'STREAM-15/any-ttl':
-    "if (Number(given['ttl_ms']) > 0) given['ttl_ms'] = Math.min(31_622_400_000, Math.max(30_000, Math.floor(Number(given['ttl_ms']))));",
-  'STREAM-15/any-reply-to':
-    "if (!/^[A-Za-z0-9_-]{8,64}$/.test(String(given['reply_to']))) delete given['reply_to'];",
-  'STREAM-15/long-sender': "if (String(given['sender'] ?? '').length > 64) given['sender'] = 'long';",
-  'STREAM-15/lock': "if (given['sender_handle'] === undefined) delete given['signed_only'];",
-  'SIGN-5/frame-without-second': "delete given['sender_sig2'];",
-};
-const frameMutants: readonly Mutant[] = Object.entries(FRAME_FAULTS).map(([id, fault]) => ({
-  id: id as Mutant['id'],
+const FRAME_FAULTS: readonly (Omit<Mutant, 'file' | 'from' | 'to'> & { readonly fault: string })[] = [
+  {
+    id: 'STREAM-14/no-ttl',
+    what: 'drops the ttl_ms of messages sent over a WebSocket',
+    fault: "delete given['ttl_ms'];",
+  },
+  {
+    id: 'STREAM-14/no-reply-to',
+    what: 'drops the reply_to of messages sent over a WebSocket',
+    fault: "delete given['reply_to'];",
+    alsoBreaks: ['MSG-2'],
+  },
+  {
+    id: 'STREAM-14/no-ext',
+    what: 'drops the ext of messages sent over a WebSocket',
+    fault: "delete given['ext'];",
+  },
+  {
+    id: 'STREAM-14/sender-in-bytes',
+    what: "counts a label's bytes where a message comes over a WebSocket",
+    fault:
+      "if (Buffer.byteLength(String(given['sender'] ?? '')) > 64) throw new RequestProblem('bad-request');",
+  },
+  {
+    id: 'STREAM-14/short-frames',
+    what: 'refuses long messages over a WebSocket that a post may hold',
+    fault: "if (text.length > 100_000) throw new RequestProblem('too-large');",
+  },
+  {
+    id: 'STREAM-14/strict',
+    what: 'refuses unknown fields of messages over a WebSocket',
+    fault: "if ('x_unknown' in given) throw new RequestProblem('bad-request');",
+  },
+  {
+    id: 'STREAM-15/any-ttl',
+    what: 'clamps a ttl_ms out of range where it comes over a WebSocket',
+    fault:
+      "if (Number(given['ttl_ms']) > 0) given['ttl_ms'] = Math.min(31_622_400_000, Math.max(30_000, Math.floor(Number(given['ttl_ms']))));",
+    alsoBreaks: ['STREAM-17'],
+  },
+  {
+    id: 'STREAM-15/any-reply-to',
+    what: 'drops a malformed reply_to over a WebSocket instead of refusing it',
+    fault: "if (!/^[A-Za-z0-9_-]{8,64}$/.test(String(given['reply_to']))) delete given['reply_to'];",
+    seenBy: 'STREAM-14/as-posts',
+    alsoBreaks: ['MSG-2', 'STREAM-17'],
+  },
+  {
+    id: 'STREAM-15/long-sender',
+    what: 'renames a sender that is too long over a WebSocket',
+    fault: "if (String(given['sender'] ?? '').length > 64) given['sender'] = 'long';",
+    seenBy: 'STREAM-14/as-posts',
+    alsoBreaks: ['MSG-2', 'STREAM-17'],
+  },
+  {
+    id: 'STREAM-15/lock',
+    what: 'ignores an unsigned signed_only over a WebSocket',
+    fault: "if (given['sender_handle'] === undefined) delete given['signed_only'];",
+    seenBy: 'STREAM-14/as-posts',
+    alsoBreaks: ['STREAM-17'],
+  },
+  {
+    id: 'SIGN-5/frame-without-second',
+    what: 'drops the second signature of messages over a WebSocket',
+    fault: "delete given['sender_sig2'];",
+    seenBy: 'STREAM-14/signed',
+    alsoBreaks: ['SIGN-6', 'STREAM-15', 'STREAM-17'],
+  },
+];
+const frameMutants: readonly Mutant[] = FRAME_FAULTS.map(({ fault, ...mutant }) => ({
+  ...mutant,
   file: 'routes/stream.ts',
   from: "if (Object.hasOwn(given, 'type')) return;",
   to: `if (Object.hasOwn(given, 'type')) return;\n      ${fault}`,
@@ -28,6 +81,7 @@ const frameMutants: readonly Mutant[] = Object.entries(FRAME_FAULTS).map(([id, f
 export const STREAM_MUTANTS: readonly Mutant[] = [
   {
     id: 'STREAM-1/type',
+    what: 'labels its event stream text/plain',
     file: 'routes/stream.ts',
     from: "const headers = { 'Content-Type': 'text/event-stream; charset=utf-8',",
     to: "const headers = { 'Content-Type': 'text/plain',",
@@ -35,6 +89,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-2/ready-first',
+    what: 'sends ready before the replay',
     file: 'hub.ts',
     from: '    while (!sub.blocked) {\n      if (this.#overtaken',
     to: '    if (sub.joining !== null) this.#ready(sub, sub.joining);\n    while (!sub.blocked) {\n      if (this.#overtaken',
@@ -42,6 +97,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-3/twice',
+    what: 'sends a message twice on a WebSocket',
     file: 'hub.ts',
     from: 'sub.cursor = upTo;\n        if (messages !== null && tail',
     to: 'sub.cursor = upTo % 2 === 0 && sub.format === "ws" ? upTo - 1 : upTo;\n        if (messages !== null && tail',
@@ -49,36 +105,42 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-3/lost',
+    what: 'leaves messages out of an event stream',
     file: 'hub.ts',
     from: 'sub.cursor = upTo;\n        if (messages !== null && tail',
     to: 'sub.cursor = upTo;\n        if (upTo % 2 === 0 && sub.format === "sse") continue;\n        if (messages !== null && tail',
   },
   {
     id: 'STREAM-4/no-participants',
+    what: 'sends ready without participants',
     file: 'presence.ts',
     from: 'participants: room.participants(mono),\n    epoch',
     to: 'participants: [],\n    epoch',
   },
   {
     id: 'STREAM-5/floor-of-the-room',
+    what: 'names in ready a last_seq that it has not sent',
     file: 'hub.ts',
     from: 'const lastSeq = Math.min(sub.cursor, room.log.lastSeq(this.#clock.wall()));',
     to: 'const lastSeq = room.log.lastAssigned + 1;',
   },
   {
     id: 'STREAM-6/silent',
+    what: 'sends no keep-alive',
     file: 'hub.ts',
     from: 'this.#write(sub, KEEPALIVE[sub.format]);',
     to: ';',
   },
   {
     id: 'STREAM-7/no-epoch',
+    what: 'leaves the epoch out of event ids',
     file: 'log.ts',
     from: '`${this.epoch}:${entry.seq}`',
     to: '`${entry.seq}`',
   },
   {
     id: 'STREAM-8/query-wins',
+    what: 'prefers `after` to Last-Event-ID',
     file: 'routes/stream.ts',
     from: "resumed === null ? join.query.get('after') : resumed[2]",
     to: "join.query.get('after') ?? resumed?.[2]",
@@ -86,6 +148,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-8/epoch-ignored',
+    what: 'ignores the epoch in Last-Event-ID',
     file: 'routes/stream.ts',
     from: "resumed === null ? join.query.get('epoch') : (resumed[1] ?? null)",
     to: "resumed === null ? join.query.get('epoch') : null",
@@ -93,6 +156,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-9/binary',
+    what: 'sends binary frames',
     file: 'encoding.ts',
     from: 'frame[0] = 0x81;',
     to: 'frame[0] = 0x82;',
@@ -100,6 +164,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-10/ws-after-ignored',
+    what: 'ignores `after` on a WebSocket',
     file: 'routes/stream.ts',
     from: 'const number = queryNumber(after,',
     to: "const number = format === 'ws' ? 0 : queryNumber(after,",
@@ -107,30 +172,35 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-11/no-leave',
+    what: 'does not tell that somebody left',
     file: 'hub.ts',
     from: 'this.touch(sub.room);\n    this.markPresence(sub.room);\n  }\n\n  /** Close a',
     to: 'this.touch(sub.room);\n  }\n\n  /** Close a',
   },
   {
     id: 'STREAM-12/heartbeats-named',
+    what: 'lists heartbeats among the names of streams',
     file: 'room.ts',
     from: '.filter((name) => name !== undefined))];',
     to: '.filter((name) => name !== undefined)), ...this.heartbeats.keys()];',
   },
   {
     id: 'STREAM-13/normalised',
+    what: 're-encodes box keys',
     file: 'routes/stream.ts',
     from: 'else if (isBoxPub.Check(boxPub)) sub.boxPub = boxPub;',
     to: "else if (isBoxPub.Check(boxPub)) sub.boxPub = Buffer.from(boxPub, 'base64').toString('base64');",
   },
   {
     id: 'STREAM-13/absent-clears',
+    what: 'drops a box key when a later hello leaves it out',
     file: 'routes/stream.ts',
     from: 'if (boxPub === null) sub.boxPub = undefined;',
     to: 'if (boxPub === null || boxPub === undefined) sub.boxPub = undefined;',
   },
   {
     id: 'STREAM-14/deaf',
+    what: 'ignores messages sent over a WebSocket',
     file: 'routes/stream.ts',
     from: "if (Object.hasOwn(given, 'type')) return;",
     to: 'return;',
@@ -138,6 +208,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   ...frameMutants,
   {
     id: 'STREAM-16/no-duplicate',
+    what: 'does not mark `sent` of a repeated message as duplicate',
     file: 'routes/stream.ts',
     from: "...(kind === 'duplicate' ? { duplicate: true } : {}),",
     to: '',
@@ -145,6 +216,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-10/bare-handshake',
+    what: 'sends no headers of its own with a refused handshake',
     file: 'routes/stream.ts',
     from: 'headers.push(`${name}: ${value}`);',
     to: 'void headers.length, void name, void value;',
@@ -152,14 +224,22 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-9/bare-handshake',
+    what: 'leaves the CORS headers out of a refused handshake',
     file: 'routes/stream.ts',
     from: 'headers.push(`${name}: ${value}`);',
     to: "if (name === 'Cache-Control') headers.push(`${name}: ${value}`);",
     seenBy: 'CORE-10/handshake',
   },
-  { id: 'STREAM-15/no-code', file: 'routes/stream.ts', from: '        code: problem.status,\n', to: '' },
+  {
+    id: 'STREAM-15/no-code',
+    what: 'leaves the code out of error frames',
+    file: 'routes/stream.ts',
+    from: '        code: problem.status,\n',
+    to: '',
+  },
   {
     id: 'STREAM-16/no-ack',
+    what: 'does not answer messages sent over a WebSocket',
     file: 'routes/stream.ts',
     from: "hub.send(sub, {\n        type: 'sent',",
     to: "void ({\n        type: 'sent',",
@@ -167,60 +247,70 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-17/no-nonce',
+    what: 'leaves the nonce out of error frames',
     file: 'routes/stream.ts',
     from: '...(nonce === undefined ? {} : { nonce }),',
     to: '',
   },
   {
     id: 'STREAM-18/hangs-up',
+    what: 'closes a WebSocket at a frame that is not JSON',
     file: 'routes/stream.ts',
     from: "} catch (error) {\n      const problem = error instanceof RequestProblem ? error : new RequestProblem('internal');\n      const nonce",
     to: "} catch (error) {\n      if (body === undefined) sub.end(1008);\n      const problem = error instanceof RequestProblem ? error : new RequestProblem('internal');\n      const nonce",
   },
   {
     id: 'STREAM-19/unbounded',
+    what: 'takes frames four times as long as its limit',
     file: 'routes/stream.ts',
     from: 'maxPayload: config.limits.frame_bytes,',
     to: 'maxPayload: config.limits.frame_bytes * 4,',
   },
   {
     id: 'STREAM-20/404',
+    what: 'answers a plain GET of the WebSocket with 404',
     file: 'routes/stream.ts',
     from: "relay.checkRoomId(request.params.room);\n    throw new RequestProblem('upgrade-required');",
     to: "relay.checkRoomId(request.params.room);\n    throw new RequestProblem('not-found');",
   },
   {
     id: 'STREAM-21/forever',
+    what: 'keeps listeners listed long after their time',
     file: 'room.ts',
     from: 'if (now - at < listeningMs) continue;',
     to: 'if (now - at < listeningMs * 100) continue;',
   },
   {
     id: 'STREAM-21/any-name',
+    what: 'takes listeners with names of any length',
     file: 'validate.ts',
     from: 'listeningOf: checker(ListeningBody, {',
     to: 'listeningOf: checker(Type.Object({ ...ListeningBody.properties, name: Type.String() }), {',
   },
   {
     id: 'STREAM-21/first-counts',
+    what: "counts a listener's time from its first heartbeat",
     file: 'routes/messages.ts',
     from: '{ boxPub, at: clock.mono(), release }',
     to: '{ boxPub, at: before?.at ?? clock.mono(), release }',
   },
   {
     id: 'STREAM-13/first-key',
+    what: "keeps a listener's first box key",
     file: 'routes/messages.ts',
     from: '{ boxPub, at: clock.mono(), release }',
     to: '{ boxPub: before?.boxPub ?? boxPub, at: clock.mono(), release }',
   },
   {
     id: 'STREAM-22/once',
+    what: 'tells of the first rename alone',
     file: 'routes/stream.ts',
     from: 'sub.name !== undefined && sub.name !== name',
     to: "(sub.name === 'before' || sub.name === 'first') && sub.name !== name",
   },
   {
     id: 'STREAM-3/lost-while-replaying',
+    what: 'loses messages that come during a long replay',
     file: 'hub.ts',
     from: 'this.touch(sub.room);\n    this.#feed(sub);\n    this.markPresence(sub.room);',
     to: 'this.touch(sub.room);\n    const isLong = sub.room.log.lastAssigned - sub.cursor > 100;\n    this.#feed(sub);\n    if (isLong) {\n      sub.room.subscribers.delete(sub);\n      setTimeout(() => {\n        sub.cursor = sub.room.log.lastAssigned;\n        sub.room.subscribers.add(sub);\n      }, 15);\n    }\n    this.markPresence(sub.room);',
@@ -228,18 +318,21 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-22/silent-rename',
+    what: 'does not tell of renames',
     file: 'routes/stream.ts',
     from: 'sub.name !== undefined && sub.name !== name',
     to: "sub.name === 'nobody'",
   },
   {
     id: 'STREAM-23/every-change',
+    what: 'sends presence at each change, however fast',
     file: 'presence.ts',
     from: 'now - room.presenceAt >= room.presenceWait',
     to: 'now >= 0',
   },
   {
     id: 'STREAM-24/hole',
+    what: 'skips messages for a reader that was slow',
     file: 'hub.ts',
     from: 'sub.heardAt = this.#clock.mono();\n      this.#feed(sub);',
     to: 'sub.heardAt = this.#clock.mono();\n      sub.cursor = sub.room.log.lastAssigned;\n      this.#feed(sub);',

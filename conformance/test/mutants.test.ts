@@ -43,6 +43,7 @@ describe('each mutant is killed by the rule that it breaks, and breaks what the 
 describe('a kill that is not exact is told', () => {
   const mutant: Mutant = {
     id: 'MSG-3/x',
+    what: '',
     file: '',
     from: '',
     to: '',

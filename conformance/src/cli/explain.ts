@@ -52,7 +52,7 @@ export function explain(id: string | undefined): number {
             : 'Judged on all traffic by the model or the oracle.',
         ]
       : checks.flatMap((check) => [`${check.id}: ${check.title}`, `  ${when(check)}`])),
-    ...(KILLS[rule.id] ?? []).map((mutant) => `kills the mutant ${mutant}`),
+    ...Object.entries(KILLS[rule.id] ?? {}).map(([id, what]) => `tells a relay that ${what} (${id})`),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
   return EXIT.conformant;

@@ -258,7 +258,7 @@ export function makeReport<Facts extends TargetFacts, E extends Event>(
       ...(compared.known.has(rule.id) ? { known: compared.known.get(rule.id) ?? '' } : {}),
       tested,
       held,
-      mutants_killed: [...(KILLS[rule.id] ?? [])],
+      mutants_killed: Object.keys(KILLS[rule.id] ?? {}),
     })),
     causes: causesOf(
       failures.map(({ rule, exchange: steps }) => {

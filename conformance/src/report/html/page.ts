@@ -1,6 +1,7 @@
 /** The report as a page that needs nothing but itself: no script, nothing loaded. */
 import { diagram } from './diagram.ts';
 import { clip } from '../exchange.ts';
+import { KILLS } from '../kills.gen.ts';
 import { STYLE } from './style.ts';
 import type { Report } from '../report.ts';
 import {
@@ -147,12 +148,12 @@ function table(report: Report): Markup {
     const mark = markOf(rule);
     const why = rule.known ?? rule.reason;
     const mutants = rule.mutants_killed;
-    return xml`<tr><th scope="row">${failed.has(rule.id) ? xml`<a href="#${rule.id}">${rule.id}</a>` : rule.id}<small>${rule.word} · ${rule.level}</small></th><td class="sentence">${prose(rule.sentence)}</td><td><span class="mark ${mark}">${MARK_WORDS[mark]}</span>${why === undefined ? NOTHING : xml`<small>${why}</small>`}</td><td class="number">${rule.tested === 0 ? '–' : `${rule.held} of ${rule.tested}`}</td><td class="mutants">${mutants.length === 0 ? '–' : mutants.map((name) => xml`<code>${name.slice(name.indexOf('/') + 1)}</code> `)}</td></tr>\n`;
+    return xml`<tr><th scope="row">${failed.has(rule.id) ? xml`<a href="#${rule.id}">${rule.id}</a>` : rule.id}<small>${rule.word} · ${rule.level}</small></th><td class="sentence">${prose(rule.sentence)}</td><td><span class="mark ${mark}">${MARK_WORDS[mark]}</span>${why === undefined ? NOTHING : xml`<small>${why}</small>`}</td><td class="number">${rule.tested === 0 ? '–' : `${rule.held} of ${rule.tested}`}</td><td class="mutants">${mutants.length === 0 ? '–' : xml`<details><summary>${mutants.length}</summary><ul>${mutants.map((id) => xml`<li>${KILLS[rule.id]?.[id] ?? id}</li>`)}</ul></details>`}</td></tr>\n`;
   });
   return xml`<section><h2>All rules</h2>
-<p class="hint">Held: how often the rule held, of the times that it was put to the test. Mutants: broken relays that the suite tells by this rule.</p>
+<p class="hint">Held: how often the rule held, of the times that it was put to the test. Told: broken relays that the suite tells by this rule.</p>
 <table>
-<thead><tr><th scope="col">Rule</th><th scope="col">Sentence</th><th scope="col">Verdict</th><th scope="col">Held</th><th scope="col">Mutants killed</th></tr></thead>
+<thead><tr><th scope="col">Rule</th><th scope="col">Sentence</th><th scope="col">Verdict</th><th scope="col">Held</th><th scope="col">Told</th></tr></thead>
 <tbody>
 ${rows}</tbody>
 </table>

@@ -86,7 +86,7 @@ tbody th { white-space: nowrap; }
 .number { white-space: nowrap; }
 td small { margin-top: .15rem; }
 .mutants { min-width: 9.5rem; }
-.mutants code { font-size: .8rem; }
+.mutants li { font-size: .8rem; }
 code { font-size: .9em; }
 td:nth-child(3) { min-width: 8.5rem; }
 @media (max-width: 42rem) {
@@ -101,6 +101,6 @@ td:nth-child(3) { min-width: 8.5rem; }
   th, td { padding: .1rem .75rem; border: 0; }
   tbody th small { display: inline; margin-left: .75rem; }
   .number::before { content: "Held "; color: var(--muted); }
-  .mutants::before { content: "Mutants killed "; color: var(--muted); }
+  .mutants::before { content: "Told "; color: var(--muted); }
 }
 `;
