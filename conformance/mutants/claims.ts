@@ -25,6 +25,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: 'state.cursor = seq;',
     to: '',
+    alsoBreaks: ['CLAIM-1', 'CLAIM-19'],
   },
   {
     id: 'CLAIM-3/double-grant',
@@ -32,6 +33,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: RESUME,
     to: '',
+    alsoBreaks: ['CLAIM-2', 'CLAIM-7', 'CLAIM-16'],
   },
   {
     id: 'CLAIM-3/next-message',
@@ -47,6 +49,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: RESUME,
     to: 'if (message !== null) return null;',
+    alsoBreaks: ['CLAIM-1', 'CLAIM-4', 'CLAIM-8'],
   },
   {
     id: 'CLAIM-4/lost-redelivery',
@@ -252,6 +255,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: UNKNOWN_ACK,
     to: 'if (!this.#handles.has(handle))',
+    alsoBreaks: ['CLAIM-15'],
   },
   {
     id: 'CLAIM-16/stranger-409',
@@ -310,6 +314,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'claims.ts',
     from: `(resumed ? ',"resumed":true}' : '}')`,
     to: "'}'",
+    alsoBreaks: ['CLAIM-18'],
   },
   {
     id: 'CLAIM-20/deadline-moved',

@@ -133,6 +133,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     file: 'routes/reads.ts',
     from: 'fallback: TRANSCRIPT_LIMIT,',
     to: 'fallback: 1,',
+    alsoBreaks: ['READ-8'],
   },
   {
     id: 'CORE-7/lenient',

@@ -307,6 +307,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'if (signedOnly) this.locked = true;',
     to: '',
+    alsoBreaks: ['SIGN-8', 'STREAM-15', 'STREAM-17'],
   },
   {
     id: 'SIGN-7/silent',

@@ -94,6 +94,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'validate.ts',
     from: 'ttl >= timings.ttl_min_ms',
     to: 'ttl > 0',
+    alsoBreaks: ['STREAM-15', 'STREAM-17'],
   },
   {
     id: 'MSG-8/not-delivered',

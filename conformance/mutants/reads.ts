@@ -134,6 +134,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'if (held <= most &&',
     to: 'if (held < most &&',
+    alsoBreaks: ['READ-9', 'READ-10'],
   },
   {
     id: 'READ-13/one-more',
@@ -141,6 +142,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'if (held <= most &&',
     to: 'if (held <= most + 1 &&',
+    alsoBreaks: ['READ-9', 'READ-10'],
   },
   {
     id: 'READ-9/expiry-moves',

@@ -236,6 +236,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: 'routes/stream.ts',
     from: '        code: problem.status,\n',
     to: '',
+    alsoBreaks: ['MSG-20', 'SIGN-2', 'SIGN-3', 'SIGN-6', 'SIGN-8'],
   },
   {
     id: 'STREAM-16/no-ack',

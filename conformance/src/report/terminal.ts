@@ -54,6 +54,8 @@ function troublesByCause({ troubles }: Report): Map<string, string[]> {
 
 /** Columns of a line, and lines of a cause. */
 const WIDTH = 79;
+/** Where a sentence is broken: it stands two columns in, and a clipped line ends with an ellipsis. */
+const WRAP = WIDTH - 4;
 const CAUSE_LINES = 15;
 const STEP_LINES = 4;
 
@@ -64,7 +66,7 @@ function wrapped(text: string, indent: string, most: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(/\s+/).filter((part) => part !== '')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > WIDTH) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > WRAP) {
       lines.push(line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;
