@@ -11,7 +11,7 @@ export interface Mutant {
   readonly to: string;
   /** Flags beyond those of the lab. */
   readonly flags?: readonly string[];
-  /** The check that sees it, where that is a check of another rule. */
+  /** The check of another rule that sees it, where those of its own rule do not, or not every time. */
   readonly seenBy?: `${string}/${string}`;
   /** Rules that the same fault breaks, in what the checks of its rule drive: each of them, every time. */
   readonly alsoBreaks?: readonly string[];

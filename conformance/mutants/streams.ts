@@ -252,6 +252,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: 'routes/stream.ts',
     from: '...(nonce === undefined ? {} : { nonce }),',
     to: '',
+    seenBy: 'STREAM-14/signed',
   },
   {
     id: 'STREAM-18/hangs-up',

@@ -30,13 +30,13 @@ export async function commandOf(mutant: Mutant): Promise<string> {
   return `exec node ${path} --port {port} ${[...LAB, ...(mutant.flags ?? [])].join(' ')}`;
 }
 
-/** The checks that may kill it: those of its rule; of a rule that has none, those that bear on it. */
+/** The checks that may kill it: those of its rule, and the one that it names; of a rule that has none, those that bear on it. */
 function killers(mutant: Mutant): readonly string[] {
-  if (mutant.seenBy !== undefined) return [mutant.seenBy];
   const rule = ruleOfMutant(mutant);
   const own = RELAY.checks.filter((check) => ruleOf(check) === rule);
   const bearing = RELAY.checks.filter((check) => rulesOf(check).includes(rule));
-  return (own.length > 0 ? own : bearing).map(({ id }) => id);
+  const seenBy = mutant.seenBy === undefined ? [] : [mutant.seenBy];
+  return [...(own.length > 0 ? own : bearing).map(({ id }) => id), ...seenBy];
 }
 
 /** Where what failed differs from what the table says. */
