@@ -123,7 +123,8 @@ describe('relays that differ but conform stay green', () => {
   it.concurrent.for(
     BENIGN.filter(({ only }) => only !== AGENTS).map((benign) => [benign.name, benign] as const),
   )('one %s, on several seeds', { timeout: LONG_MS }, async ([, benign], { expect }) => {
-    for (const seed of [1, 2, 3]) {
+    // A proxy makes one run as long as three.
+    for (const seed of benign.through === undefined ? [1, 2, 3] : [1]) {
       const { report } = await certifyBenign(benign, { seed, runs: 8 });
       expect(accusations(report)).toEqual([]);
       expect(report.target.level).toBe(benign.level);
