@@ -34,6 +34,7 @@ export const THROUGH: readonly (readonly [string, Through])[] = [
   ['behind a proxy that pipelines', { pipelined: true }],
   ['with header names in upper and lower case', { mixedCase: true }],
   ['that writes JSON in its own way', { alteration: REWRITTEN }],
+  ['that sends in small pieces', { inPieces: true }],
 ];
 
 export const BENIGN: readonly Benign[] = [

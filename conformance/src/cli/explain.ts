@@ -15,7 +15,9 @@ export function list(): number {
       .filter((check) => ruleOf(check) === rule.id || check.also?.includes(rule.id) === true)
       .map((check) => check.id);
     const how =
-      rule.actor === 'client' ? 'a rule for clients' : checks.join(' ') || 'by the model and the oracle';
+      rule.actor === 'client'
+        ? 'a rule for clients'
+        : checks.join(' ') || 'by its schema, on every answer and frame';
     process.stdout.write(`${bold(rule.id.padEnd(10))} ${rule.word} ${rule.level.padEnd(8)} ${how}\n`);
   }
   return EXIT.conformant;
@@ -46,11 +48,7 @@ export function explain(id: string | undefined): number {
     `  ${rule.sentence}`,
     '',
     ...(checks.length === 0
-      ? [
-          rule.actor === 'client'
-            ? 'A rule for clients.'
-            : 'Judged on all traffic by the model or the oracle.',
-        ]
+      ? [rule.actor === 'client' ? 'A rule for clients.' : 'Judged by its schema, on every answer and frame.']
       : checks.flatMap((check) => [`${check.id}: ${check.title}`, `  ${when(check)}`])),
     ...Object.entries(KILLS[rule.id] ?? {}).map(([id, what]) => `tells a relay that ${what} (${id})`),
   ];

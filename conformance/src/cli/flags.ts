@@ -39,8 +39,8 @@ Flags:
   --strict         warnings fail, and a lab run gives no verdict
   --help, --version
 
-Exit: 0 conformant, or nothing broken but what the baseline says, 1 violation or stale baseline,
-2 usage or nothing matched, 3 incomplete, 4 unreachable, 5 fault of the suite
+Exit: 0 conformant, nothing broken but what the baseline says, or with --only nothing broken,
+1 violation or stale baseline, 2 usage or nothing matched, 3 incomplete, 4 unreachable, 5 fault of the suite
 `;
 
 /** What the person who started it gave wrongly. */

@@ -93,16 +93,37 @@ function refusal(incoming: http.IncomingMessage): Promise<OpenStream['answer']> 
   });
 }
 
-/** The answer that a text begins with (RFC 9112 §4), as far as it has come; null before the end of its head. */
-function rawAnswer(text: string): Answer | null {
+/** The chunks that a text begins with (RFC 9112 §7.1), put together; and whether the last of them is there. */
+function unchunked(text: string): { body: string; isWhole: boolean } {
+  let [body, at] = ['', 0];
+  for (;;) {
+    const line = text.indexOf('\r\n', at);
+    const size = line < 0 ? NaN : parseInt(text.slice(at, line), 16);
+    if (!(size >= 0)) return { body, isWhole: false };
+    if (size === 0) return { body, isWhole: true };
+    body += text.slice(line + 2, line + 2 + size);
+    at = line + 2 + size + 2;
+  }
+}
+
+/**
+ * The answer that a text begins with (RFC 9112 §4), as far as it has come; null before the end of its head.
+ * @returns `isWhole` when its own framing says that no more will come.
+ */
+function rawAnswer(text: string): { answer: Answer; isWhole: boolean } | null {
   const head = /^HTTP\/1\.[01] (\d{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n/.exec(text);
   if (head === null) return null;
   const headers = (head[2] ?? '').split('\r\n').map((line): [string, string] => {
     const [name = '', ...value] = line.split(':');
     return [name.toLowerCase(), value.join(':').trim()];
   });
-  const resBody = Buffer.from(text.slice(head[0].length), 'latin1').toString();
-  return { status: Number(head[1]), resHeaders: Object.fromEntries(headers), resBody };
+  const resHeaders = Object.fromEntries(headers);
+  const rest = text.slice(head[0].length);
+  const isChunked = /chunked/i.test(resHeaders['transfer-encoding'] ?? '');
+  const length = Number(resHeaders['content-length'] ?? NaN);
+  const { body, isWhole } = isChunked ? unchunked(rest) : { body: rest, isWhole: rest.length >= length };
+  const resBody = Buffer.from(body, 'latin1').toString();
+  return { answer: { status: Number(head[1]), resHeaders, resBody }, isWhole };
 }
 
 export class Wire {
@@ -141,7 +162,7 @@ export class Wire {
     });
   }
 
-  /** Send bytes as they are. The answer is over with its `Content-Length`, or with the connection. */
+  /** Send bytes as they are. The answer is over with its `Content-Length` or last chunk, or with the connection. */
   #raw(raw: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<Answer> {
     return new Promise((resolve) => {
       const { protocol, hostname, port } = this.#base;
@@ -159,11 +180,9 @@ export class Wire {
       const release = giveUpAfter(timeoutMs, signal, (code) => settle(Object.assign(new Error(), { code })));
       socket.on('data', (chunk: Buffer) => {
         text += chunk.toString('latin1');
-        answer = rawAnswer(text);
-        if (answer === null) return;
-        const length = answer.resHeaders['content-length'];
-        const rest = text.length - text.indexOf('\r\n\r\n') - 4;
-        if ((length !== undefined && rest >= Number(length)) || text.length > MAX_RAW_CHARS) settle(null);
+        const come = rawAnswer(text);
+        answer = come?.answer ?? null;
+        if (come?.isWhole === true || text.length > MAX_RAW_CHARS) settle(null);
       });
       socket.on('error', settle);
       socket.on('close', () => settle(Object.assign(new Error(), { code: 'CLOSED' })));
