@@ -1,6 +1,7 @@
 /** Chapter 04: who is present in a room. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import type { Stream } from '../../script/stream.ts';
 import type { Value } from '../../trace/value.ts';
 import { people, newest, presence, includes } from './streams.ts';
 
@@ -16,6 +17,26 @@ const boxPubOf = (presence: Value, name: string) =>
 /** `size` within what STREAM-11 allows. */
 function sizeBetween(least: number, most: number) {
   return (presence: Value) => presence.get('size').number >= least && presence.get('size').number <= most;
+}
+
+/** Names with the keys that they were given, or without. */
+type Keys = Readonly<Record<string, string | undefined>>;
+
+/** Whether the participants are these, each with its key. */
+function areExactly(presence: Value, keys: Keys): boolean {
+  const told = presence
+    .get('participants')
+    .items.map((item) => [item.get('name').raw, item.get('box_pub').raw]);
+  const wanted = Object.entries(keys);
+  return (
+    told.length === wanted.length &&
+    wanted.every(([name, key]) => told.some((one) => one[0] === name && one[1] === key))
+  );
+}
+
+/** Whether exactly these are the names of streams. */
+function isNamed(presence: Value, wanted: Keys): boolean {
+  return names(presence).toSorted().join() === Object.keys(wanted).toSorted().join();
 }
 
 export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
@@ -75,6 +96,81 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
         'no guest after its stream has ended',
         watcher,
       );
+    },
+  },
+  {
+    id: 'STREAM-11/everywhere',
+    title: 'streams of both kinds tell exactly who is there, to who stays and to who comes',
+    lane: 'quick',
+    also: ['STREAM-4', 'STREAM-13', 'STREAM-22'],
+    run: async (t) => {
+      const [room, other] = [t.room(), t.room()];
+      const watchers = [await t.joined('sse', room), await t.joined('ws', room)];
+      const [first, second, third] = [0, 1, 2].map(() => t.bytes(32).toString('base64url'));
+      /** @param open streams. */
+      const stay = async (open: number, named: Keys, listening: Keys = {}) => {
+        const all = { ...named, ...listening };
+        const most = open + Object.keys(listening).length;
+        const holds = (shown: Value) =>
+          areExactly(shown, all) && isNamed(shown, named) && sizeBetween(open, most)(shown);
+        for (const watcher of watchers)
+          t.require(
+            'STREAM-11',
+            await presence(watcher, holds),
+            `exactly ${Object.keys(all).join(', ') || 'nobody'}, each with its key, and a size from ${open} to ${most}`,
+            watcher,
+          );
+      };
+      /** @param until when someone of them may be gone. */
+      const come = async (to: string, open: number, keys: Keys, until = Infinity): Promise<Stream[]> => {
+        const late = [await t.joined('sse', to), await t.joined('ws', to)];
+        for (const [index, stream] of late.entries()) {
+          const { ready } = stream;
+          if ((stream.of('ready')[0]?.at ?? Infinity) > until) continue;
+          t.require('STREAM-4', ready.get('roomId').raw === to, 'the roomId of its room', stream);
+          t.require(
+            'STREAM-4',
+            ready.get('size').number > open + index,
+            `a size above ${open + index}`,
+            stream,
+          );
+          t.require('STREAM-4', areExactly(ready, keys), 'in ready the participants of presence', stream);
+        }
+        return late;
+      };
+      await t.joined('sse', room, { name: 'alpha', box_pub: first });
+      await stay(3, { alpha: first });
+      const guest = await t.joined('ws', room);
+      await guest.send({ type: 'hello', name: 'beta', box_pub: second });
+      await stay(4, { alpha: first, beta: second });
+      for (const stream of await come(room, 4, { alpha: first, beta: second })) stream.close();
+      await come(other, 0, {});
+      const renames: string[] = [];
+      for (const [from, to] of [
+        ['beta', 'delta'],
+        ['delta', 'omega'],
+      ] as const) {
+        await guest.send({ type: 'hello', name: to });
+        await stay(4, { alpha: first, [to]: second });
+        renames.push(`${from}-${to}`);
+      }
+      for (const watcher of watchers) {
+        await watcher.has('rename');
+        const told = watcher
+          .of('rename')
+          .map(({ json }) => `${json.get('from').string}-${json.get('to').string}`);
+        t.require(
+          'STREAM-22',
+          told.join() === renames.join(),
+          `the renames ${renames.join(' and ')}`,
+          watcher,
+        );
+      }
+      guest.close();
+      await stay(3, { alpha: first });
+      const { record } = await t.send('announceListening', room, { name: 'sleeper', box_pub: third });
+      await stay(3, { alpha: first }, { sleeper: third });
+      await come(room, 3, { alpha: first, sleeper: third }, record.t0 + t.target.timings.listening_ms);
     },
   },
   {

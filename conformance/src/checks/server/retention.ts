@@ -1,14 +1,47 @@
 /** Chapter 04: how much is kept, and how long. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { Stream } from '../../script/stream.ts';
+import type { Value } from '../../trace/value.ts';
 import { seqsOf, fill } from './reads.ts';
+
+/** What every read of a room tells from a place below what was evicted, and at its edge. */
+async function afterEviction(
+  t: RelayScript,
+  room: string,
+  { after, oldest }: { readonly after: number; readonly oldest: number },
+): Promise<void> {
+  const status = await t.status(room);
+  t.require('READ-9', status.json.get('oldest_seq').raw === oldest, `oldest_seq ${oldest}`, status);
+  for (const from of [after, oldest - 1]) {
+    const named = from === after ? `${after + 1}-${oldest - 1}` : 'none';
+    const tells = (seen: Reply | Stream, json: Value, messages: readonly Value[]) => {
+      const gap = json.get('gap');
+      const told = json.has('gap') ? `${gap.get('from').number}-${gap.get('to').number}` : 'none';
+      const whole = told === named && messages[0]?.get('seq').raw === oldest;
+      t.require('READ-10', whole, `gap ${named}, and what follows from ${oldest}`, seen);
+      t.require('READ-9', json.get('oldest_seq').raw === oldest, `oldest_seq ${oldest}`, seen);
+    };
+    for (const reply of [
+      await t.transcript(room, { after: from, limit: 3 }),
+      await t.wait(room, { after: from }),
+    ])
+      tells(reply, reply.json, reply.json.get('messages').items);
+    for (const kind of ['sse', 'ws'] as const) {
+      const stream = await t.joined(kind, room, { after: from });
+      tells(stream, stream.ready, stream.messages);
+      stream.close();
+    }
+  }
+}
 
 export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'READ-13/buffer',
     title: 'the newest buffer_messages are kept, and no more; the rest is named as a gap',
     lane: 'long',
-    also: ['READ-10'],
+    also: ['READ-9', 'READ-10'],
     run: async (t) => {
       const room = t.room();
       const keep = t.target.limits.buffer_messages;
@@ -43,42 +76,16 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
       t.require('READ-13', status.json.get('recent_count').number === keep, `recent_count ${keep}`, status);
       if (t.hardened) {
         const old = seqs[3] ?? 0;
-        const gap = (reply: { get(name: string): { get(name: string): { number: number } } }) =>
-          `${reply.get('gap').get('from').number}-${reply.get('gap').get('to').number}`;
-        const named = `${old + 1}-${(kept[0] ?? 0) - 1}`;
-        for (const reply of [
-          await t.transcript(room, { after: old, limit: 3 }),
-          await t.wait(room, { after: old }),
-        ]) {
-          t.require(
-            'READ-10',
-            gap(reply.json) === named && seqsOf(reply)[0] === kept[0],
-            `gap ${named}`,
-            reply,
-          );
-          t.require(
-            'READ-9',
-            reply.json.get('oldest_seq').number === kept[0],
-            `oldest_seq ${kept[0]}`,
-            reply,
-          );
-        }
-        const resumed = await t.joined('sse', room, { after: old });
-        t.require('READ-10', gap(resumed.ready) === named, `gap ${named} in ready`, resumed);
-        const edge = await t.transcript(room, { after: (kept[0] ?? 0) - 1, limit: 1 });
-        t.require(
-          'READ-10',
-          !edge.json.has('gap') && !first.json.has('gap'),
-          'no gap at the edge, nor from 0',
-          edge,
-          first,
-        );
+        await afterEviction(t, room, { after: old, oldest: kept[0] ?? 0 });
+        seqs.push(...(await fill(t, room, beyond)));
+        await afterEviction(t, room, { after: seqs[5] ?? 0, oldest: seqs[2 * beyond] ?? 0 });
+        t.require('READ-10', !first.json.has('gap'), 'no gap from 0', first);
       }
       await stream.hasSeq(seqs.at(-1) ?? 0, 5_000);
       t.require(
         'STREAM-3',
-        stream.messages.length === posts,
-        `${posts} messages on the stream that was open`,
+        stream.messages.length === seqs.length,
+        `${seqs.length} messages on the stream that was open`,
         stream,
       );
     },

@@ -67,6 +67,8 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
       await t.posted(room);
       const posted = await t.status(room);
       t.require('ROOM-2', posted.json.get('exists').raw === true, 'a room after a post', posted);
+      for (const reply of [await t.wait(room), await t.transcript(room)])
+        t.require('ROOM-2', reply.json.get('exists').raw !== false, 'a room that reads do not deny', reply);
       for (const kind of ['sse', 'ws'] as const) {
         const streamed = t.room();
         await t.joined(kind, streamed);
@@ -110,6 +112,14 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
         );
         t.requireInTime('ROOM-3', reply.ms < 2_000, 'an answer at once', reply);
       }
+      const other = t.room();
+      const elsewhere = await t.status(other);
+      t.require(
+        'ROOM-3',
+        elsewhere.json.get('roomId').raw === other,
+        'the roomId of another room',
+        elsewhere,
+      );
       const listening = await t.send('announceListening', room, { name: 'agent' });
       t.require('ROOM-3', listening.status === 404, '404 to listening', listening);
     },
@@ -168,6 +178,15 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
         );
         t.require('READ-5', reply.json.get('last_seq').number === last, `last_seq ${last}`, reply);
       }
+      const other = t.room();
+      await t.posted(other);
+      const elsewhere = await t.status(other);
+      t.require(
+        'ROOM-5',
+        elsewhere.json.get('roomId').raw === other,
+        'the roomId of another room',
+        elsewhere,
+      );
     },
     also: ['READ-5'],
   },

@@ -128,7 +128,9 @@ async function ask(wire: Wire, level: Level | undefined, signal: AbortSignal): P
   }
   const json = Value.parse(answer.resBody);
   const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
-  const found = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire, signal);
+  const told = declared ? json.get('profiles').items.map((item) => item.string) : [];
+  // Every relay serves rooms: one that does not say so does not say what it serves.
+  const found = told.includes('rooms') ? told : await served(wire, signal);
   // What agents do is signed or addressed to a handle: without identities there is none.
   const profiles = found.filter((profile) => profile === 'rooms' || found.includes('identity'));
   const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';
