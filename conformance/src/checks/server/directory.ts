@@ -333,9 +333,9 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
             item.get('box_pub').raw === mine.me.boxPub &&
             item.get('sign_pub').raw === mine.me.signPub;
           t.require(rule, told, 'the profile as published, its signature and the keys of its handle', reply);
-          const seen = mine === other ? beat.json.get('last_seen_at').raw : unbeaten;
-          const isSeen = item.get('last_seen_at').raw === seen;
-          t.require(rule, isSeen, 'last_seen_at of the heartbeat; without one, that of before', reply);
+          const seen = item.get('last_seen_at').raw;
+          const wanted = mine === other ? beat.json.get('last_seen_at').raw : unbeaten === undefined ? seen : unbeaten;
+          t.require(rule, seen === wanted, 'last_seen_at of the heartbeat; without one, that of before', reply);
         }
       }
       const cursors = answers.filter(([rule]) => rule === 'DIR-11');

@@ -2,7 +2,8 @@
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Stream } from '../../script/stream.ts';
-import type { Value } from '../../trace/value.ts';
+import type { Frame } from '../../trace/frames.ts';
+import { Value } from '../../trace/value.ts';
 import { people, newest, presence, includes } from './streams.ts';
 
 const names = (presence: Value | undefined) =>
@@ -22,21 +23,18 @@ function sizeBetween(least: number, most: number) {
 /** Names with the keys that they were given, or without. */
 type Keys = Readonly<Record<string, string | undefined>>;
 
-/** Whether the participants are these, each with its key. */
-function areExactly(presence: Value, keys: Keys): boolean {
-  const told = presence
-    .get('participants')
-    .items.map((item) => [item.get('name').raw, item.get('box_pub').raw]);
-  const wanted = Object.entries(keys);
-  return (
-    told.length === wanted.length &&
-    wanted.every(([name, key]) => told.some((one) => one[0] === name && one[1] === key))
+/** Every change of a name, as `before-after`. */
+const renamesIn = (frames: readonly Frame[]) =>
+  frames.flatMap(({ type, json }) =>
+    type === 'rename' ? [`${json.get('from').string}-${json.get('to').string}`] : [],
   );
-}
 
-/** Whether exactly these are the names of streams. */
-function isNamed(presence: Value, wanted: Keys): boolean {
-  return names(presence).toSorted().join() === Object.keys(wanted).toSorted().join();
+const areSame = (told: readonly string[], wanted: readonly string[]) =>
+  told.toSorted().join() === wanted.toSorted().join();
+
+/** Whether each of the participants is told with its key, or with none. */
+function areKeyed(presence: Value, keys: Keys): boolean {
+  return Object.entries(keys).every(([name, key]) => boxPubOf(presence, name) === key);
 }
 
 export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
@@ -107,19 +105,23 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
       const [room, other] = [t.room(), t.room()];
       const watchers = [await t.joined('sse', room), await t.joined('ws', room)];
       const [first, second, third] = [0, 1, 2].map(() => t.bytes(32).toString('base64url'));
-      /** @param open streams. */
-      const stay = async (open: number, named: Keys, listening: Keys = {}) => {
+      /** @param open streams. @returns whether it was told; if not, what follows tells no more. */
+      const stay = async (open: number, named: Keys, listening: Keys = {}): Promise<boolean> => {
         const all = { ...named, ...listening };
         const most = open + Object.keys(listening).length;
-        const holds = (shown: Value) =>
-          areExactly(shown, all) && isNamed(shown, named) && sizeBetween(open, most)(shown);
-        for (const watcher of watchers)
-          t.require(
-            'STREAM-11',
-            await presence(watcher, holds),
-            `exactly ${Object.keys(all).join(', ') || 'nobody'}, each with its key, and a size from ${open} to ${most}`,
-            watcher,
-          );
+        const isTold = (shown: Value) =>
+          areSame(people(shown), Object.keys(all)) &&
+          areSame(names(shown), Object.keys(named)) &&
+          sizeBetween(open, most)(shown);
+        for (const watcher of watchers) {
+          const whole = await presence(watcher, (shown) => isTold(shown) && areKeyed(shown, all));
+          const shown = newest(watcher.frames) ?? new Value(undefined);
+          const want = `exactly ${Object.keys(all).join(', ')}, and a size from ${open} to ${most}`;
+          const told = t.require('STREAM-11', isTold(shown), want, watcher);
+          if (told) t.require('STREAM-13', areKeyed(shown, all), 'the key of each as it was sent', watcher);
+          if (!whole) return false;
+        }
+        return true;
       };
       /** @param until when someone of them may be gone. */
       const come = async (to: string, open: number, keys: Keys, until = Infinity): Promise<Stream[]> => {
@@ -127,22 +129,21 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
         for (const [index, stream] of late.entries()) {
           const { ready } = stream;
           if ((stream.of('ready')[0]?.at ?? Infinity) > until) continue;
+          const least = open + index + 1;
           t.require('STREAM-4', ready.get('roomId').raw === to, 'the roomId of its room', stream);
-          t.require(
-            'STREAM-4',
-            ready.get('size').number > open + index,
-            `a size above ${open + index}`,
-            stream,
-          );
-          t.require('STREAM-4', areExactly(ready, keys), 'in ready the participants of presence', stream);
+          t.require('STREAM-4', ready.get('size').number >= least, `a size of at least ${least}`, stream);
+          const isTold = areSame(people(ready), Object.keys(keys));
+          t.require('STREAM-4', isTold, 'in ready the participants of presence', stream);
+          if (isTold)
+            t.require('STREAM-13', areKeyed(ready, keys), 'in ready the key of each as it was sent', stream);
         }
         return late;
       };
       await t.joined('sse', room, { name: 'alpha', box_pub: first });
-      await stay(3, { alpha: first });
+      if (!(await stay(3, { alpha: first }))) return;
       const guest = await t.joined('ws', room);
       await guest.send({ type: 'hello', name: 'beta', box_pub: second });
-      await stay(4, { alpha: first, beta: second });
+      if (!(await stay(4, { alpha: first, beta: second }))) return;
       for (const stream of await come(room, 4, { alpha: first, beta: second })) stream.close();
       await come(other, 0, {});
       const renames: string[] = [];
@@ -151,25 +152,18 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
         ['delta', 'omega'],
       ] as const) {
         await guest.send({ type: 'hello', name: to });
-        await stay(4, { alpha: first, [to]: second });
+        if (!(await stay(4, { alpha: first, [to]: second }))) return;
         renames.push(`${from}-${to}`);
       }
       for (const watcher of watchers) {
-        await watcher.has('rename');
-        const told = watcher
-          .of('rename')
-          .map(({ json }) => `${json.get('from').string}-${json.get('to').string}`);
-        t.require(
-          'STREAM-22',
-          told.join() === renames.join(),
-          `the renames ${renames.join(' and ')}`,
-          watcher,
-        );
+        await watcher.until((frames) => renamesIn(frames).length >= renames.length);
+        const told = renamesIn(watcher.frames).join() === renames.join();
+        t.require('STREAM-22', told, `the renames ${renames.join(' and ')}`, watcher);
       }
       guest.close();
-      await stay(3, { alpha: first });
+      if (!(await stay(3, { alpha: first }))) return;
       const { record } = await t.send('announceListening', room, { name: 'sleeper', box_pub: third });
-      await stay(3, { alpha: first }, { sleeper: third });
+      if (!(await stay(3, { alpha: first }, { sleeper: third }))) return;
       await come(room, 3, { alpha: first, sleeper: third }, record.t0 + t.target.timings.listening_ms);
     },
   },
