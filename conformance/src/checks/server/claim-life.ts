@@ -114,6 +114,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
       await idler.acked(last);
       await nothingFor(t, idler, last.seq);
       const elsewhere = idler.in(t, t.room());
+      await t.joined('sse', elsewhere.room); // The room lives while it is open, however slow the rest.
       await t.posted(elsewhere.room);
       await nothingFor(t, elsewhere, 0);
     },

@@ -125,6 +125,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
+      await t.joined('sse', who.room); // The room lives while it is open, however slow the rest.
       const [author, other] = [await t.agent(), await t.agent()];
       const extra = (word: string, ttl_ms: number) => ({
         reply_to: word.repeat(8),

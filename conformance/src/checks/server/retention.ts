@@ -6,14 +6,19 @@ import type { Stream } from '../../script/stream.ts';
 import type { Value } from '../../trace/value.ts';
 import { seqsOf, fill } from './reads.ts';
 
-/** What every read of a room tells from a place below what was evicted, and at its edge. */
+/**
+ * What every read of a room tells from a place below what was evicted, and at its edge.
+ * @param until when the oldest of its messages may be gone by age.
+ */
 async function afterEviction(
   t: RelayScript,
   room: string,
-  { after, oldest }: { readonly after: number; readonly oldest: number },
+  { after, oldest, until }: { readonly after: number; readonly oldest: number; readonly until: number },
 ): Promise<void> {
+  const isOldest = (seen: Reply | Stream, json: Value) =>
+    t.require('READ-9', json.get('oldest_seq').raw === oldest, `oldest_seq ${oldest}`, seen);
   const status = await t.status(room);
-  t.require('READ-9', status.json.get('oldest_seq').raw === oldest, `oldest_seq ${oldest}`, status);
+  if (status.record.t1 < until) isOldest(status, status.json);
   for (const from of [after, oldest - 1]) {
     const named = from === after ? `${after + 1}-${oldest - 1}` : 'none';
     const tells = (seen: Reply | Stream, json: Value, messages: readonly Value[]) => {
@@ -21,16 +26,14 @@ async function afterEviction(
       const told = json.has('gap') ? `${gap.get('from').number}-${gap.get('to').number}` : 'none';
       const whole = told === named && messages[0]?.get('seq').raw === oldest;
       t.require('READ-10', whole, `gap ${named}, and what follows from ${oldest}`, seen);
-      t.require('READ-9', json.get('oldest_seq').raw === oldest, `oldest_seq ${oldest}`, seen);
+      isOldest(seen, json);
     };
-    for (const reply of [
-      await t.transcript(room, { after: from, limit: 3 }),
-      await t.wait(room, { after: from }),
-    ])
-      tells(reply, reply.json, reply.json.get('messages').items);
+    const query = { after: from };
+    for (const reply of [await t.transcript(room, { ...query, limit: 3 }), await t.wait(room, query)])
+      if (reply.record.t1 < until) tells(reply, reply.json, reply.json.get('messages').items);
     for (const kind of ['sse', 'ws'] as const) {
-      const stream = await t.joined(kind, room, { after: from });
-      tells(stream, stream.ready, stream.messages);
+      const stream = await t.joined(kind, room, query);
+      if ((stream.of('ready')[0]?.at ?? until) < until) tells(stream, stream.ready, stream.messages);
       stream.close();
     }
   }
@@ -76,9 +79,10 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
       t.require('READ-13', status.json.get('recent_count').number === keep, `recent_count ${keep}`, status);
       if (t.hardened) {
         const old = seqs[3] ?? 0;
-        await afterEviction(t, room, { after: old, oldest: kept[0] ?? 0 });
+        const until = stream.log.open.t0 + t.target.timings.retention_ms;
+        await afterEviction(t, room, { after: old, oldest: kept[0] ?? 0, until });
         seqs.push(...(await fill(t, room, beyond)));
-        await afterEviction(t, room, { after: seqs[5] ?? 0, oldest: seqs[2 * beyond] ?? 0 });
+        await afterEviction(t, room, { after: seqs[5] ?? 0, oldest: seqs[2 * beyond] ?? 0, until });
         t.require('READ-10', !first.json.has('gap'), 'no gap from 0', first);
       }
       await stream.hasSeq(seqs.at(-1) ?? 0, 5_000);
