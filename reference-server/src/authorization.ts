@@ -7,7 +7,7 @@
  *     name        = 1*( "a" to "z" )       ; none twice; others than v, ts, n and sig are ignored
  *     value       = *( any but "," )       ; without the spaces at its end
  *
- * It is read once from left to right: no expression here has two ways to match the same text.
+ * Parsing is linear: it splits at commas, and no regular expression here can backtrack.
  */
 import { AUTH_SCHEME, Signature, SigningNonce } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
@@ -23,7 +23,7 @@ export interface Credentials {
   readonly sig: string;
 }
 
-/** Without the spaces around it; other white space stays, and matches nothing. */
+/** Trim spaces only: other white space remains, so that the field is then refused. */
 function unspaced(text: string): string {
   let [start, end] = [0, text.length];
   while (start < end && text[start] === ' ') start++;
@@ -31,7 +31,7 @@ function unspaced(text: string): string {
   return text.slice(start, end);
 }
 
-/** @returns null for anything else than credentials with a `ts`, `n` and `sig` of the right form. @see REQ-1 REQ-6 */
+/** @returns null unless the header has this scheme and a valid `ts`, `n` and `sig`. @see REQ-1 REQ-6 */
 export function credentialsOf(header: string | undefined): Credentials | null {
   if (header?.slice(0, SCHEME.length).toLowerCase() !== SCHEME) return null;
   const fields = new Map<string, string>();

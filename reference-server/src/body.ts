@@ -2,20 +2,22 @@ import type { IncomingMessage } from 'node:http';
 import { RequestProblem } from './problem.ts';
 
 /**
- * Bytes of a body that are read beyond what is allowed, so that its sender can read the answer: one that is answered and
- * closed while it sends gets a broken connection, and behind a proxy a 502.
+ * Bytes of an oversized body that are read and discarded, so that the client can read the answer: if the relay closed the
+ * connection while the client is still sending, the client would get a connection error, or a 502 from a proxy.
  */
 const DRAIN_BYTES = 4 << 20;
-/** What is held of a body is accounted for in steps of this. */
+/** The bytes held for a body are reported to `account` in steps of at least this size. */
 const STEP_BYTES = 4 << 10;
-/** Parts that come one by one are put together when they are so many: each is held by itself until then. */
+/** After this many chunks they are joined into one buffer: many small chunks use far more memory than their bytes. */
 const MANY_PARTS = 256;
 
 /**
- * Read a body.
- * @param most bytes that it may have.
- * @param account called with bytes that are held, but for the last few; throws when the client has too many under way.
- * @throws {RequestProblem} unsupported-media-type, for one that is compressed; too-large; rate-limited.
+ * Read a request body.
+ * @param most maximum size in bytes.
+ * @param account called with the number of bytes held since the last call (the last few are not reported); throws when the
+ * client has too many bytes in flight.
+ * @throws {RequestProblem} unsupported-media-type, if it is compressed; too-large; rate-limited; bad-request, if the
+ * connection fails.
  * @see CORE-8
  */
 export function readBody(
