@@ -17,29 +17,29 @@ import type { Published, Store } from './store.ts';
 import { firstAbove, TagIndex } from './tag-index.ts';
 import { Tombstones } from './tombstones.ts';
 
-/** Profiles that one sweep looks at. */
+/** Maximum number of profiles that one sweep checks. */
 const SWEPT = 1_000;
 
 type KeysOf = (handle: string) => IdentityAnswer | undefined;
-/** Told of the profiles that a search has looked at. */
-type Charge = (looked: number) => void;
+/** Called with the number of profiles that a search has examined, to charge them to its client. */
+type Charge = (examined: number) => void;
 
-/** A profile that is published. */
+/** A published profile and the directory's own data about it. */
 interface Entry {
   published: Published;
-  /** Its place in every list; kept when it is published anew. */
+  /** Position in the order of the directory; kept when the profile is replaced. */
   readonly number: number;
   /** Handle, display name and summary, in lower case. */
   texts: readonly string[];
   framework: string;
   seen: number | null;
-  /** Tags in common with the profile for which matches are sought. */
+  /** Used during `matches`: how many tags it shares with the profile whose matches are computed; 0 otherwise. */
   score: number;
-  /** Gives its place in the share of its address back. */
+  /** Releases its slot in the share of the client that published it. */
   readonly release: () => void;
 }
 
-/** Published profiles, in the order in which their handles came. */
+/** Published profiles, in the order in which their handles first published one. */
 export class Directory {
   readonly #limits: RelayLimits;
   readonly #timings: Timings;
@@ -51,10 +51,10 @@ export class Directory {
   readonly #shares: ConcurrencyCap;
   readonly #tombstones: Tombstones;
   #lastNumber = 0;
-  /** Number of the profile that was swept last. */
+  /** Number of the last profile that the last sweep checked; 0 at the end of a pass. */
   #swept = 0;
 
-  /** @param held what the store already has. */
+  /** @param held profiles that were loaded from the store. */
   constructor(given: {
     limits: RelayLimits;
     timings: Timings;
@@ -82,8 +82,10 @@ export class Directory {
   }
 
   /**
-   * Publish a profile, whose signature has been verified.
-   * @throws {RequestProblem} stale-profile; rate-limited, when the client has its share; unavailable.
+   * Publish a profile. The caller has verified its signature.
+   * @throws {RequestProblem} stale-profile; rate-limited, when the client's share is used up; unavailable, when the
+   * directory is full.
+   * @throws {StoreError} it may or may not have been stored; in memory the change is undone.
    * @see DIR-5
    */
   async publish({ profile, sig }: Published, client: Client): Promise<void> {
@@ -108,10 +110,10 @@ export class Directory {
     }
   }
 
-  /** A place for a new profile: that of the tombstone of its handle, or one of the client's share. */
+  /** Take a slot for a new profile: that of its handle's tombstone, or one of the client's share. @returns its release. */
   #reserve(handle: string, client: Client): () => void {
-    const left = this.#tombstones.take(handle);
-    if (left !== undefined) return left;
+    const released = this.#tombstones.take(handle);
+    if (released !== undefined) return released;
     if (this.#held.size + this.#tombstones.size >= this.#limits.profiles)
       throw new RequestProblem('unavailable', { retryAfter: 60 });
     return this.#shares.take(client);
@@ -127,7 +129,7 @@ export class Directory {
     return entry;
   }
 
-  /** Put another profile into an entry. */
+  /** Replace the profile of an entry. */
   #refile(entry: Entry, published: Published): void {
     this.#tags.remove(entry.published.profile, entry);
     this.#file(entry, published);
@@ -141,7 +143,7 @@ export class Directory {
     this.#tags.add(profile, entry);
   }
 
-  /** @returns gives back the place of what is forgotten. */
+  /** Remove an entry from memory. @returns the release of its slot, which the caller calls or passes on. */
   #forget(entry: Entry): () => void {
     this.#held.delete(entry.published.profile.handle);
     this.#order.splice(firstAbove(this.#order, entry.number - 1), 1);
@@ -149,7 +151,7 @@ export class Directory {
     return entry.release;
   }
 
-  /** @returns whether there was one. @see DIR-9 */
+  /** Delete a profile. @returns whether an unexpired one existed. @see DIR-9 */
   async remove(handle: string): Promise<boolean> {
     const entry = this.#held.get(handle);
     if (entry === undefined) return false;
@@ -168,7 +170,7 @@ export class Directory {
     return { ok: true, handle, last_seen_at: now, expires_at: entry.published.profile.expires_at };
   }
 
-  /** @see DIR-8 */
+  /** The entry of a handle, unless its profile has expired. @see DIR-8 */
   #shown(handle: string): Entry | undefined {
     const entry = this.#held.get(handle);
     return entry !== undefined && this.#isShown(entry) ? entry : undefined;
@@ -228,7 +230,7 @@ export class Directory {
     return { agents, count: agents.length, next_cursor: null };
   }
 
-  /** The shortest list that has all that are asked for. */
+  /** The shortest list that contains every match of the filter: all profiles, or those with one of the tags. */
   #candidates({ capability, topic, language }: Filter): readonly Entry[] {
     let shortest: readonly Entry[] = this.#order;
     for (const [field, tag] of [
@@ -260,12 +262,12 @@ export class Directory {
     return { agents, count: agents.length, next_cursor: null };
   }
 
-  /** Number of profiles that are shown. */
+  /** Number of profiles that have not expired. */
   count(): number {
     return this.#order.filter((entry) => this.#isShown(entry)).length;
   }
 
-  /** Forget what has expired; a part of all at a time. */
+  /** Remove expired profiles; each call checks a part of the directory. */
   sweep(): void {
     this.#tombstones.sweep();
     const from = firstAbove(this.#order, this.#swept);
@@ -279,7 +281,7 @@ export class Directory {
   }
 }
 
-/** Those with the highest scores, at most so many; of equals the first that were published. */
+/** The `most` entries with the highest scores, highest first; entries with equal scores in directory order. */
 function best(entries: readonly Entry[], most: number): Entry[] {
   const byScore: Entry[][] = [];
   for (const entry of entries) (byScore[entry.score] ??= []).push(entry);

@@ -1,27 +1,27 @@
 /**
- * The fields of a body, checked one after the other against a schema. The first that is wrong ends it, only those
- * that the schema names are looked at, and lists are counted before their items are: a body costs no more to check
- * than its text costs to read. `null` is as good as absent.
+ * Validates a body against a schema, field by field. It stops at the first invalid field, ignores fields that the schema
+ * does not name, and checks the length of a list before its items, so that validation costs no more than parsing the
+ * JSON did. A field that is `null` counts as absent.
  */
 import { COMPONENTS } from '@bot2bot/schemas';
 import { Type, type Static, type TArray, type TObject, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { RequestProblem } from './problem.ts';
 
-/** What becomes of a field's value before it is checked, at any depth; undefined drops the field. */
+/** Conversions by field name, at any depth, applied before the check; the result undefined drops the field. */
 export type Adapt = Readonly<Record<string, (value: unknown) => unknown>>;
 
-/** @returns the value, checked. @param where its path, for the problem of one that is wrong. */
+/** Checks a value. @param where its path, for the error message. @returns the converted value. @throws bad-request. */
 type Take = (value: unknown, where: string) => unknown;
 
-/** Of a longer text it is not told what is wrong with it: to find out costs as much again. */
+/** For a longer text, the error does not say what is invalid: finding out would take as long as the check again. */
 const EXPLAINED_CHARS = 1_024;
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Names the field, and never repeats its value. */
+/** The problem names the field but never repeats its value. */
 function fault(where: string, what: string): RequestProblem {
   return new RequestProblem('bad-request', { detail: `${where === '' ? 'the body' : where} ${what}` });
 }
@@ -73,8 +73,8 @@ function takerOf(schema: TSchema, adapt: Adapt): Take {
 }
 
 /**
- * @returns a check that gives the fields that the schema names, in the form that `adapt` gives them.
- * It throws {RequestProblem} bad-request, for the first field that is wrong.
+ * @returns a function that validates a value and returns the fields that the schema names, converted by `adapt`. It
+ * throws {RequestProblem} bad-request for the first invalid field.
  */
 export function checker<T extends TSchema>(schema: T, adapt: Adapt = {}): (value: unknown) => Static<T> {
   const take = takerOf(schema, adapt);
