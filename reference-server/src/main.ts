@@ -4,7 +4,7 @@ import { createRelay } from './server.ts';
 import { StoreError } from './store.ts';
 import { fitToOpenFiles, prepareFolder } from './surroundings.ts';
 
-/** Clients get this long to take their goodbye. */
+/** How long a shutdown waits for clients to receive their last answers before the process exits. */
 const DRAIN_MS = 1_500;
 
 function fail(message: string, code: number): never {
@@ -26,7 +26,7 @@ function configured(): Config {
   }
 }
 
-/** What the system said no to, where whoever starts the relay can help; null for anything else. */
+/** The message for an error that the operator can correct; null for any other error. */
 function refusal(error: unknown, { host, port }: Config): string | null {
   if (error instanceof StoreError || error instanceof UsageError) return error.message;
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
