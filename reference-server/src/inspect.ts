@@ -114,7 +114,7 @@ export function disagreement({ records, mark }: Survey, witness: Mark | null | u
   if (witness === null) return 'registry.witness is missing';
   if (mark.n < witness.n) return `its last ${witness.n - mark.n} commits are missing`;
   return mark.n === witness.n && mark.digest !== witness.digest
-    ? 'registry.witness is of other records'
+    ? 'registry.witness belongs to other records'
     : null;
 }
 

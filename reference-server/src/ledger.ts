@@ -90,7 +90,7 @@ export class Ledger {
         await this.#commit(new Map(changes.map(({ key, text }) => [key, text])));
         for (const { resolve } of changes) resolve();
       } catch (cause) {
-        const error = new StoreError('the data folder took nothing, or not all', { cause });
+        const error = new StoreError('a write to the data folder failed', { cause });
         for (const { reject } of changes) reject(error);
       }
     }

@@ -32,7 +32,7 @@ function refusal(error: unknown, { host, port }: Config): string | null {
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
   if (error.code === 'EADDRINUSE') return `${host}:${port} is in use; choose another with --port`;
   if (error.syscall === 'getaddrinfo')
-    return `--host ${host} is neither an address nor a name that is known here (${String(error.code)})`;
+    return `--host ${host} is neither an address nor a known host name (${String(error.code)})`;
   if (error.syscall === 'listen' || error.syscall === 'bind')
     return `cannot listen on ${host}:${port} (${String(error.code)}); choose another with --host and --port`;
   return `cannot start: ${error.message}`;

@@ -6,12 +6,12 @@ import { Ledger } from './ledger.ts';
 
 export { StoreError };
 
-/** Where one kind of record survives a restart; values by handle. */
+/** Durable storage of one kind of record, by handle. */
 export interface Store<T> {
-  /** Resolves when the value is safe from a crash. @throws {StoreError} when it may or may not be. */
+  /** Resolves when the value is durable. @throws {StoreError} when it is unknown whether it was stored. */
   put(handle: string, value: T): Promise<void>;
   delete(handle: string): Promise<void>;
-  /** Resolves when nothing is on its way for the handle. Rejects when that failed. */
+  /** Resolves when no write for the handle is pending. @throws {StoreError} when the pending write fails. */
   settled(handle: string): Promise<void>;
 }
 
@@ -20,17 +20,17 @@ const Profile = Type.Required(AgentProfile);
 const Published = Type.Object({
   profile: Profile,
   sig: Signature,
-  /** Its place among all; absent in folders of before there were numbers. */
+  /** Position in the order of the directory; absent in records of an older version. */
   number: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 export type Published = Static<typeof Published>;
 
-/** What survives a restart, and nothing else: identities and profiles. */
+/** All durable state of a relay: identities and profiles. */
 export interface Stores {
   readonly identities: Store<IdentityAnswer>;
   readonly profiles: Store<Published>;
   readonly held: Held;
-  /** What was accepted as lost at this start; null when nothing was. */
+  /** The damage that `--accept-damage` accepted at this start; null when there was none. */
   readonly accepted: string | null;
   close(): Promise<void>;
 }
@@ -50,9 +50,9 @@ const isPublished = Compile(components, Published);
 
 /**
  * Open the stores.
- * @param folder made if it is missing, readable by its owner alone; null: everything is forgotten with the process.
- * @param acceptDamage go on with what can be read of a damaged folder.
- * @throws {StoreError} in one line.
+ * @param folder created if it is missing, accessible to its owner only; null: nothing is stored.
+ * @param acceptDamage use the readable records of a damaged folder instead of throwing.
+ * @throws {StoreError} with a message of one line.
  */
 export async function openStores(folder: string | null, acceptDamage: boolean): Promise<Stores> {
   if (folder === null) {
@@ -61,14 +61,13 @@ export async function openStores(folder: string | null, acceptDamage: boolean): 
   }
   let inspected = await inspect(folder);
   let { held, unfit } = parseRecords(inspected.records);
-  const damage =
-    inspected.damage ?? (unfit.length > 0 ? `${unfit.length} records are not what they should be` : null);
+  const damage = inspected.damage ?? (unfit.length > 0 ? `${unfit.length} records are invalid` : null);
   let accepted: string | null = null;
   if (damage !== null) {
     const what = `--data-dir ${folder} is damaged: ${damage}`;
     if (!acceptDamage)
       throw new StoreError(
-        `${what}; ${held.identities.size} handles can be read. Restore a backup of the whole folder, or start once with --accept-damage: handles that are lost are then free for anyone`,
+        `${what}; ${held.identities.size} handles can be read. Restore a backup of the whole folder, or start once with --accept-damage: anyone can then register the handles that are lost`,
       );
     inspected = await salvage(inspected);
     ({ held, unfit } = parseRecords(inspected.records));
@@ -84,7 +83,7 @@ export async function openStores(folder: string | null, acceptDamage: boolean): 
   };
 }
 
-/** Records by kind, and the keys of those that are none. */
+/** Parse and validate records. @returns them by kind, and the keys of the invalid ones. */
 function parseRecords(records: ReadonlyMap<string, string>): { held: Held; unfit: string[] } {
   const held: Held = { identities: new Map(), profiles: new Map() };
   const unfit: string[] = [];

@@ -3,12 +3,12 @@ import type { Published } from './store.ts';
 const TAG_FIELDS = ['capabilities', 'topics', 'languages'] as const;
 type TagField = (typeof TAG_FIELDS)[number];
 
-/** What is filed: profiles with numbers. */
+/** An entry with a unique number, by which lists are sorted. */
 export interface Numbered {
   readonly number: number;
 }
 
-/** Place of the first entry above a number, in a list that rises. */
+/** Index of the first entry with a number above `after`, in a list sorted by number. */
 export function firstAbove(sorted: readonly Numbered[], after: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -19,7 +19,7 @@ export function firstAbove(sorted: readonly Numbered[], after: number): number {
   return low;
 }
 
-/** Entries by tag, those of each tag in the order of their numbers. */
+/** Finds entries by tag; the entries of each tag are sorted by number. */
 export class TagIndex<T extends Numbered> {
   readonly #byTag: Readonly<Record<TagField, Map<string, T[]>>> = {
     capabilities: new Map(),

@@ -174,7 +174,7 @@ describe('a data folder with twenty handles', () => {
       JSON.stringify(identityOf(agentNamed('other'))),
     ]) {
       const folder = await legacy(bad);
-      expect(await opened(folder)).toMatch(/1 records are not what they should be; 0 handles can be read/);
+      expect(await opened(folder)).toMatch(/1 records are invalid; 0 handles can be read/);
       expect(await opened(folder, true)).toEqual(new Map());
       expect(await opened(folder)).toEqual(new Map());
     }
