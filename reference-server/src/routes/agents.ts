@@ -18,7 +18,7 @@ import { parseObject } from '../validate.ts';
 import { queryOf } from '../target.ts';
 import { fastifyPath, type HandleRequest } from './paths.ts';
 
-/** Identities and the directory. */
+/** Routes of identities and of the directory. */
 export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   const { identities, directory, auth, rate, bodies } = relay;
   const keysOf = (handle: string) => identities.get(handle);
@@ -64,7 +64,7 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
     return reply.code(ROUTES.publishProfile.status).send({ ok: true, handle, profile });
   });
 
-  /** The handle of a path, whose signature the request bears. */
+  /** Verify that the handle in the path signed the request. @returns the handle. */
   function signedBy(request: FastifyRequest<HandleRequest>): string {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
@@ -82,8 +82,8 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
     reply.send(directory.heartbeat(signedBy(request))),
   );
 
-  /** Admit a request that looks at many profiles. @returns charges it with those. */
-  function admitSearch(request: FastifyRequest): (looked: number) => void {
+  /** Admit a search. @returns a function to call with the number of profiles that it examined. */
+  function admitSearch(request: FastifyRequest): (examined: number) => void {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
     return rate.admitSearch(client);
@@ -124,7 +124,7 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   });
 }
 
-/** What the files that lead to the directory say of it. */
+/** The description of the directory in the well-known files and in the list of agents. */
 const ABOUT = {
   schema: DIRECTORY_SCHEMA,
   directory: pathOf('searchAgents'),
@@ -141,7 +141,7 @@ const ABOUT = {
   },
 };
 
-/** @throws {RequestProblem} bad-profile, for a homepage that is no URL. @see DIR-4 */
+/** The profile in its canonical form. @throws {RequestProblem} bad-profile, if `homepage_url` is not a URL. @see DIR-4 */
 function canonical(given: Parameters<typeof normalProfile>[0]): ReturnType<typeof normalProfile> {
   try {
     return normalProfile(given);

@@ -8,12 +8,12 @@ import { parseObject } from '../validate.ts';
 import { queryOf } from '../target.ts';
 import { fastifyPath, waitMs, type RoomRequest } from './paths.ts';
 
-/** `claim`, `ack`, `renew` and `release`. None of them makes a room (CLAIM-11). */
+/** `claim`, `ack`, `renew` and `release`. None of them creates a room (CLAIM-11). */
 export function claimRoutes(app: FastifyInstance, relay: Relay): void {
   const { hub, engine, claims, clock, config, bodies } = relay;
   const { timings } = config;
 
-  /** The room's id and the body of a request that the body's handle signed. */
+  /** Validate a request and verify that the handle in its body signed it. @returns the room id and the body. */
   function signed<T extends { handle: string }>(
     request: FastifyRequest<RoomRequest>,
     check: (value: unknown) => T,
@@ -27,7 +27,7 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
     return { id, body };
   }
 
-  /** @throws {RequestProblem} bad-lease. @see CLAIM-17 CLAIM-18 */
+  /** The requested lease in ms. @throws {RequestProblem} bad-lease. @see CLAIM-17 CLAIM-18 */
   function leaseOf(query: URLSearchParams): number {
     const lease = query.get('lease_ms');
     if (lease !== null) {

@@ -4,18 +4,18 @@ import { Readable } from 'node:stream';
 import { ROUTES } from '@bot2bot/schemas';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-/** The page's own policy: Swagger UI writes styles into the page. @see CORE-14 */
+/** Content-Security-Policy of the page: Swagger UI needs inline styles. @see CORE-14 */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 
-/** Put there by the build, from @fastify/swagger-ui. */
+/** The build copies the files of @fastify/swagger-ui to this folder. */
 const FOLDER = join(import.meta.dirname, '../../dist/docs');
 const STYLE = 'swagger-ui.css';
 const SCRIPT = 'swagger-ui-bundle.js';
 const ASSETS = { [STYLE]: 'text/css', [SCRIPT]: 'text/javascript' };
 const START = 'start.js';
 
-/** @param assets where they are, relative to the page: it may stand behind a prefix that the relay does not know. */
+/** @param assets path of the assets, relative to the page, since a proxy may serve the relay under a path prefix. */
 const page = (assets: string) => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -37,10 +37,10 @@ const start = `SwaggerUIBundle({
 });
 `;
 
-/** Bytes of a file that are sent at a time, so that it is seen how far its reader has come. */
+/** Files are written in pieces of this size, so that the relay notices when a client stops reading. */
 const PIECE_BYTES = 64 << 10;
 
-/** A file of the build; absent where there was none. */
+/** Read a file that the build produces; undefined if it does not exist. */
 export function built(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
@@ -49,7 +49,7 @@ export function built(path: string): Buffer | undefined {
   }
 }
 
-/** Answer with bytes that are held once for everyone: an answer that nobody reads holds no copy. */
+/** Answer with buffers that all answers share: an answer that is not read does not hold a copy. */
 export function sendHeld(reply: FastifyReply, ...held: readonly Buffer[]): FastifyReply {
   const pieces = held.flatMap((bytes) =>
     Array.from({ length: Math.ceil(bytes.length / PIECE_BYTES) }, (_, i) =>
@@ -61,8 +61,8 @@ export function sendHeld(reply: FastifyReply, ...held: readonly Buffer[]): Fasti
 }
 
 /**
- * Serve the page of the API, with and without a slash at its end, and what it loads.
- * @returns the files that are handed out, by name.
+ * Serve the API documentation page, with and without a trailing slash, and its assets.
+ * @returns the contents of the served asset files, by name.
  */
 export function docsRoutes(app: FastifyInstance): Record<string, Buffer> {
   const { path } = ROUTES.docs;
