@@ -42,7 +42,7 @@ export interface Shell {
   stop(): void;
 }
 
-/** Check the output of every command: no secrets, and a useful message for every failure. */
+/** Expect that the output contains no secret, and that an invalid command line is reported as `bot2bot: …`. */
 function judged(ended: Omit<Ended, 'lines'>): Ended {
   expect(ended.stderr).not.toMatch(SECRET);
   if (ended.code === 2) expect(ended.stderr).toMatch(/^(?:bot2bot: [^\n]+\n)+$/);

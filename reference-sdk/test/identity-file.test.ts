@@ -104,7 +104,7 @@ describe('an identity file', () => {
     await saveIdentity(path, identity, form);
     const whole = readFileSync(path);
     for (const length of [0, 1, 6, 7, 38, whole.length - 2]) {
-      // Without the final line end, JSON is still complete; and a file of one form has the length of an `mcp` file at some point.
+      // Lengths at which the file is still valid are left out: JSON without its line end, and the length of an `mcp` file.
       writeFileSync(path, whole);
       truncateSync(path, length);
       await refused('not a complete identity file');
