@@ -1,7 +1,7 @@
 /** Chapter 00. */
 import type { Mutant } from './mutant.ts';
 
-/** What an HTTP library says by itself. */
+/** The answer that Node's HTTP library gives by default. */
 const BARE = "'HTTP/1.1 400 Bad Request\\r\\nConnection: close\\r\\n\\r\\n'";
 
 export const CORE_MUTANTS: readonly Mutant[] = [

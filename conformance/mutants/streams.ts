@@ -1,7 +1,7 @@
 /** Chapter 04, streams. */
 import type { Mutant } from './mutant.ts';
 
-/** Each loses, of what a frame says, what a post keeps; or takes of a frame what it refuses of a post. */
+/** Mutants that treat a message in a WebSocket frame differently from a post: they drop a field, or validate it differently. */
 const FRAME_FAULTS: readonly (Omit<Mutant, 'file' | 'from' | 'to'> & { readonly fault: string })[] = [
   {
     id: 'STREAM-14/no-ttl',
