@@ -7,7 +7,7 @@ import { KILLS } from '../report/kills.gen.ts';
 import { EXIT } from '../report/report.ts';
 import { colour, NAME, UsageError } from './flags.ts';
 
-/** Every rule, and what checks it. */
+/** The command `list`: prints every rule with its checks. */
 export function list(): number {
   const bold = (text: string) => (colour(process.stdout) ? styleText('bold', text) : text);
   for (const rule of REQUIREMENTS) {
@@ -24,21 +24,21 @@ export function list(): number {
 }
 
 const LANES = {
-  quick: 'takes seconds, beside others',
-  long: 'waits for a timing of the protocol, beside others',
+  quick: 'takes seconds, in parallel with others',
+  long: 'waits for a timing of the protocol, in parallel with others',
   solo: 'runs alone, only with --cert or in lab',
 } as const;
 
-/** When a check runs, in words. */
+/** Describes when a check runs. */
 function when({ lane, cert, lab }: AnyCheck): string {
   if (lab !== undefined) return `runs only in lab: ${lab}`;
   return cert === true && lane !== 'solo' ? `${LANES[lane]}; only with --cert or in lab` : LANES[lane];
 }
 
-/** A rule, its checks, and the broken relays that it tells. */
+/** The command `explain`: prints a rule, its checks, and the mutants that it kills. */
 export function explain(id: string | undefined): number {
   const rule = REQUIREMENTS.find((known) => known.id === id?.toUpperCase());
-  if (rule === undefined) throw new UsageError(`there is no rule ${id ?? ''}; see ${NAME} list`);
+  if (rule === undefined) throw new UsageError(`unknown rule ${id ?? ''}; see ${NAME} list`);
   const checks = RELAY.checks.filter(
     (check) => asked(ruleOf(check), [rule.id]) || check.also?.includes(rule.id) === true,
   );
@@ -50,7 +50,7 @@ export function explain(id: string | undefined): number {
     ...(checks.length === 0
       ? [rule.actor === 'client' ? 'A rule for clients.' : 'Judged by its schema, on every answer and frame.']
       : checks.flatMap((check) => [`${check.id}: ${check.title}`, `  ${when(check)}`])),
-    ...Object.entries(KILLS[rule.id] ?? {}).map(([id, what]) => `tells a relay that ${what} (${id})`),
+    ...Object.entries(KILLS[rule.id] ?? {}).map(([id, what]) => `kills ${id}: a relay that ${what}`),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
   return EXIT.conformant;

@@ -1,4 +1,4 @@
-/** The script of a relay's checks: claims on top of what is signed and of what is not. */
+/** The complete script of a relay's checks: adds claims to unsigned and signed requests. */
 import type { Identity } from './keys.ts';
 import type { Reply } from './reply.ts';
 import type { Query, RelayPlace } from './rooms.ts';
@@ -9,7 +9,7 @@ export class RelayScript extends SigningScript {
     return new RelayScript({ ...place, steps: this.steps }) as this;
   }
 
-  /** @param query `timeout` in seconds; 1 when absent. @param options.body fields beside the handle. */
+  /** @param query `timeout` in seconds, default 1. @param options.body fields in addition to the handle. */
   claim(
     room: string,
     identity: Identity,

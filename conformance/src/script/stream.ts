@@ -1,4 +1,4 @@
-/** A stream of a relay, as a check sees it. */
+/** Streams of a relay, for checks. */
 import { framesOf, type Frame } from '../trace/frames.ts';
 import type { FrameRecord, LookRecord, SendRecord } from '../trace/records.ts';
 import { Value } from '../trace/value.ts';
@@ -6,7 +6,7 @@ import { clipped } from './reply.ts';
 import type { Evidence } from './script.ts';
 import type { Steps, StreamLog } from './steps.ts';
 
-/** Generous bound for something that should happen at once on a healthy relay, in ms. */
+/** Generous time-out for something that happens at once on a healthy relay, in ms. */
 const SOON_MS = 2_000;
 
 /** The script that opened a stream. */
@@ -20,7 +20,7 @@ export interface StreamOwner {
   sendFrame(stream: Stream, data: string, flood?: boolean): Promise<SendRecord>;
 }
 
-/** An open stream. Shows what had come when the check last looked. */
+/** An open stream. Its properties show the state at the last wait. */
 export class Stream implements Evidence {
   readonly log: StreamLog;
   readonly room: string;
@@ -52,7 +52,7 @@ export class Stream implements Evidence {
     return this.log.open.resHeaders[name.toLowerCase()] ?? '';
   }
 
-  /** Everything that had come at the last look, comments included. */
+  /** All frames up to the last wait, including comments. */
   get records(): readonly FrameRecord[] {
     return this.log.frames.slice(0, this.#seen);
   }
@@ -73,12 +73,12 @@ export class Stream implements Evidence {
     return this.of('ready')[0]?.json ?? new Value(undefined);
   }
 
-  /** Whether the stream had ended at the last look. */
+  /** Whether the stream had ended at the last wait. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** @returns whether the frames came to satisfy `until` within the time. */
+  /** Wait until the frames satisfy `until`. @returns whether they did so in time. */
   async until(until: (frames: readonly Frame[]) => boolean, ms = SOON_MS): Promise<boolean> {
     const look = await this.#owner.awaitFrames(this, (records) => until(framesOf(records)), ms);
     this.#seen = look.frames;
@@ -99,18 +99,18 @@ export class Stream implements Evidence {
     );
   }
 
-  /** Wait, collecting whatever comes. */
+  /** Wait for this time, and record all frames. */
   async listen(ms: number): Promise<void> {
     await this.until(() => false, ms);
   }
 
-  /** Send a text frame (WebSocket). @returns the JSON that was sent; from a trace, what was sent then. */
+  /** Send a text frame (WebSocket). @returns the JSON that was sent; in a replay, that of the trace. */
   async send(data: unknown): Promise<Value> {
     const text = typeof data === 'string' ? data : JSON.stringify(data);
     return Value.parse((await this.#owner.sendFrame(this, text)).data);
   }
 
-  /** Stop and go on reading from the socket. */
+  /** Pause (true) or resume (false) reading from the socket. */
   hold(held: boolean): void {
     this.#owner.steps.hold(this.key, held);
   }
@@ -119,7 +119,7 @@ export class Stream implements Evidence {
     this.#owner.steps.close(this.key);
   }
 
-  /** The frames, or the answer that came in place of a stream. */
+  /** The frames, or the answer that refused the stream. */
   describe(): string {
     if (!this.opened) {
       const { error, resBody } = this.log.open;
