@@ -27,7 +27,7 @@ import { SIGNATURE_CHECKS } from './server/signatures.ts';
 import { STREAM_CHECKS } from './server/streams.ts';
 import { WAY_CHECKS } from './server/ways.ts';
 
-/** Every check of a relay, chapter by chapter. */
+/** All checks of a relay, by chapter. */
 export const CHECKS: readonly Check<RelayScript>[] = [
   ...ERROR_CHECKS,
   ...BYTE_CHECKS,

@@ -16,7 +16,7 @@ import {
 export const ACK_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-5/not-this-claim',
-    title: 'an ack that does not name the live claim and its seq is no ack',
+    title: 'an ack with another claim_id or seq than that of the live claim has no effect',
     lane: 'quick',
     run: async (t) => {
       const who = await stocked(t, 3);
@@ -44,7 +44,7 @@ export const ACK_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-5/late',
-    title: 'a late ack is answered 409 and moves nothing',
+    title: 'a late ack is answered 409 and does not move the cursor',
     lane: 'quick',
     run: async (t) => {
       if (!t.hardened) return;
@@ -72,7 +72,8 @@ export const ACK_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-16/again',
-    title: 'an ack at or below the cursor, and of a handle that never claimed, succeeds and moves nothing',
+    title:
+      'an ack at or below the cursor, or of a handle that never claimed, succeeds without moving the cursor',
     lane: 'quick',
     run: async (t) => {
       const who = await stocked(t);

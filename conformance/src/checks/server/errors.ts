@@ -1,4 +1,4 @@
-/** Chapter 00: what is refused, and how. */
+/** Chapter 00: errors. */
 import { ROUTES } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { Reply } from '../../script/reply.ts';
@@ -6,7 +6,7 @@ import type { RelayScript } from '../../script/claims.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-/** Requests that a relay must refuse, or at least survive. */
+/** Requests that a relay must refuse, or at least must not fail on. */
 async function malformed(t: RelayScript, room: string): Promise<Reply[]> {
   const path = ROUTES.postMessage.path.replace('{room}', room);
   const { ciphertext, nonce } = t.sealed();
@@ -23,7 +23,7 @@ async function malformed(t: RelayScript, room: string): Promise<Reply[]> {
     '{"ciphertext":null,"nonce":null}',
     JSON.stringify({ ciphertext, nonce: [] }),
     JSON.stringify({ ciphertext: {}, nonce }),
-    // A message of its own: a relay may take null for absent.
+    // This one needs a complete message: a relay may treat null as absent.
     JSON.stringify({ ...t.sealed(), reply_to: null }),
     JSON.stringify({ ciphertext, nonce, ttl_ms: 'soon' }),
     JSON.stringify({ ciphertext, nonce, sender: 7 }),
@@ -62,7 +62,7 @@ async function malformed(t: RelayScript, room: string): Promise<Reply[]> {
   return replies;
 }
 
-/** Post as fast as possible until the relay says 429. @returns null when it never does. */
+/** Post as fast as possible until the relay answers 429. @returns null if it never does. */
 export async function floodUntil429(t: RelayScript, room: string): Promise<Reply | null> {
   const { room_burst: burst, room_rate: rate, address_burst: all } = t.target.limits;
   const most = Math.min(Math.min(burst, all) * 2 + rate * 5, 5_000);
@@ -124,7 +124,7 @@ export const ERROR_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-4/malformed',
-    title: 'malformed requests are not answered 5xx, and the relay serves on',
+    title: 'malformed requests are not answered 5xx, and the relay continues to serve',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -154,7 +154,7 @@ export const ERROR_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-6/clamped',
-    title: 'numbers in a query are clamped, and unreadable ones are as good as absent',
+    title: 'numbers in a query are clamped, and invalid ones are ignored',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -229,7 +229,7 @@ export const ERROR_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-3/retry-after',
-    title: 'a refusal for rate says when to come back',
+    title: 'a 429 has a Retry-After',
     lane: 'solo',
     run: async (t) => {
       const room = t.room();

@@ -17,12 +17,12 @@ import {
   type Granted,
 } from '../../script/consumer.ts';
 
-/** Whether an answer certainly came while the lease of a grant ran. */
+/** Whether an answer certainly arrived before the lease of a grant expired. */
 function within({ reply }: Granted, later: Reply, leaseMs = LEASE_MS): boolean {
   return later.record.t1 < reply.record.t0 + leaseMs;
 }
 
-/** A lease that runs out: the message comes again under another claim, and the first one counts no more. */
+/** Let a lease expire: the message is granted again under another claim, and the first claim is no longer live. */
 async function redelivery(t: RelayScript, who: Consumer, asking: Asking, leaseMs: number): Promise<void> {
   const first = await who.granted(asking);
   await t.sleep(leaseMs + PAST_MS);
@@ -46,7 +46,7 @@ async function redelivery(t: RelayScript, who: Consumer, asking: Asking, leaseMs
 export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-3/parallel',
-    title: 'claims of one handle at the same time get one claim',
+    title: 'concurrent claims of one handle get the same claim',
     lane: 'quick',
     also: ['CLAIM-7'],
     run: async (t) => {
@@ -66,7 +66,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-3/lost-answer',
-    title: 'a claim, and an ack, whose answer was lost are sent again without harm',
+    title: 'a claim and an ack whose answers were lost can be repeated',
     lane: 'quick',
     also: ['CLAIM-16'],
     run: async (t) => {
@@ -94,7 +94,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-4/default-lease',
-    title: 'an unacked message is granted again after the lease that no claim named',
+    title: 'an unacked message is granted again after the default lease',
     lane: 'long',
     cert: true,
     also: ['CLAIM-17'],
@@ -102,7 +102,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
       const lease = t.target.timings.lease_default_ms;
       const who = await stocked(t);
       const other = await stocked(t);
-      // At compat a claim need not keep its room.
+      // At compat, a claim does not have to keep its room alive.
       for (const { room } of [who, other]) await t.joined('sse', room);
       const kept = await other.granted();
       await t.all(
@@ -123,7 +123,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-7/while-it-runs',
-    title: 'no other claim of a message before its lease has run out',
+    title: 'a message gets no other claim before its lease has expired',
     lane: 'quick',
     also: ['CLAIM-3'],
     run: async (t) => {
@@ -161,7 +161,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-18/bounds',
-    title: 'lease_ms sets the lease, wins over ttl_ms, and is refused outside its bounds',
+    title: 'lease_ms sets the lease, overrides ttl_ms, and is refused outside its bounds',
     lane: 'quick',
     run: async (t) => {
       const { lease_min_ms: least, lease_max_ms: most, claim_ttl_min_ms: ttl_ms } = t.target.timings;
@@ -188,7 +188,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-19/fields',
-    title: 'a grant tells epoch, oldest_seq, what is left of the lease, and the delivery',
+    title: 'a grant has epoch, oldest_seq, lease_remaining_ms and delivery',
     lane: 'quick',
     run: async (t) => {
       const who = await stocked(t, 1);
@@ -227,7 +227,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-20/resumed',
-    title: 'a claim that is told again is marked, and keeps its deadline',
+    title: 'a repeated grant of the same claim is marked as resumed, and keeps its deadline',
     lane: 'quick',
     run: async (t) => {
       const who = await stocked(t);
@@ -289,7 +289,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-21/too-late',
-    title: 'renew of a claim that is over is answered 409 and revives nothing',
+    title: 'renew of an ended claim is answered 409 and does not revive it',
     lane: 'quick',
     run: async (t) => {
       const who = await stocked(t);
@@ -340,7 +340,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-23/first-form',
-    title: 'renew and release want a signature that binds their body',
+    title: 'renew and release need a signature that covers their body',
     lane: 'quick',
     run: async (t) => {
       const who = await stocked(t);
@@ -356,7 +356,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
 ];
 
-/** Whether what is left of a lease is what it should be right after it began. */
+/** Whether the remaining lease is plausible directly after the grant. */
 function isLeft({ json, ms }: Reply, leaseMs: number): boolean {
   const left = json.get('lease_remaining_ms').number;
   return left <= leaseMs + 5 && left >= leaseMs - ms - 5;

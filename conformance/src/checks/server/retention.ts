@@ -1,4 +1,4 @@
-/** Chapter 04: how much is kept, and how long. */
+/** Chapter 04: retention. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import { seqsOf, fill } from './reads.ts';
@@ -6,7 +6,7 @@ import { seqsOf, fill } from './reads.ts';
 export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'READ-13/buffer',
-    title: 'the newest buffer_messages are kept, and no more; the rest is named as a gap',
+    title: 'exactly the newest buffer_messages messages are kept; evicted ones are reported as a gap',
     lane: 'long',
     also: ['READ-10'],
     run: async (t) => {
@@ -85,7 +85,7 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-14/age',
-    title: 'messages leave the buffer with age',
+    title: 'messages are evicted at retention_ms',
     lane: 'long',
     lab: 'a day is longer than a run; checked in lab',
     run: async (t) => {

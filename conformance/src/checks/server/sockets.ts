@@ -9,7 +9,7 @@ import { sent, three } from './streams.ts';
 export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-9/websocket',
-    title: 'ws carries the same frames',
+    title: 'a WebSocket delivers the same frames',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -31,7 +31,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-14/send',
-    title: 'a message frame is a post',
+    title: 'a message frame is handled like a post',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -137,7 +137,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-18/garbage',
-    title: 'garbage does not end a connection',
+    title: 'malformed frames do not close a connection',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -171,7 +171,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-19/long-frame',
-    title: 'a frame above frame_bytes ends the connection with 1009',
+    title: 'a frame above frame_bytes closes the connection with 1009',
     lane: 'quick',
     run: async (t) => {
       const socket = await t.joined('ws', t.room());

@@ -1,4 +1,4 @@
-/** Chapter 04: events, the replay and what follows it. */
+/** Chapter 04: event streams, replay and live delivery. */
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -7,7 +7,7 @@ import type { Value } from '../../trace/value.ts';
 
 const BOTH = ['sse', 'ws'] as const;
 
-/** Presence is right this long after the last change. */
+/** Time after the last change within which presence must be correct, in ms. */
 const QUIET_MS = 5_000;
 
 export const people = (presence: Value | undefined) =>
@@ -16,7 +16,7 @@ export const people = (presence: Value | undefined) =>
 export const newest = (frames: readonly Frame[]) =>
   frames.findLast((frame) => frame.type === 'presence')?.json;
 
-/** Wait for presence that satisfies the predicate, as the newest frame of the stream. */
+/** Wait until the newest frame is a presence that satisfies the predicate. */
 export function presence(stream: Stream, holds: (presence: Value) => boolean): Promise<boolean> {
   return stream.until((frames) => {
     const last = newest(frames);
@@ -35,7 +35,7 @@ export async function sent(socket: Stream, nonce: string, type = 'sent'): Promis
   return socket.frames.find(mine);
 }
 
-/** Post three messages and say what they are. */
+/** Post three messages. @returns them in the form in which they must be delivered. */
 export async function three(t: RelayScript, room: string): Promise<number[]> {
   const seqs: number[] = [];
   for (let i = 0; i < 3; i++) seqs.push((await t.posted(room)).seq);
@@ -44,7 +44,7 @@ export async function three(t: RelayScript, room: string): Promise<number[]> {
 
 const seqsOf = (stream: Stream) => stream.messages.map((message) => message.get('seq').number);
 
-/** Wait for a message for as long as others keep coming. */
+/** Wait for a message as long as other frames keep arriving. */
 async function drained(stream: Stream, last: number): Promise<void> {
   for (let seen = -1; stream.messages.length > seen && !stream.closed;) {
     seen = stream.messages.length;
@@ -118,7 +118,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-4/ready',
-    title: 'ready tells the room, who is there, and the floor',
+    title: 'ready has the room, its participants and oldest_seq',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -138,12 +138,12 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-5/floor',
-    title: 'the last_seq of ready is what the stream has sent',
+    title: 'the last_seq of ready is that of the last replayed message',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
       const seqs = await three(t, room);
-      // Streams open while messages arrive: whatever the interleaving, nothing may fall between replay and live.
+      // Open streams while messages arrive: in every interleaving, no message may be lost between replay and live delivery.
       const [streams] = await t.all<Stream[]>(
         async (branch) => {
           const opened: Stream[] = [];
@@ -181,7 +181,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-6/keep-alive',
-    title: 'an idle stream of events is kept alive',
+    title: 'an idle event stream gets keep-alive comments',
     lane: 'long',
     run: async (t) => {
       const stream = await t.joined('sse', t.room());
@@ -206,7 +206,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-7/ids',
-    title: 'events carry epoch and seq as their id',
+    title: 'the id of an event is epoch and seq',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -224,7 +224,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-8/last-event-id',
-    title: 'Last-Event-ID resumes, and wins over the query',
+    title: 'Last-Event-ID resumes a stream, and overrides the query',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -257,7 +257,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-10/after',
-    title: 'ws takes after and epoch',
+    title: 'a WebSocket accepts after and epoch',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -282,7 +282,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-24/slow-reader',
-    title: 'a slow reader is continued without a hole or cut off',
+    title: 'a slow reader loses no message, or is disconnected',
     lane: 'solo',
     run: async (t) => {
       const room = t.room();
