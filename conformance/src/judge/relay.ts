@@ -1,4 +1,4 @@
-/** A relay, as the judge knows it. */
+/** The subject `relay` for the judge. */
 import { REQUIREMENTS, type OperationId } from '@bot2bot/schemas';
 import { CHECKS } from '../checks/index.ts';
 import { HISTORIES_CHECK } from '../programs/histories.ts';
@@ -14,7 +14,7 @@ import { judgeRooms, MODEL_RULES } from './room/model.ts';
 import { judgeSchemas, SCHEMA_RULES } from './schema.ts';
 import type { Model, Subject } from './subject.ts';
 
-/** Operations that are answered late on purpose. */
+/** Operations whose answer may be delayed by design. */
 const PARKING: ReadonlySet<OperationId | null> = new Set<OperationId>([
   'waitForMessages',
   'claimMessage',
@@ -43,7 +43,7 @@ export const RELAY: Subject<RelayFacts, RelayEvent, RelayScript> = {
   name: 'relay',
   rules: REQUIREMENTS,
   actor: 'relay',
-  // A program bears on whatever the models decide.
+  // Programs test all rules that the models decide.
   checks: [...CHECKS, HISTORIES_CHECK, { ...PROGRAM_CHECK, also: [...rooms.rules, ...claims.rules] }],
   models: [schemas, rooms, claims],
   replay: (run, trace) => new RelayScript({ run, case: trace.start.case, steps: new TapeSteps(trace) }),
