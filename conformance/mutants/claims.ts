@@ -373,14 +373,14 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CLAIM-23/renew',
-    what: 'accepts a renewal signed in version 1',
+    what: 'accepts a renewal signed in the first form',
     file: 'routes/claims.ts',
     from: 'bodies.claimRefOf, 2);\n    const leaseMs',
     to: 'bodies.claimRefOf, 1);\n    const leaseMs',
   },
   {
     id: 'CLAIM-23/release',
-    what: 'accepts a release signed in version 1',
+    what: 'accepts a release signed in the first form',
     file: 'routes/claims.ts',
     from: 'bodies.claimRefOf, 2);\n    const room',
     to: 'bodies.claimRefOf, 1);\n    const room',

@@ -112,7 +112,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'REQ-1/second-form-only',
-    what: 'refuses version 1 of request signatures',
+    what: 'refuses requests signed in the first form',
     file: 'auth.ts',
     from: 'given.form < least ||',
     to: 'given.form < 2 ||',
@@ -199,14 +199,14 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'REQ-6/first-form-only',
-    what: 'verifies version 2 signatures as version 1',
+    what: 'verifies the second form as the first',
     file: 'auth.ts',
     from: 'form === 1\n',
     to: 'form > 0\n',
   },
   {
     id: 'REQ-6/either',
-    what: 'accepts a version 1 signature in a version 2 header',
+    what: 'accepts a first-form signature in a second-form header',
     file: 'auth.ts',
     from: 'if (!this.#prefixes.some((prefix) => verifies(textOf(prefix + sent), sig, key)))',
     to: 'if (!verifies(textOf(sent), sig, key) && !verifies(requestText(method, sent, ts, n), sig, key))',

@@ -244,7 +244,7 @@ describe('signed requests', () => {
       return answer?.(input) ?? fetch(input, init);
     };
 
-  it('REQ-7: are signed in version 2 without a query before; each attempt is signed anew', async () => {
+  it('REQ-7: are signed in the second form without a query before; each attempt is signed anew', async () => {
     const seen: string[] = [];
     const room = joined(createRoomUrl(relay.url), { identity: await registered(), fetch: watched(seen) });
     await room.claim({ timeoutMs: 1_000 });
@@ -253,7 +253,7 @@ describe('signed requests', () => {
     expect(new Set(seen.map((header) => /,n=([^,]+),/.exec(header)?.[1])).size).toBe(seen.length);
   });
 
-  it('fall back to version 1 for a compat relay, but not for a hardened one', async () => {
+  it('fall back to the first form for a compat relay, but not for a hardened one', async () => {
     const identity = await registered();
     for (const hardened of [false, true]) {
       const seen: string[] = [];

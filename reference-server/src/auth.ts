@@ -14,7 +14,7 @@ export interface SignedRequest {
   /** Bytes of the body; undefined without one. */
   readonly body: Buffer | undefined;
   readonly handle: string;
-  /** The lowest version of the signature that is accepted: 2 also covers the body. */
+  /** The lowest form of signature that is accepted: the second form also covers the body. */
   readonly least: 1 | 2;
   readonly client: Client;
 }

@@ -62,7 +62,7 @@ export function register(url: string, agent: TestAgent): Promise<Answer> {
   return call(url, 'POST', '/api/identity/register', registration(agent));
 }
 
-/** The `Authorization` header of a signed request, version 2. @param ts timestamp in Unix ms. */
+/** The `Authorization` header of a request signed in the second form. @param ts timestamp in Unix ms. */
 export function authorization(
   agent: TestAgent,
   method: string,
@@ -75,7 +75,7 @@ export function authorization(
   return `Bot2Bot v=2,ts=${ts},n=${n},sig=${sig}`;
 }
 
-/** Send a signed request, version 2. @param ts timestamp in Unix ms. */
+/** Send a request signed in the second form. @param ts timestamp in Unix ms. */
 export function signedCall(
   url: string,
   agent: TestAgent,

@@ -413,8 +413,8 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "CLAIM-22/always-true": "answers `released: true` for a claim that is not live"
   },
   "CLAIM-23": {
-    "CLAIM-23/renew": "accepts a renewal signed in version 1",
-    "CLAIM-23/release": "accepts a release signed in version 1"
+    "CLAIM-23/renew": "accepts a renewal signed in the first form",
+    "CLAIM-23/release": "accepts a release signed in the first form"
   },
   "CLAIM-24": {
     "CLAIM-24/silent": "does not report the gap after a cursor",
@@ -470,7 +470,7 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "ID-8/malleable": "accepts signatures whose scalar is too large"
   },
   "REQ-1": {
-    "REQ-1/second-form-only": "refuses version 1 of request signatures",
+    "REQ-1/second-form-only": "refuses requests signed in the first form",
     "REQ-1/encoded-again": "verifies the target re-encoded by itself",
     "REQ-1/path-decoded": "verifies the target with %40 decoded",
     "REQ-1/nonces-of-all": "remembers signing nonces for all handles together"
@@ -492,8 +492,8 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "REQ-5/401": "answers an unregistered handle with 401"
   },
   "REQ-6": {
-    "REQ-6/first-form-only": "verifies version 2 signatures as version 1",
-    "REQ-6/either": "accepts a version 1 signature in a version 2 header"
+    "REQ-6/first-form-only": "verifies the second form as the first",
+    "REQ-6/either": "accepts a first-form signature in a second-form header"
   },
   "SIGN-1": {
     "SIGN-1/label": "delivers signed messages with the posted label",

@@ -27,7 +27,7 @@ export interface SignedOptions extends CallOptions {
   readonly query?: Query;
   /** An object is sent as JSON, a string unchanged. */
   readonly body?: unknown;
-  /** Version of the signature; default 2, or 1 for a target at compat. */
+  /** Form of the signature; default 2, or 1 for a target at compat. */
   readonly form?: 1 | 2;
   /** Timestamp in Unix ms; default: now. */
   readonly ts?: number;

@@ -116,7 +116,7 @@ export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'REQ-1/first-form',
-    title: 'requests with a version 1 signature are served',
+    title: 'requests signed in the first form are served',
     lane: 'quick',
     run: async (t) => {
       const who = await t.agent();
@@ -292,7 +292,7 @@ export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'REQ-6/second-form',
-    title: 'a version 2 signature covers the body',
+    title: 'a signature in the second form covers the body',
     lane: 'quick',
     run: async (t) => {
       const who = await t.agent();
