@@ -156,7 +156,7 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
     what: 'replaces a profile although it refuses it as stale',
     file: 'directory.ts',
     from: "throw new RequestProblem('stale-profile');",
-    to: "{\n      if (before !== undefined) this.#refile(before, { profile, sig });\n      throw new RequestProblem('stale-profile');\n    }",
+    to: "{\n      if (before !== undefined) this.#replaceProfile(before, { profile, sig });\n      throw new RequestProblem('stale-profile');\n    }",
   },
   {
     id: 'DIR-6/framework-case',
@@ -239,7 +239,7 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
     id: 'DIR-9/kept',
     what: 'keeps a profile that was deleted',
     file: 'directory.ts',
-    from: 'this.#tombstones.put(handle, entry.published.profile.updated_at, this.#forget(entry));',
+    from: 'this.#tombstones.put(handle, entry.published.profile.updated_at, this.#removeEntry(entry));',
     to: '',
   },
   {
@@ -253,7 +253,7 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
     id: 'DIR-9/anyone',
     what: 'lets any handle delete a profile',
     file: 'routes/agents.ts',
-    from: 'const handle = signedBy(request);',
+    from: 'const handle = verifiedHandle(request);',
     to: 'const handle = handleIn(request.params.handle);',
   },
   {
@@ -274,7 +274,7 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
     id: 'DIR-10/anyone',
     what: 'lets any handle send a heartbeat for another',
     file: 'routes/agents.ts',
-    from: 'directory.heartbeat(signedBy(request))',
+    from: 'directory.heartbeat(verifiedHandle(request))',
     to: 'directory.heartbeat(handleIn(request.params.handle))',
   },
   {
@@ -295,14 +295,14 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
     id: 'DIR-11/itself',
     what: 'matches an agent with itself',
     file: 'directory.ts',
-    from: 'other !== mine && this.#isShown(other)',
-    to: 'this.#isShown(other)',
+    from: 'other !== mine && this.#isLive(other)',
+    to: 'this.#isLive(other)',
   },
   {
     id: 'DIR-11/strangers',
     what: 'matches agents that share no tag',
     file: 'directory.ts',
-    from: 'const others = sharing.filter(',
+    from: 'const others = sharingTags.filter(',
     to: 'const others = this.#order.filter(',
   },
   {

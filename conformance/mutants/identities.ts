@@ -99,9 +99,9 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     id: 'ID-8/malleable',
     what: 'accepts signatures whose scalar is too large',
     file: 'ed25519.ts',
-    from: 'if (bytes.length !== 64 || !below(bytes.subarray(32), ORDER)) return false;',
+    from: 'if (bytes.length !== 64 || !isBelow(bytes.subarray(32), ORDER)) return false;',
     to: `if (bytes.length !== 64) return false;
-  if (!below(bytes.subarray(32), ORDER)) {
+  if (!isBelow(bytes.subarray(32), ORDER)) {
     let borrow = 0;
     for (let i = 0; i < 32; i++) {
       const left = (bytes[32 + i] ?? 0) - (ORDER[i] ?? 0) - borrow;
@@ -114,7 +114,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     id: 'REQ-1/second-form-only',
     what: 'refuses requests signed in the first form',
     file: 'auth.ts',
-    from: 'given.form < least ||',
+    from: 'given.form < minForm ||',
     to: 'given.form < 2 ||',
   },
   {
@@ -145,7 +145,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     id: 'REQ-2/open-directory',
     what: 'publishes profiles without a signature',
     file: 'routes/agents.ts',
-    from: 'auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });',
+    from: 'auth.verifyRequest({ raw: request.raw, body: request.body, handle, minForm: 1, client });',
     to: '',
   },
   {
@@ -166,8 +166,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     id: 'REQ-3/any-time',
     what: 'accepts requests with any timestamp',
     file: 'auth.ts',
-    from: 'given.form < least || !this.replays.isTimely(given.ts)',
-    to: 'given.form < least',
+    from: 'given.form < minForm || !this.replays.isTimely(given.ts)',
+    to: 'given.form < minForm',
   },
   {
     id: 'REQ-4/replayed',
@@ -215,8 +215,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     id: 'SIGN-1/label',
     what: 'delivers signed messages with the posted label',
     file: 'validate.ts',
-    from: 'signature === undefined ? (valid.sender ?? POSTER) : `@${signature.handle}`',
-    to: 'valid.sender ?? POSTER',
+    from: 'signature === undefined ? (valid.sender ?? DEFAULT_SENDER) : `@${signature.handle}`',
+    to: 'valid.sender ?? DEFAULT_SENDER',
   },
   {
     id: 'SIGN-1/key-as-registered',

@@ -41,12 +41,12 @@ export function addressesBehind(proxies: readonly string[]): Addresses {
       const list =
         typeof forwarded === 'string' ? forwarded.split(',').map(withoutPort).join(',') : undefined;
       const headers = list === undefined ? {} : { 'x-forwarded-for': list };
-      const said = proxyAddress(
+      const claimed = proxyAddress(
         { headers, socket, connection: socket } as unknown as IncomingMessage,
         trusted,
       );
       // If the proxy forwards anything but an address, its clients cannot be told apart: they share the proxy's address.
-      return clientAt(isIP(said) === 0 ? socket.remoteAddress : said);
+      return clientAt(isIP(claimed) === 0 ? socket.remoteAddress : claimed);
     },
     isProxy: ({ remoteAddress }) => remoteAddress !== undefined && trusted(remoteAddress, 0),
   };

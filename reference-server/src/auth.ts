@@ -15,7 +15,7 @@ export interface SignedRequest {
   readonly body: Buffer | undefined;
   readonly handle: string;
   /** The lowest form of signature that is accepted: the second form also covers the body. */
-  readonly least: 1 | 2;
+  readonly minForm: 1 | 2;
   readonly client: Client;
 }
 
@@ -38,11 +38,11 @@ export class Auth {
    * @throws {RequestProblem} unknown-handle, signature-invalid, replayed, rate-limited, unavailable.
    * @see REQ-1 REQ-2 REQ-3 REQ-4 REQ-5 REQ-6
    */
-  verifyRequest({ raw, body, handle, least, client }: SignedRequest): IdentityAnswer {
+  verifyRequest({ raw, body, handle, minForm, client }: SignedRequest): IdentityAnswer {
     const identity = this.#identities.get(handle);
     if (identity === undefined) throw new RequestProblem('unknown-handle');
     const given = credentialsOf(raw.headers.authorization);
-    if (given === null || given.form < least || !this.replays.isTimely(given.ts))
+    if (given === null || given.form < minForm || !this.replays.isTimely(given.ts))
       throw new RequestProblem('signature-invalid');
     const { form, ts, n, sig } = given;
     const [method, sent] = [raw.method ?? '', raw.url ?? ''];

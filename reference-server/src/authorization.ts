@@ -24,7 +24,7 @@ export interface Credentials {
 }
 
 /** Trim spaces only: other white space remains, so that the field is then refused. */
-function unspaced(text: string): string {
+function trimSpaces(text: string): string {
   let [start, end] = [0, text.length];
   while (start < end && text[start] === ' ') start++;
   while (end > start && text[end - 1] === ' ') end--;
@@ -36,7 +36,7 @@ export function credentialsOf(header: string | undefined): Credentials | null {
   if (header?.slice(0, SCHEME.length).toLowerCase() !== SCHEME) return null;
   const fields = new Map<string, string>();
   for (const part of header.slice(SCHEME.length).split(',')) {
-    const field = unspaced(part);
+    const field = trimSpaces(part);
     const at = field.indexOf('=');
     const name = field.slice(0, Math.max(at, 0));
     if (!/^[a-z]+$/.test(name) || fields.has(name)) return null;

@@ -9,11 +9,11 @@ const DRAIN_BYTES = 4 << 20;
 /** The bytes held for a body are reported to `account` in steps of at least this size. */
 const STEP_BYTES = 4 << 10;
 /** After this many chunks they are joined into one buffer: many small chunks use far more memory than their bytes. */
-const MANY_PARTS = 256;
+const MAX_PARTS = 256;
 
 /**
  * Read a request body.
- * @param most maximum size in bytes.
+ * @param maxBytes maximum size in bytes.
  * @param account called with the number of bytes held since the last call (the last few are not reported); throws when the
  * client has too many bytes in flight.
  * @throws {RequestProblem} unsupported-media-type, if it is compressed; too-large; rate-limited; bad-request, if the
@@ -22,20 +22,20 @@ const MANY_PARTS = 256;
  */
 export function readBody(
   request: IncomingMessage,
-  most: number,
+  maxBytes: number,
   account: (bytes: number) => void,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity';
     let problem = encoding === 'identity' ? null : new RequestProblem('unsupported-media-type');
     let parts: Buffer[] = [];
-    let wholes: Buffer[] = [];
+    let joined: Buffer[] = [];
     let size = 0;
     let accounted = 0;
     const end = () => {
       if (problem !== null) reject(problem);
-      else if (wholes.length === 0 && parts.length === 1 && parts[0] !== undefined) resolve(parts[0]);
-      else resolve(Buffer.concat([...wholes, ...parts]));
+      else if (joined.length === 0 && parts.length === 1 && parts[0] !== undefined) resolve(parts[0]);
+      else resolve(Buffer.concat([...joined, ...parts]));
     };
     const hold = (part: Buffer) => {
       if (size - accounted > STEP_BYTES) {
@@ -43,20 +43,20 @@ export function readBody(
         accounted = size;
       }
       parts.push(part);
-      if (parts.length < MANY_PARTS) return;
-      wholes.push(Buffer.concat(parts));
+      if (parts.length < MAX_PARTS) return;
+      joined.push(Buffer.concat(parts));
       parts = [];
     };
     const take = (part: Buffer) => {
       size += part.length;
-      if (size > most) problem ??= new RequestProblem('too-large');
+      if (size > maxBytes) problem ??= new RequestProblem('too-large');
       try {
         if (problem === null) hold(part);
       } catch (error) {
         problem = error instanceof RequestProblem ? error : new RequestProblem('internal');
       }
-      if (problem !== null) parts = wholes = [];
-      if (size <= most + DRAIN_BYTES) return;
+      if (problem !== null) parts = joined = [];
+      if (size <= maxBytes + DRAIN_BYTES) return;
       request.off('data', take).pause();
       end();
     };

@@ -22,8 +22,8 @@ interface Connection {
   /** Responses that are not finished, in the order of their requests, each with the function that starts to handle it. */
   readonly pending: Map<ServerResponse, () => void>;
   /** Bytes that the socket had passed on to the system when that number last changed, and when that was. */
-  taken: number;
-  takenAt: number;
+  flushed: number;
+  flushedAt: number;
 }
 
 const connections = new WeakMap<Socket, Connection>();
@@ -34,14 +34,14 @@ const connections = new WeakMap<Socket, Connection>();
  * other protocol are ignored.
  */
 export class Incoming extends IncomingMessage {
-  #isLast: boolean | undefined;
+  #isUpgrade: boolean | undefined;
 
   get upgrade(): boolean {
-    return (this.#isLast ??= this.isAhead || this.#isStream());
+    return (this.#isUpgrade ??= this.hasTooManyPending || this.#isStream());
   }
 
   /** The connection already has as many unanswered requests as are allowed. */
-  get isAhead(): boolean {
+  get hasTooManyPending(): boolean {
     return (connections.get(this.socket)?.pending.size ?? 0) >= PIPELINED;
   }
 
@@ -63,14 +63,14 @@ export class Connections {
   readonly #addresses: Addresses;
   readonly #shares: ConcurrencyCap;
   readonly #open = new Set<Socket>();
-  readonly #most: number;
+  readonly #maxConnections: number;
 
   constructor(given: { limits: RelayLimits; timings: Timings; clock: Clock; addresses: Addresses }) {
     this.#timings = given.timings;
     this.#clock = given.clock;
     this.#addresses = given.addresses;
-    this.#most = given.limits.connections;
-    this.#shares = shareOf(this.#most, given.limits);
+    this.#maxConnections = given.limits.connections;
+    this.#shares = shareOf(this.#maxConnections, given.limits);
   }
 
   get size(): number {
@@ -79,7 +79,7 @@ export class Connections {
 
   /** Accept a connection unless its client is over its share. Trusted proxies have no such limit: many clients share them. */
   admit(socket: Socket): void {
-    if (this.#open.size >= this.#most) {
+    if (this.#open.size >= this.#maxConnections) {
       socket.destroy();
       return;
     }
@@ -96,8 +96,8 @@ export class Connections {
     const connection = {
       release,
       pending: new Map<ServerResponse, () => void>(),
-      taken: 0,
-      takenAt: this.#clock.mono(),
+      flushed: 0,
+      flushedAt: this.#clock.mono(),
     };
     connections.set(socket, connection);
     this.#open.add(socket);
@@ -140,12 +140,12 @@ export class Connections {
       const connection = connections.get(socket);
       if (connection === undefined) continue;
       const unsent = socket.writableLength;
-      const taken = socket.bytesWritten - unsent;
+      const flushed = socket.bytesWritten - unsent;
       const idle = unsent === 0 && !socket.writableEnded;
-      if (idle || taken !== connection.taken) {
-        connection.taken = taken;
-        connection.takenAt = now;
-      } else if (now - connection.takenAt > (unsent === 0 ? LINGER_MS : this.#timings.stalled_ms))
+      if (idle || flushed !== connection.flushed) {
+        connection.flushed = flushed;
+        connection.flushedAt = now;
+      } else if (now - connection.flushedAt > (unsent === 0 ? LINGER_MS : this.#timings.stalled_ms))
         socket.destroy();
     }
   }

@@ -18,7 +18,7 @@ import { firstAbove, TagIndex } from './tag-index.ts';
 import { Tombstones } from './tombstones.ts';
 
 /** Maximum number of profiles that one sweep checks. */
-const SWEPT = 1_000;
+const PROFILES_PER_SWEEP = 1_000;
 
 type KeysOf = (handle: string) => IdentityAnswer | undefined;
 /** Called with the number of profiles that a search has examined, to charge them to its client. */
@@ -96,15 +96,15 @@ export class Directory {
       was === undefined ? this.#tombstones.covers(handle, updated_at) : updated_at < was.profile.updated_at;
     if (isStale) throw new RequestProblem('stale-profile');
     const entry = before ?? this.#insert({ profile, sig }, this.#reserve(handle, client));
-    if (before !== undefined) this.#refile(entry, { profile, sig, number: entry.number });
+    if (before !== undefined) this.#replaceProfile(entry, { profile, sig, number: entry.number });
     entry.seen = this.#clock.wall();
     const { published } = entry;
     try {
       await this.#store.put(handle, published);
     } catch (error) {
       if (this.#held.get(handle) === entry && entry.published === published) {
-        if (was === undefined) this.#forget(entry)();
-        else this.#refile(entry, was);
+        if (was === undefined) this.#removeEntry(entry)();
+        else this.#replaceProfile(entry, was);
       }
       throw error;
     }
@@ -125,17 +125,17 @@ export class Directory {
     const entry: Entry = { published, number, texts: [], framework: '', seen: null, score: 0, release };
     this.#order.push(entry);
     this.#held.set(published.profile.handle, entry);
-    this.#file(entry, { ...published, number });
+    this.#setProfile(entry, { ...published, number });
     return entry;
   }
 
   /** Replace the profile of an entry. */
-  #refile(entry: Entry, published: Published): void {
+  #replaceProfile(entry: Entry, published: Published): void {
     this.#tags.remove(entry.published.profile, entry);
-    this.#file(entry, published);
+    this.#setProfile(entry, published);
   }
 
-  #file(entry: Entry, published: Published): void {
+  #setProfile(entry: Entry, published: Published): void {
     const { profile } = published;
     entry.published = published;
     entry.texts = [profile.handle, profile.display_name, profile.summary].map((text) => text.toLowerCase());
@@ -144,7 +144,7 @@ export class Directory {
   }
 
   /** Remove an entry from memory. @returns the release of its slot, which the caller calls or passes on. */
-  #forget(entry: Entry): () => void {
+  #removeEntry(entry: Entry): () => void {
     this.#held.delete(entry.published.profile.handle);
     this.#order.splice(firstAbove(this.#order, entry.number - 1), 1);
     this.#tags.remove(entry.published.profile, entry);
@@ -155,15 +155,15 @@ export class Directory {
   async remove(handle: string): Promise<boolean> {
     const entry = this.#held.get(handle);
     if (entry === undefined) return false;
-    const wasShown = this.#shown(handle) !== undefined;
-    this.#tombstones.put(handle, entry.published.profile.updated_at, this.#forget(entry));
+    const wasLive = this.#live(handle) !== undefined;
+    this.#tombstones.put(handle, entry.published.profile.updated_at, this.#removeEntry(entry));
     await this.#store.delete(handle);
-    return wasShown;
+    return wasLive;
   }
 
   /** @throws {RequestProblem} unknown-agent. @see DIR-10 */
   heartbeat(handle: string): HeartbeatAnswer {
-    const entry = this.#shown(handle);
+    const entry = this.#live(handle);
     if (entry === undefined) throw new RequestProblem('unknown-agent');
     const now = this.#clock.wall();
     entry.seen = now;
@@ -171,18 +171,18 @@ export class Directory {
   }
 
   /** The entry of a handle, unless its profile has expired. @see DIR-8 */
-  #shown(handle: string): Entry | undefined {
+  #live(handle: string): Entry | undefined {
     const entry = this.#held.get(handle);
-    return entry !== undefined && this.#isShown(entry) ? entry : undefined;
+    return entry !== undefined && this.#isLive(entry) ? entry : undefined;
   }
 
-  #isShown({ published }: Entry): boolean {
+  #isLive({ published }: Entry): boolean {
     return published.profile.expires_at > this.#clock.wall();
   }
 
   /** @throws {RequestProblem} unknown-agent. @see DIR-2 */
   agent(handle: string, keysOf: KeysOf): Agent {
-    const entry = this.#shown(handle);
+    const entry = this.#live(handle);
     const agent = entry === undefined ? undefined : this.#agent(entry, keysOf);
     if (agent === undefined) throw new RequestProblem('unknown-agent');
     return agent;
@@ -217,7 +217,7 @@ export class Directory {
     const from = firstAbove(among, after);
     for (let i = from; i < among.length; i++) {
       const entry = among[i];
-      if (entry === undefined || !this.#isShown(entry) || !satisfies(entry, asked)) continue;
+      if (entry === undefined || !this.#isLive(entry) || !satisfies(entry, asked)) continue;
       if (agents.length === limit) {
         charge(i - from + 1);
         return { agents, count: limit, next_cursor: last };
@@ -247,42 +247,42 @@ export class Directory {
 
   /** @throws {RequestProblem} unknown-agent. @see DIR-11 */
   matches(handle: string, keysOf: KeysOf, charge: Charge): AgentsAnswer {
-    const mine = this.#shown(handle);
+    const mine = this.#live(handle);
     if (mine === undefined) throw new RequestProblem('unknown-agent');
-    const sharing: Entry[] = [];
-    for (const having of this.#tags.sharing(mine.published.profile))
-      for (const entry of having) if (entry.score++ === 0) sharing.push(entry);
-    charge(sharing.length);
-    const others = sharing.filter((other) => other !== mine && this.#isShown(other));
-    const agents = best(others, this.#limits.agents_page).flatMap((other) => {
+    const sharingTags: Entry[] = [];
+    for (const having of this.#tags.sharingTags(mine.published.profile))
+      for (const entry of having) if (entry.score++ === 0) sharingTags.push(entry);
+    charge(sharingTags.length);
+    const others = sharingTags.filter((other) => other !== mine && this.#isLive(other));
+    const agents = topScores(others, this.#limits.agents_page).flatMap((other) => {
       const agent = this.#agent(other, keysOf);
       return agent === undefined ? [] : [{ ...agent, score: other.score, match_score: other.score }];
     });
-    for (const entry of sharing) entry.score = 0;
+    for (const entry of sharingTags) entry.score = 0;
     return { agents, count: agents.length, next_cursor: null };
   }
 
   /** Number of profiles that have not expired. */
   count(): number {
-    return this.#order.filter((entry) => this.#isShown(entry)).length;
+    return this.#order.filter((entry) => this.#isLive(entry)).length;
   }
 
   /** Remove expired profiles; each call checks a part of the directory. */
   sweep(): void {
     this.#tombstones.sweep();
     const from = firstAbove(this.#order, this.#swept);
-    const some = this.#order.slice(from, from + SWEPT);
-    this.#swept = some.length < SWEPT ? 0 : (some.at(-1)?.number ?? 0);
+    const some = this.#order.slice(from, from + PROFILES_PER_SWEEP);
+    this.#swept = some.length < PROFILES_PER_SWEEP ? 0 : (some.at(-1)?.number ?? 0);
     for (const entry of some) {
-      if (this.#isShown(entry)) continue;
-      this.#forget(entry)();
+      if (this.#isLive(entry)) continue;
+      this.#removeEntry(entry)();
       this.#store.delete(entry.published.profile.handle).catch(() => undefined);
     }
   }
 }
 
 /** The `most` entries with the highest scores, highest first; entries with equal scores in directory order. */
-function best(entries: readonly Entry[], most: number): Entry[] {
+function topScores(entries: readonly Entry[], most: number): Entry[] {
   const byScore: Entry[][] = [];
   for (const entry of entries) (byScore[entry.score] ??= []).push(entry);
   const found: Entry[] = [];

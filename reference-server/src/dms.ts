@@ -31,7 +31,7 @@ interface Inbox {
 }
 
 /** Data about a message that is not delivered with it. */
-interface Held {
+interface MessageState {
   readonly inbox: Inbox;
   /** When it expires, on the monotonic clock. */
   readonly until: number;
@@ -50,7 +50,7 @@ export class Dms {
   readonly #clock: Clock;
   readonly #inboxes = new Map<string, Inbox>();
   /** By message id, in the order of arrival. */
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, MessageState>();
   readonly #parked = new Map<Reader, Inbox>();
   /** Empty inboxes that are kept because their last seq is ahead of the clock. */
   readonly #idle = new Set<Inbox>();
@@ -83,7 +83,7 @@ export class Dms {
     const inbox = this.#inboxes.get(to) ?? emptyInbox(to);
     const signed = from !== undefined;
     const bytes = bytesOf(body);
-    this.#checkPlace(inbox, from ?? null, bytes);
+    this.#checkLimits(inbox, from ?? null, bytes);
     const { dm_bytes: mostBytes } = this.#limits;
     const full =
       this.bytes + bytes > mostBytes || (!signed && this.#bytes.unsigned + bytes > mostBytes / UNSIGNED_PART);
@@ -119,7 +119,7 @@ export class Dms {
   }
 
   /** @param from handle of the sender; null for an unsigned message. @throws {RequestProblem} inbox-full. */
-  #checkPlace(inbox: Inbox, from: string | null, bytes: number): void {
+  #checkLimits(inbox: Inbox, from: string | null, bytes: number): void {
     const { messages } = inbox;
     const { inbox_messages: most, inbox_unsigned: mostUnsigned } = this.#limits;
     const ofSender = messages.filter((message) => message.from_handle === from);

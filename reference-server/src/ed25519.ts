@@ -14,7 +14,7 @@ const SMALL_ORDER: ReadonlySet<string> = new Set([
   '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
 ]);
 /** DER prefix of an Ed25519 SubjectPublicKeyInfo; the 32 bytes of the key follow. */
-const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
+const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
 export function sha256(data: string | Buffer): string {
   return createHash('sha256').update(data).digest('hex');
@@ -25,7 +25,7 @@ export function bytesOf(base64: string): Buffer {
   return Buffer.from(base64, 'base64');
 }
 
-function below(a: Buffer, limit: Buffer): boolean {
+function isBelow(a: Buffer, limit: Buffer): boolean {
   for (let i = 31; i >= 0; i--) {
     const [x = 0, y = 0] = [a[i], limit[i]];
     if (x !== y) return x < y;
@@ -59,12 +59,12 @@ export function isSoundKey(key: Buffer): boolean {
 
 /** @param key 32 bytes. */
 export function keyObject(key: Buffer): KeyObject {
-  return createPublicKey({ key: Buffer.concat([SPKI_HEAD, key]), format: 'der', type: 'spki' });
+  return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, key]), format: 'der', type: 'spki' });
 }
 
 /** Verify a signature. @param signature base64 of 64 bytes; anything else is invalid. @see ID-8 */
 export function verifies(text: string, signature: string, key: KeyObject): boolean {
   const bytes = bytesOf(signature);
-  if (bytes.length !== 64 || !below(bytes.subarray(32), ORDER)) return false;
+  if (bytes.length !== 64 || !isBelow(bytes.subarray(32), ORDER)) return false;
   return verify(null, Buffer.from(text), key, bytes);
 }

@@ -62,7 +62,7 @@ export function eventChunk(json: readonly Buffer[], id?: string): Buffer {
 }
 
 /** The data of a chunk that `chunk` made; shares its memory. */
-export function unchunked(whole: Buffer): Buffer {
+export function chunkData(whole: Buffer): Buffer {
   return whole.subarray(whole.indexOf(0x0a) + 1, -CRLF.length);
 }
 
@@ -70,7 +70,7 @@ export function unchunked(whole: Buffer): Buffer {
 export function encode(format: Format, json: string, id?: string): Buffer {
   if (format === 'ws') return textFrame(json);
   const event = eventChunk([Buffer.from(json)], id);
-  return format === 'sse' ? event : unchunked(event);
+  return format === 'sse' ? event : chunkData(event);
 }
 
 /** An owner of encoded copies that can be recreated. */
@@ -84,12 +84,12 @@ interface Holder {
  * elsewhere: when the cache is full, other copies are dropped, never a message.
  */
 export class EncodingCache {
-  readonly #most: number;
+  readonly #maxBytes: number;
   readonly #holders = new Set<Holder>();
   #bytes = 0;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
   }
 
   /** Count more bytes for a holder. While the cache is over its limit, the holders that have held longest drop theirs. */
@@ -97,7 +97,7 @@ export class EncodingCache {
     this.#holders.add(holder);
     this.#bytes += bytes;
     for (const oldest of this.#holders) {
-      if (this.#bytes <= this.#most) break;
+      if (this.#bytes <= this.#maxBytes) break;
       this.#holders.delete(oldest);
       oldest.dropEncoded();
     }

@@ -9,10 +9,10 @@ import { Compile } from 'typebox/compile';
 import { RequestProblem } from './problem.ts';
 
 /** Conversions by field name, at any depth, applied before the check; the result undefined drops the field. */
-export type Adapt = Readonly<Record<string, (value: unknown) => unknown>>;
+export type Conversions = Readonly<Record<string, (value: unknown) => unknown>>;
 
 /** Checks a value. @param where its path, for the error message. @returns the converted value. @throws bad-request. */
-type Take = (value: unknown, where: string) => unknown;
+type Validate = (value: unknown, where: string) => unknown;
 
 /** For a longer text, the error does not say what is invalid: finding out would take as long as the check again. */
 const EXPLAINED_CHARS = 1_024;
@@ -22,53 +22,53 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** The problem names the field but never repeats its value. */
-function fault(where: string, what: string): RequestProblem {
+function invalid(where: string, what: string): RequestProblem {
   return new RequestProblem('bad-request', { detail: `${where === '' ? 'the body' : where} ${what}` });
 }
 
-function takeFields(schema: TObject, adapt: Adapt): Take {
+function fieldsValidator(schema: TObject, conversions: Conversions): Validate {
   const required: ReadonlySet<string> = new Set(schema.required);
   const fields = Object.entries(schema.properties).map(([name, field]) => ({
     name,
     isRequired: required.has(name),
-    change: adapt[name],
-    take: takerOf(field, adapt),
+    convert: conversions[name],
+    validate: validatorOf(field, conversions),
   }));
   return (value, where) => {
-    if (!isRecord(value)) throw fault(where, 'must be object');
-    const taken: Record<string, unknown> = {};
-    for (const { name, isRequired, change, take } of fields) {
+    if (!isRecord(value)) throw invalid(where, 'must be object');
+    const result: Record<string, unknown> = {};
+    for (const { name, isRequired, convert, validate } of fields) {
       const given = Object.hasOwn(value, name) ? (value[name] ?? undefined) : undefined;
-      const field = given === undefined || change === undefined ? given : change(given);
+      const field = given === undefined || convert === undefined ? given : convert(given);
       const path = where === '' ? name : `${where}/${name}`;
-      if (field !== undefined) taken[name] = take(field, path);
-      else if (isRequired) throw fault(path, 'is missing');
+      if (field !== undefined) result[name] = validate(field, path);
+      else if (isRequired) throw invalid(path, 'is missing');
     }
-    return taken;
+    return result;
   };
 }
 
-function takeItems(schema: TArray, adapt: Adapt): Take {
+function itemsValidator(schema: TArray, conversions: Conversions): Validate {
   const { maxItems: most = Infinity } = schema as { maxItems?: number };
-  const take = takerOf(schema.items, adapt);
+  const validate = validatorOf(schema.items, conversions);
   return (value, where) => {
-    if (!Array.isArray(value)) throw fault(where, 'must be array');
-    if (value.length > most) throw fault(where, `must not have more than ${most} items`);
-    return value.map((item, index) => take(item, `${where}/${index}`));
+    if (!Array.isArray(value)) throw invalid(where, 'must be array');
+    if (value.length > most) throw invalid(where, `must not have more than ${most} items`);
+    return value.map((item, index) => validate(item, `${where}/${index}`));
   };
 }
 
-function takerOf(schema: TSchema, adapt: Adapt): Take {
+function validatorOf(schema: TSchema, conversions: Conversions): Validate {
   const name = '$ref' in schema ? schema.$ref : undefined;
-  const meant = typeof name === 'string' ? (COMPONENTS[name] ?? schema) : schema;
-  if (Type.IsObject(meant)) return takeFields(meant, adapt);
-  if (Type.IsArray(meant)) return takeItems(meant, adapt);
-  const compiled = Compile(meant);
+  const resolved = typeof name === 'string' ? (COMPONENTS[name] ?? schema) : schema;
+  if (Type.IsObject(resolved)) return fieldsValidator(resolved, conversions);
+  if (Type.IsArray(resolved)) return itemsValidator(resolved, conversions);
+  const compiled = Compile(resolved);
   return (value, where) => {
     const isLong = typeof value === 'string' && value.length > EXPLAINED_CHARS;
     if (compiled.Check(value)) return value;
     const [error] = isLong ? [] : compiled.Errors(value);
-    throw fault(where, error?.message ?? 'is not valid');
+    throw invalid(where, error?.message ?? 'is not valid');
   };
 }
 
@@ -76,7 +76,10 @@ function takerOf(schema: TSchema, adapt: Adapt): Take {
  * @returns a function that validates a value and returns the fields that the schema names, converted by `adapt`. It
  * throws {RequestProblem} bad-request for the first invalid field.
  */
-export function checker<T extends TSchema>(schema: T, adapt: Adapt = {}): (value: unknown) => Static<T> {
-  const take = takerOf(schema, adapt);
-  return (value) => take(value, '') as Static<T>;
+export function checker<T extends TSchema>(
+  schema: T,
+  conversions: Conversions = {},
+): (value: unknown) => Static<T> {
+  const validate = validatorOf(schema, conversions);
+  return (value) => validate(value, '') as Static<T>;
 }

@@ -9,7 +9,7 @@ import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 import type { Store } from './store.ts';
 
 /** Maximum number of parsed keys that are cached. */
-const READY_KEYS = 4_096;
+const MAX_PARSED_KEYS = 4_096;
 
 /** The handle in a path segment, where it may begin with `@` and have upper-case letters. */
 export function handleIn(path: string): string {
@@ -24,7 +24,7 @@ export class Identities {
   readonly #shares: ConcurrencyCap;
   readonly #store: Store<IdentityAnswer>;
   readonly #held: Map<string, IdentityAnswer>;
-  readonly #ready = new Map<string, KeyObject>();
+  readonly #parsedKeys = new Map<string, KeyObject>();
 
   /** @param held identities that were loaded from the store. */
   constructor(given: {
@@ -50,14 +50,14 @@ export class Identities {
 
   /** The parsed signing key of a registered handle. */
   key({ handle, sign_pub: signPub }: IdentityAnswer): KeyObject {
-    const ready = this.#ready.get(handle);
-    if (ready !== undefined) return ready;
-    for (const oldest of this.#ready.keys()) {
-      if (this.#ready.size < READY_KEYS) break;
-      this.#ready.delete(oldest);
+    const parsed = this.#parsedKeys.get(handle);
+    if (parsed !== undefined) return parsed;
+    for (const oldest of this.#parsedKeys.keys()) {
+      if (this.#parsedKeys.size < MAX_PARSED_KEYS) break;
+      this.#parsedKeys.delete(oldest);
     }
     const key = keyObject(bytesOf(signPub));
-    this.#ready.set(handle, key);
+    this.#parsedKeys.set(handle, key);
     return key;
   }
 
@@ -66,7 +66,10 @@ export class Identities {
    * @returns the registration, when the handle is registered with this key already; undefined when it is free.
    * @throws {RequestProblem} handle-taken, handle-reserved.
    */
-  ownerIfFree({ handle, sign_pub }: Pick<RegisterBody, 'handle' | 'sign_pub'>): IdentityAnswer | undefined {
+  ownRegistration({
+    handle,
+    sign_pub,
+  }: Pick<RegisterBody, 'handle' | 'sign_pub'>): IdentityAnswer | undefined {
     if (RESERVED_HANDLES.includes(handle)) throw new RequestProblem('handle-reserved');
     const owner = this.#held.get(handle);
     if (owner !== undefined && !bytesOf(owner.sign_pub).equals(bytesOf(sign_pub)))
@@ -83,7 +86,7 @@ export class Identities {
    */
   async register(body: RegisterBody, client: Client, admit: () => void): Promise<IdentityAnswer> {
     const { handle, box_pub, sign_pub, meta = {} } = body;
-    const owner = this.ownerIfFree(body);
+    const owner = this.ownRegistration(body);
     if (owner !== undefined) {
       await this.#store.settled(handle);
       return owner;

@@ -14,7 +14,7 @@ export const MARK_KEY = '!meta!mark';
 const READER = join(import.meta.dirname, '../bin/read-registry.mjs');
 
 /** The readable contents of a database. */
-export interface Survey {
+export interface Contents {
   /** Values by key, without the mark. */
   readonly records: Map<string, string>;
   /** Null if there is none; undefined if it is invalid. */
@@ -45,7 +45,7 @@ export const databaseOf = (folder: string) => join(folder, 'registry');
  */
 export async function inspect(folder: string): Promise<Inspected> {
   const path = databaseOf(folder);
-  let found: Survey = { records: new Map(), mark: null, fault: null };
+  let found: Contents = { records: new Map(), mark: null, fault: null };
   let witness: Mark | null | undefined;
   try {
     makeFolder(folder);
@@ -53,12 +53,12 @@ export async function inspect(folder: string): Promise<Inspected> {
     const isEmpty = !exists(path) || readdirSync(path).length === 0;
     const mayBeMissing = witness === null ? isEmpty : witness?.n === 0;
     if (mayBeMissing) await writeWitness(folder, { n: 0, digest: digestOf([]) });
-    if (!isEmpty) found = await readApart(path, mayBeMissing ? 'create' : 'open');
+    if (!isEmpty) found = await readInChildProcess(path, mayBeMissing ? 'create' : 'open');
   } catch (error) {
-    throw unusable(folder, error);
+    throw unusableFolder(folder, error);
   }
   const { records, mark = null, fault } = found;
-  const damage = fault ?? disagreement(found, witness);
+  const damage = fault ?? inconsistency(found, witness);
   return { folder, records, mark, commits: Math.max(mark?.n ?? 0, witness?.n ?? 0), fault, damage };
 }
 
@@ -67,23 +67,27 @@ export async function inspect(folder: string): Promise<Inspected> {
  * @param how 'create' the database if it is missing, 'repair' it first, or just 'open' it.
  * @throws the database's error, when it is a lock or a system error rather than damage.
  */
-async function readApart(path: string, how: 'open' | 'create' | 'repair'): Promise<Survey> {
-  const survey: Survey = { records: new Map(), mark: null, fault: 'its database cannot be read to its end' };
+async function readInChildProcess(path: string, how: 'open' | 'create' | 'repair'): Promise<Contents> {
+  const contents: Contents = {
+    records: new Map(),
+    mark: null,
+    fault: 'its database cannot be read to its end',
+  };
   const child = spawn(process.execPath, [READER, path, how], { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(child, 'close');
-  let said = '';
+  let rest = '';
   for await (const part of child.stdout.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (said + part).split('\n');
-    said = lines.pop() ?? '';
+    const lines = (rest + part).split('\n');
+    rest = lines.pop() ?? '';
     for (const line of lines) {
       const [key, text, error] = textsIn(line);
-      if (key === undefined || text === undefined) survey.fault = null;
-      else if (error === undefined) note(survey, key, text);
-      else survey.fault = faultOf(Object.assign(new Error(text), { code: key }));
+      if (key === undefined || text === undefined) contents.fault = null;
+      else if (error === undefined) addRecord(contents, key, text);
+      else contents.fault = faultOf(Object.assign(new Error(text), { code: key }));
     }
   }
   await ended;
-  return survey;
+  return contents;
 }
 
 function textsIn(line: string): string[] {
@@ -92,19 +96,19 @@ function textsIn(line: string): string[] {
 }
 
 /** Read an open database. */
-export async function survey(database: ClassicLevel<string, string>): Promise<Survey> {
-  const found: Survey = { records: new Map(), mark: null, fault: null };
-  for await (const [key, text] of database.iterator()) note(found, key, text);
+export async function readContents(database: ClassicLevel<string, string>): Promise<Contents> {
+  const found: Contents = { records: new Map(), mark: null, fault: null };
+  for await (const [key, text] of database.iterator()) addRecord(found, key, text);
   return found;
 }
 
-function note(survey: Survey, key: string, text: string): void {
-  if (key === MARK_KEY) survey.mark = markIn(text);
-  else survey.records.set(key, text);
+function addRecord(contents: Contents, key: string, text: string): void {
+  if (key === MARK_KEY) contents.mark = markIn(text);
+  else contents.records.set(key, text);
 }
 
 /** @returns how the records, the mark and the witness contradict each other; null when they agree. */
-export function disagreement({ records, mark }: Survey, witness: Mark | null | undefined): string | null {
+export function inconsistency({ records, mark }: Contents, witness: Mark | null | undefined): string | null {
   if (witness === undefined) return 'registry.witness cannot be read';
   if (mark === undefined) return 'its mark cannot be read';
   const digest = digestOf(records);
@@ -126,7 +130,7 @@ export async function salvage({ folder, records, fault, commits }: Inspected): P
   const all = new Map(records);
   if (fault !== null && exists(path)) {
     cpSync(path, copy, { recursive: true });
-    for (const [key, text] of (await readApart(copy, 'repair')).records) all.set(key, text);
+    for (const [key, text] of (await readInChildProcess(copy, 'repair')).records) all.set(key, text);
     rmSync(copy, { recursive: true });
   }
   const database = new ClassicLevel<string, string>(next);
@@ -152,7 +156,7 @@ function faultOf(error: Error & { code: string }): string {
 }
 
 /** Wrap an error of the system or of the database in one that names the folder and the reason. */
-export function unusable(folder: string, error: unknown): StoreError {
+export function unusableFolder(folder: string, error: unknown): StoreError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const isLocked = cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED';
   const message = cause instanceof Error ? cause.message : 'unknown';

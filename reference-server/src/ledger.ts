@@ -1,11 +1,11 @@
 import { ClassicLevel } from 'classic-level';
 import {
   databaseOf,
-  disagreement,
+  inconsistency,
   MARK_KEY,
   StoreError,
-  survey,
-  unusable,
+  readContents,
+  unusableFolder,
   type Inspected,
 } from './inspect.ts';
 import { digestOf, readWitness, writeWitness, type Mark } from './witness.ts';
@@ -32,7 +32,7 @@ export class Ledger {
   #isCommitting = false;
   #committed: Promise<void> = Promise.resolve();
   /** The last commit failed or has not ended: it is unknown whether it is on disk. */
-  #isUnsure = false;
+  #isUncertain = false;
 
   private constructor(folder: string, database: ClassicLevel<string, string>, mark: Mark) {
     this.#folder = folder;
@@ -47,7 +47,7 @@ export class Ledger {
    * @param dropped keys of records to delete, when there is no mark yet or it is rewritten.
    * @throws {StoreError}
    */
-  static async begin(inspected: Inspected, isSalvaged: boolean, dropped: readonly string[]): Promise<Ledger> {
+  static async open(inspected: Inspected, isSalvaged: boolean, dropped: readonly string[]): Promise<Ledger> {
     const { folder, records, commits } = inspected;
     const database = new ClassicLevel<string, string>(databaseOf(folder));
     try {
@@ -65,7 +65,7 @@ export class Ledger {
       if (isSalvaged) await writeWitness(folder, mark);
       return new Ledger(folder, database, mark);
     } catch (error) {
-      throw unusable(folder, error);
+      throw unusableFolder(folder, error);
     }
   }
 
@@ -98,14 +98,14 @@ export class Ledger {
   }
 
   async #commit(changes: ReadonlyMap<string, string | null>): Promise<void> {
-    if (this.#isUnsure) await this.#reopen();
+    if (this.#isUncertain) await this.#reopen();
     const keys = [...changes.keys()];
     const before = await this.#database.getMany(keys);
     const changed = [...keys.map((key, i) => [key, before[i]] as const), ...changes].filter(
       (entry): entry is [string, string] => typeof entry[1] === 'string',
     );
     const mark = { n: this.#mark.n + 1, digest: digestOf(changed, this.#mark.digest) };
-    this.#isUnsure = true;
+    this.#isUncertain = true;
     await this.#database.batch(
       [...changes, [MARK_KEY, JSON.stringify(mark)] as const].map(([key, value]) =>
         value === null ? { type: 'del', key } : { type: 'put', key, value },
@@ -114,17 +114,17 @@ export class Ledger {
     );
     await writeWitness(this.#folder, mark);
     this.#mark = mark;
-    this.#isUnsure = false;
+    this.#isUncertain = false;
   }
 
   /** Reopen the database, since LevelDB refuses all writes after one that failed, and read the mark that it has now. */
   async #reopen(): Promise<void> {
     await this.#database.close();
     await this.#database.open({ createIfMissing: false });
-    const found = await survey(this.#database);
-    const damage = disagreement(found, readWitness(this.#folder));
+    const found = await readContents(this.#database);
+    const damage = inconsistency(found, readWitness(this.#folder));
     if (damage !== null || !found.mark) throw new Error(damage ?? 'its mark is missing');
     this.#mark = found.mark;
-    this.#isUnsure = false;
+    this.#isUncertain = false;
   }
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Limits, Timings } from '@bot2bot/schemas';
 import type { Client } from './address.ts';
 import type { Budget } from './budget.ts';
-import { eventChunk, payloadOf, unchunked, type EncodingCache, type Format } from './encoding.ts';
+import { eventChunk, payloadOf, chunkData, type EncodingCache, type Format } from './encoding.ts';
 import { ciphertextOf, fieldsOf, frameOf, type Draft } from './message.ts';
 
 /** Estimated memory of a message beyond its frame, and of a nonce that is remembered after its message, in bytes. */
@@ -366,7 +366,7 @@ export class RoomLog {
       // This may drop the copies of this very log, and with them `entry.event`.
       this.#cache.hold(this, event.length);
     }
-    return format === 'sse' ? event : unchunked(event);
+    return format === 'sse' ? event : chunkData(event);
   }
 }
 

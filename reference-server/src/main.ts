@@ -27,7 +27,7 @@ function configured(): Config {
 }
 
 /** The message for an error that the operator can correct; null for any other error. */
-function refusal(error: unknown, { host, port }: Config): string | null {
+function operatorMessage(error: unknown, { host, port }: Config): string | null {
   if (error instanceof StoreError || error instanceof UsageError) return error.message;
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
   if (error.code === 'EADDRINUSE') return `${host}:${port} is in use; choose another with --port`;
@@ -52,7 +52,7 @@ try {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
 } catch (error) {
-  const message = refusal(error, config);
+  const message = operatorMessage(error, config);
   if (message === null) throw error;
   fail(message, 1);
 }

@@ -24,20 +24,20 @@ export interface ReadAnswer {
 
 /**
  * Read a page of a room.
- * @param most maximum number of messages.
+ * @param maxMessages maximum number of messages.
  * @param now Unix ms; messages that have expired by then are left out.
- * @param counted add the `count` and `exists` fields of a transcript.
+ * @param isTranscript add the `count` and `exists` fields of a transcript.
  * @see READ-9 READ-10
  */
 export function answerOf(
   room: Room,
   position: Position,
-  most: number,
+  maxMessages: number,
   now: number,
-  counted = false,
+  isTranscript = false,
 ): ReadAnswer {
   const { log } = room;
-  const { entries, nextAfter, hasMore } = log.page(position.after, most, now);
+  const { entries, nextAfter, hasMore } = log.page(position.after, maxMessages, now);
   const gap = log.gap(position.after);
   const rest = JSON.stringify({
     last_seq: log.lastSeq(now),
@@ -47,7 +47,7 @@ export function answerOf(
     has_more: hasMore,
     ...(gap === null ? {} : { gap }),
     ...(position.reset ? { reset: true } : {}),
-    ...(counted ? { count: entries.length, exists: true } : {}),
+    ...(isTranscript ? { count: entries.length, exists: true } : {}),
   });
   const tail = Buffer.from(`],${rest.slice(1)}`);
   let bytes = HEAD.length + tail.length;
@@ -56,7 +56,7 @@ export function answerOf(
 }
 
 /** The complete JSON of an answer. */
-export function wholeOf({ entries, tail }: ReadAnswer): Buffer {
+export function bytesOfAnswer({ entries, tail }: ReadAnswer): Buffer {
   return Buffer.concat([HEAD, ...entries.flatMap(({ fields }, i) => [i === 0 ? FIRST : NEXT, fields]), tail]);
 }
 
@@ -67,12 +67,12 @@ export function wholeOf({ entries, tail }: ReadAnswer): Buffer {
  */
 export function sendAnswer(response: ServerResponse, answer: ReadAnswer): void {
   if (answer.bytes <= BLOCK_BYTES) {
-    response.end(wholeOf(answer));
+    response.end(bytesOfAnswer(answer));
     return;
   }
   const { entries, tail } = answer;
   let next = 0;
-  const go = () => {
+  const writeBlocks = () => {
     while (next < entries.length) {
       const parts: Buffer[] = next === 0 ? [HEAD] : [];
       for (let size = 0; next < entries.length && size < BLOCK_BYTES; next++) {
@@ -86,11 +86,11 @@ export function sendAnswer(response: ServerResponse, answer: ReadAnswer): void {
         size += fields.length;
       }
       if (response.write(Buffer.concat(parts)) || next === entries.length) continue;
-      response.once('drain', go);
+      response.once('drain', writeBlocks);
       return;
     }
     response.end(tail);
   };
-  if (response.socket === null) response.once('socket', go);
-  else go();
+  if (response.socket === null) response.once('socket', writeBlocks);
+  else writeBlocks();
 }

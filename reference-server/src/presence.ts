@@ -2,9 +2,9 @@ import { encode, type Format } from './encoding.ts';
 import type { Room, Subscriber } from './room.ts';
 
 /** Presence bytes that a room may send to all its streams per second; after a larger frame the next one waits longer. */
-const PRESENCE_BYTES = 16 << 20;
+const PRESENCE_BYTES_PER_S = 16 << 20;
 /** The longest of these waits, in ms: a change must be visible within 5 s, whatever the size. @see STREAM-11 */
-const PRESENCE_MOST_MS = 4_000;
+const MAX_PRESENCE_WAIT_MS = 4_000;
 
 /** The frames of a flush other than messages; `encoded` caches their encoding for each format. */
 interface Notices {
@@ -49,14 +49,14 @@ export function takeNotices(room: Room, now: number, everyMs: number): Notices {
     room.presenceAt = now;
     presence = presenceJson(room, now);
     // Every stream is sent the list of all participants: the cost is quadratic in their number.
-    const costMs = (1_000 * presence.length * room.subscribers.size) / PRESENCE_BYTES;
-    room.presenceWait = Math.max(everyMs, Math.min(PRESENCE_MOST_MS, costMs));
+    const costMs = (1_000 * presence.length * room.subscribers.size) / PRESENCE_BYTES_PER_S;
+    room.presenceWait = Math.max(everyMs, Math.min(MAX_PRESENCE_WAIT_MS, costMs));
   }
   return { renames, presence, encoded: {} };
 }
 
 /** The notices in one format, encoded once for all streams of that format; null when there are none. */
-export function tailOf(format: Format, notices: Notices): Buffer | null {
+export function encodeNotices(format: Format, notices: Notices): Buffer | null {
   const frames = notices.presence === null ? notices.renames : [...notices.renames, notices.presence];
   if (frames.length === 0) return null;
   return (notices.encoded[format] ??= Buffer.concat(frames.map((json) => encode(format, json))));

@@ -60,11 +60,11 @@ export const PARKED_HEADERS = { ...STREAM_HEADERS, 'Content-Type': JSON_TYPE };
 
 /** Answer with a problem through Node's own response, where Fastify does not handle the request. */
 export function answerProblem(response: ServerResponse, problem: RequestProblem): void {
-  const { body, headers } = whole(problem);
+  const { body, headers } = serialized(problem);
   response.writeHead(problem.status, headers).end(body);
 }
 
-function whole(problem: RequestProblem) {
+function serialized(problem: RequestProblem) {
   const body = JSON.stringify(problem.body);
   const headers = {
     ...NO_STORE_HEADERS,
@@ -77,7 +77,7 @@ function whole(problem: RequestProblem) {
 
 /** The bytes of an HTTP/1.1 answer with a problem, for a raw socket. */
 export function rawAnswer(problem: RequestProblem): string {
-  const { body, headers } = whole(problem);
+  const { body, headers } = serialized(problem);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
 }

@@ -5,9 +5,9 @@ import { RequestProblem } from './problem.ts';
 import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 
 /** When a signature is forgotten, the interval of this length (in ms) that contains its timestamp is blocked. */
-const SPAN_MS = 10_000;
+const INTERVAL_MS = 10_000;
 /** Maximum number of blocked intervals kept individually: about 11 hours. */
-const MOST_SPANS = 4_096;
+const MAX_INTERVALS = 4_096;
 
 /** The use of a signature: its identifying key, its timestamp, the handle that signed and the client that sent it. */
 export interface Use {
@@ -31,7 +31,7 @@ interface Used {
  * timestamp stays blocked: no signature with a timestamp in it is accepted any more. @see REQ-4 SIGN-3 DM-4
  */
 export class Replays {
-  readonly #most: number;
+  readonly #maxEntries: number;
   readonly #toleranceMs: number;
   readonly #clock: Clock;
   readonly #clients: ConcurrencyCap;
@@ -39,12 +39,12 @@ export class Replays {
   /** By key, in the order of use. */
   readonly #used = new Map<string, Used>();
   /** Numbers of the blocked intervals. */
-  readonly #forgotten = new Set<number>();
+  readonly #blocked = new Set<number>();
   /** All intervals up to this number are blocked. */
-  #floor = -1;
+  #blockedUpTo = -1;
 
   constructor(limits: RelayLimits, toleranceMs: number, clock: Clock) {
-    this.#most = limits.replay_entries;
+    this.#maxEntries = limits.replay_entries;
     this.#toleranceMs = toleranceMs;
     this.#clock = clock;
     this.#clients = shareOf(limits.replay_entries, limits);
@@ -53,12 +53,12 @@ export class Replays {
 
   /** Whether a timestamp is within the tolerance of the relay's clock, and not in a blocked interval. */
   isTimely(ts: number): boolean {
-    return Math.abs(this.#clock.wall() - ts) <= this.#toleranceMs && !this.#isForgotten(ts);
+    return Math.abs(this.#clock.wall() - ts) <= this.#toleranceMs && !this.#isBlocked(ts);
   }
 
-  #isForgotten(ts: number): boolean {
-    const span = Math.floor(ts / SPAN_MS);
-    return span <= this.#floor || this.#forgotten.has(span);
+  #isBlocked(ts: number): boolean {
+    const interval = Math.floor(ts / INTERVAL_MS);
+    return interval <= this.#blockedUpTo || this.#blocked.has(interval);
   }
 
   /**
@@ -67,8 +67,8 @@ export class Replays {
    * when the table is full.
    */
   use({ key, ts, handle, client }: Use): void {
-    if (this.#used.has(key) || this.#isForgotten(ts)) throw new RequestProblem('replayed');
-    if (this.#used.size >= this.#most) throw new RequestProblem('unavailable', { retryAfter: 10 });
+    if (this.#used.has(key) || this.#isBlocked(ts)) throw new RequestProblem('replayed');
+    if (this.#used.size >= this.#maxEntries) throw new RequestProblem('unavailable', { retryAfter: 10 });
     const releaseClient = this.#clients.take(client);
     let releaseHandle: () => void;
     try {
@@ -86,16 +86,16 @@ export class Replays {
 
   /** Forget old signatures. Unless the clock was set back, every timestamp of the intervals blocked here is too old anyway. */
   sweep(): void {
-    const oldest = this.#clock.mono() - 2 * this.#toleranceMs - SPAN_MS;
+    const oldest = this.#clock.mono() - 2 * this.#toleranceMs - INTERVAL_MS;
     for (const [key, { ts, at, release }] of this.#used) {
       if (at >= oldest) break;
       this.#used.delete(key);
       release();
-      this.#forgotten.add(Math.floor(ts / SPAN_MS));
+      this.#blocked.add(Math.floor(ts / INTERVAL_MS));
     }
-    if (this.#forgotten.size <= MOST_SPANS) return;
-    const lowest = [...this.#forgotten].sort((a, b) => a - b).slice(0, MOST_SPANS / 2);
-    for (const span of lowest) this.#forgotten.delete(span);
-    this.#floor = Math.max(this.#floor, lowest.at(-1) ?? 0);
+    if (this.#blocked.size <= MAX_INTERVALS) return;
+    const lowest = [...this.#blocked].sort((a, b) => a - b).slice(0, MAX_INTERVALS / 2);
+    for (const interval of lowest) this.#blocked.delete(interval);
+    this.#blockedUpTo = Math.max(this.#blockedUpTo, lowest.at(-1) ?? 0);
   }
 }

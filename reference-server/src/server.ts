@@ -177,10 +177,10 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
   const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
   const url = await app.listen({ host, port, backlog: BACKLOG });
   const acceptors = openAcceptors(app.server);
-  const shortest = Math.min(
+  const shortestMs = Math.min(
     ...(Object.keys(TIMINGS) as (keyof typeof TIMINGS)[]).map((name) => relay.config.timings[name]),
   );
-  const timer = setInterval(() => relay.sweep(), Math.max(20, Math.min(SWEEP_MS, shortest / 4)));
+  const timer = setInterval(() => relay.sweep(), Math.max(20, Math.min(SWEEP_MS, shortestMs / 4)));
   return {
     url,
     metricsUrl: metrics?.url ?? null,

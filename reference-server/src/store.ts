@@ -40,8 +40,8 @@ interface Held {
   readonly profiles: Map<string, Published>;
 }
 
-const nothing = async () => undefined;
-const IN_MEMORY = { put: nothing, delete: nothing, settled: nothing };
+const noop = async () => undefined;
+const IN_MEMORY = { put: noop, delete: noop, settled: noop };
 const IDENTITY = '!identity!';
 const PROFILE = '!profile!';
 const components = COMPONENTS as Record<string, TSchema>;
@@ -57,11 +57,11 @@ const isPublished = Compile(components, Published);
 export async function openStores(folder: string | null, acceptDamage: boolean): Promise<Stores> {
   if (folder === null) {
     const held = { identities: new Map<string, IdentityAnswer>(), profiles: new Map<string, Published>() };
-    return { identities: IN_MEMORY, profiles: IN_MEMORY, held, accepted: null, close: nothing };
+    return { identities: IN_MEMORY, profiles: IN_MEMORY, held, accepted: null, close: noop };
   }
   let inspected = await inspect(folder);
-  let { held, unfit } = parseRecords(inspected.records);
-  const damage = inspected.damage ?? (unfit.length > 0 ? `${unfit.length} records are invalid` : null);
+  let { held, invalid } = parseRecords(inspected.records);
+  const damage = inspected.damage ?? (invalid.length > 0 ? `${invalid.length} records are invalid` : null);
   let accepted: string | null = null;
   if (damage !== null) {
     const what = `--data-dir ${folder} is damaged: ${damage}`;
@@ -70,10 +70,10 @@ export async function openStores(folder: string | null, acceptDamage: boolean): 
         `${what}; ${held.identities.size} handles can be read. Restore a backup of the whole folder, or start once with --accept-damage: anyone can then register the handles that are lost`,
       );
     inspected = await salvage(inspected);
-    ({ held, unfit } = parseRecords(inspected.records));
+    ({ held, invalid } = parseRecords(inspected.records));
     accepted = `${what}; ${held.identities.size} handles were kept`;
   }
-  const ledger = await Ledger.begin(inspected, damage !== null, unfit);
+  const ledger = await Ledger.open(inspected, damage !== null, invalid);
   return {
     identities: storeOf(ledger, IDENTITY),
     profiles: storeOf(ledger, PROFILE),
@@ -84,17 +84,17 @@ export async function openStores(folder: string | null, acceptDamage: boolean): 
 }
 
 /** Parse and validate records. @returns them by kind, and the keys of the invalid ones. */
-function parseRecords(records: ReadonlyMap<string, string>): { held: Held; unfit: string[] } {
+function parseRecords(records: ReadonlyMap<string, string>): { held: Held; invalid: string[] } {
   const held: Held = { identities: new Map(), profiles: new Map() };
-  const unfit: string[] = [];
+  const invalid: string[] = [];
   for (const [key, text] of records) {
     const value = parsed(text);
     if (isIdentity.Check(value) && key === IDENTITY + value.handle) held.identities.set(value.handle, value);
     else if (isPublished.Check(value) && key === PROFILE + value.profile.handle)
       held.profiles.set(value.profile.handle, value);
-    else unfit.push(key);
+    else invalid.push(key);
   }
-  return { held, unfit };
+  return { held, invalid };
 }
 
 function parsed(text: string): unknown {
@@ -108,13 +108,13 @@ function parsed(text: string): unknown {
 function storeOf<T>(ledger: Ledger, prefix: string): Store<T> {
   const pending = new Map<string, Promise<void>>();
   const write = (handle: string, text: string | null): Promise<void> => {
-    const mine = ledger.put(prefix + handle, text);
-    pending.set(handle, mine);
+    const written = ledger.put(prefix + handle, text);
+    pending.set(handle, written);
     const done = () => {
-      if (pending.get(handle) === mine) pending.delete(handle);
+      if (pending.get(handle) === written) pending.delete(handle);
     };
-    mine.then(done, done);
-    return mine;
+    written.then(done, done);
+    return written;
   };
   return {
     put: (handle, value) => write(handle, JSON.stringify(value)),

@@ -25,8 +25,8 @@ import type { Draft, MessageSignature } from './message.ts';
 import { RequestProblem } from './problem.ts';
 
 /** Default sender labels, for compatibility with deployed relays: for HTTP posts, and for messages on a WebSocket. @see MSG-2 */
-const POSTER = 'agent';
-const SOCKET_SENDER = 'user';
+const DEFAULT_SENDER = 'agent';
+const DEFAULT_SOCKET_SENDER = 'user';
 
 const BOM = '\uFEFF';
 /** Maximum length of a handle with its `@`. */
@@ -100,7 +100,7 @@ const nonEmpty = (given: unknown) => (given === '' ? undefined : given);
 const decimal = (given: unknown) =>
   typeof given === 'string' && /^[0-9]{1,16}$/.test(given) ? Number(given) : given;
 /** Truncate to this many Unicode characters (code points). The first slice bounds the cost for a long text. */
-const cut = (chars: number) => (given: unknown) =>
+const truncate = (chars: number) => (given: unknown) =>
   typeof given === 'string'
     ? Array.from(given.slice(0, 2 * chars))
         .slice(0, chars)
@@ -108,7 +108,7 @@ const cut = (chars: number) => (given: unknown) =>
     : given;
 const boxPub = (given: unknown) => (isBoxPub.Check(given) ? given : undefined);
 const meta = (given: unknown) => (isRecord(given) ? given : undefined);
-const bio = (given: unknown) => (typeof given === 'string' ? cut(BIO_CHARS)(given) : undefined);
+const bio = (given: unknown) => (typeof given === 'string' ? truncate(BIO_CHARS)(given) : undefined);
 
 /** The labels that a claim excludes: the first `most` strings of a list; other items are ignored. @see CLAIM-13 */
 const labels = (most: number) => (given: unknown) => {
@@ -162,7 +162,7 @@ export function bodyChecks(limits: Limits, timings: Timings) {
     const signedOnly = valid.signed_only === true;
     if (signedOnly && signature === undefined) throw new RequestProblem('signature-required');
     return {
-      sender: signature === undefined ? (valid.sender ?? POSTER) : `@${signature.handle}`,
+      sender: signature === undefined ? (valid.sender ?? DEFAULT_SENDER) : `@${signature.handle}`,
       signature,
       signedOnly,
       ciphertext: valid.ciphertext,
@@ -184,7 +184,7 @@ export function bodyChecks(limits: Limits, timings: Timings) {
 
   return {
     draftOf,
-    listeningOf: checker(ListeningBody, { name: cut(NAME_CHARS), box_pub: boxPub }),
+    listeningOf: checker(ListeningBody, { name: truncate(NAME_CHARS), box_pub: boxPub }),
     claimOf: checker(ClaimBody, { handle, exclude_senders: labels(limits.exclude_senders) }),
     ackOf: checker(AckBody, { handle, seq: decimal }),
     claimRefOf: checker(ClaimRef, { handle }),
@@ -206,7 +206,7 @@ export function bodyChecks(limits: Limits, timings: Timings) {
 
 /** The message in a WebSocket frame, with the default sender label if it has none. @see STREAM-14 */
 export function fromSocket(body: Record<string, unknown>): Record<string, unknown> {
-  return Object.assign(body, { sender: nonEmpty(body['sender']) ?? SOCKET_SENDER });
+  return Object.assign(body, { sender: nonEmpty(body['sender']) ?? DEFAULT_SOCKET_SENDER });
 }
 
 /** The nonce to include in the error for a refused frame; undefined unless it is a string of at most 64. @see STREAM-17 */

@@ -22,8 +22,9 @@ const fileOf = (folder: string) => join(folder, 'registry.witness');
 export function digestOf(records: Iterable<readonly [string, string]>, before = '0'.repeat(64)): string {
   const sum = Buffer.from(before, 'hex');
   for (const [key, text] of records) {
-    const mine = createHash('sha256').update(`${key}\n${text}`).digest();
-    for (let i = 0; i < sum.length; i += 4) sum.writeInt32LE(sum.readInt32LE(i) ^ mine.readInt32LE(i), i);
+    const recordDigest = createHash('sha256').update(`${key}\n${text}`).digest();
+    for (let i = 0; i < sum.length; i += 4)
+      sum.writeInt32LE(sum.readInt32LE(i) ^ recordDigest.readInt32LE(i), i);
   }
   return sum.toString('hex');
 }

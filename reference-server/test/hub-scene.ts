@@ -9,7 +9,7 @@ import type { Format } from '../src/encoding.ts';
 import { MemoryEngine } from '../src/engine/memory.ts';
 import { Hub } from '../src/hub.ts';
 import { ENTRY_BYTES } from '../src/log.ts';
-import { answerOf, positionOf, wholeOf } from '../src/page.ts';
+import { answerOf, positionOf, bytesOfAnswer } from '../src/page.ts';
 import type { Room, Subscriber, Waiter } from '../src/room.ts';
 import { framesIn, json, Wire, type Json } from './wire.ts';
 
@@ -242,7 +242,7 @@ export class Scene {
     let after = this.cursor(life, at);
     for (let hasMore = true; hasMore;) {
       const page = answerOf(life.room, { after, reset: false }, PAGE, this.now);
-      const answer = json(wholeOf(page).toString());
+      const answer = json(bytesOfAnswer(page).toString());
       this.checkAnswer(life, after, answer);
       after = Number(answer['next_after']);
       hasMore = answer['has_more'] === true;

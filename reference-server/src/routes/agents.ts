@@ -32,7 +32,7 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
     const key = bytesOf(sign_pub);
     if (!isSoundKey(key)) throw new RequestProblem('bad-key');
     if (!auth.replays.isTimely(ts)) throw new RequestProblem('clock-skew');
-    identities.ownerIfFree(body);
+    identities.ownRegistration(body);
     if (!verifies(registerText(handle, ts, box_pub, sign_pub), sig, keyObject(key)))
       throw new RequestProblem('signature-invalid');
     const { registered_at } = await identities.register(body, client, () => rate.admitRegistration(client));
@@ -65,21 +65,21 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   });
 
   /** Verify that the handle in the path signed the request. @returns the handle. */
-  function signedBy(request: FastifyRequest<HandleRequest>): string {
+  function verifiedHandle(request: FastifyRequest<HandleRequest>): string {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });
+    auth.verifyRequest({ raw: request.raw, body: request.body, handle, minForm: 1, client });
     return handle;
   }
 
   app.delete<HandleRequest>(fastifyPath(ROUTES.deleteProfile.path), async (request, reply) => {
-    const handle = signedBy(request);
+    const handle = verifiedHandle(request);
     return reply.send({ ok: true, handle, removed: await directory.remove(handle) });
   });
 
   app.post<HandleRequest>(fastifyPath(ROUTES.agentHeartbeat.path), (request, reply) =>
-    reply.send(directory.heartbeat(signedBy(request))),
+    reply.send(directory.heartbeat(verifiedHandle(request))),
   );
 
   /** Admit a search. @returns a function to call with the number of profiles that it examined. */

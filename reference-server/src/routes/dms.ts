@@ -49,16 +49,16 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
   });
 
   /** Verify that the owner of the inbox signed the request. @returns the owner's handle. @see DM-6 */
-  function ownerOf(request: FastifyRequest<HandleRequest>): string {
+  function verifiedOwner(request: FastifyRequest<HandleRequest>): string {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });
+    auth.verifyRequest({ raw: request.raw, body: request.body, handle, minForm: 1, client });
     return handle;
   }
 
   app.get<HandleRequest>(fastifyPath(ROUTES.waitForDms.path), (request, reply) => {
-    const handle = ownerOf(request);
+    const handle = verifiedOwner(request);
     const query = queryOf(request.url);
     const after = queryNumber(query.get('after'), { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
     const page = dms.page(handle, after);
@@ -70,6 +70,6 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
   });
 
   app.delete<InboxEntryRequest>(fastifyPath(ROUTES.deleteDm.path), (request, reply) =>
-    reply.send({ ok: true, removed: dms.remove(ownerOf(request), request.params.id) }),
+    reply.send({ ok: true, removed: dms.remove(verifiedOwner(request), request.params.id) }),
   );
 }

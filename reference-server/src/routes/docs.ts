@@ -41,7 +41,7 @@ const start = `SwaggerUIBundle({
 const PIECE_BYTES = 64 << 10;
 
 /** Read a file that the build produces; undefined if it does not exist. */
-export function built(path: string): Buffer | undefined {
+export function readBuilt(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
   } catch {
@@ -50,7 +50,7 @@ export function built(path: string): Buffer | undefined {
 }
 
 /** Answer with buffers that all answers share: an answer that is not read does not hold a copy. */
-export function sendHeld(reply: FastifyReply, ...held: readonly Buffer[]): FastifyReply {
+export function sendShared(reply: FastifyReply, ...held: readonly Buffer[]): FastifyReply {
   const pieces = held.flatMap((bytes) =>
     Array.from({ length: Math.ceil(bytes.length / PIECE_BYTES) }, (_, i) =>
       bytes.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES),
@@ -67,22 +67,22 @@ export function sendHeld(reply: FastifyReply, ...held: readonly Buffer[]): Fasti
 export function docsRoutes(app: FastifyInstance): Record<string, Buffer> {
   const { path } = ROUTES.docs;
   const answer = (reply: FastifyReply, type: string, body: Buffer) =>
-    sendHeld(reply.type(`${type}; charset=utf-8`).header('Content-Security-Policy', POLICY), body);
+    sendShared(reply.type(`${type}; charset=utf-8`).header('Content-Security-Policy', POLICY), body);
   const serve = (name: string, type: string, body: Buffer) =>
     app.get(`${path}/${name}`, (_request, reply) => answer(reply, type, body));
 
-  const bare = Buffer.from(page(`${posix.basename(path)}/`));
+  const unslashed = Buffer.from(page(`${posix.basename(path)}/`));
   const slashed = Buffer.from(page(''));
   const show = (request: FastifyRequest, reply: FastifyReply) => {
     const at = request.url.split('?', 1)[0] ?? '';
-    return answer(reply, 'text/html', at.endsWith('/') ? slashed : bare);
+    return answer(reply, 'text/html', at.endsWith('/') ? slashed : unslashed);
   };
   app.get(path, show);
 
   serve(START, 'text/javascript', Buffer.from(start));
   const files: Record<string, Buffer> = {};
   for (const [name, type] of Object.entries(ASSETS)) {
-    const body = built(join(FOLDER, name));
+    const body = readBuilt(join(FOLDER, name));
     if (body === undefined) continue;
     serve(name, type, body);
     files[`docs/${name}`] = body;

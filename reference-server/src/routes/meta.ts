@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { RequestProblem } from '../problem.ts';
 import { originReader } from '../public-url.ts';
 import type { Relay } from '../relay.ts';
-import { built, docsRoutes, sendHeld } from './docs.ts';
+import { readBuilt, docsRoutes, sendShared } from './docs.ts';
 import { fastifyPath } from './paths.ts';
 
 export const NAME = 'bot2bot-relay';
@@ -58,7 +58,7 @@ function openapiPieces(): (bases: readonly string[]) => readonly Buffer[] {
 /** Routes that describe the relay: health, status, discovery, OpenAPI, documentation, client library. @see CORE-11 CORE-12 CORE-13 CORE-14 CORE-15 */
 export function metaRoutes(app: FastifyInstance, relay: Relay): void {
   const { hub, clock, config } = relay;
-  const sdk = built(SDK_FILE);
+  const sdk = readBuilt(SDK_FILE);
   const hashes = sourceHashes({
     ...docsRoutes(app),
     ...(sdk === undefined ? {} : { [SDK_PATH.slice(1)]: sdk }),
@@ -81,7 +81,7 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
   app.get(fastifyPath(ROUTES.openapi.path), (request, reply) => {
     const origin = config.publicUrls.length === 0 ? originOf(request.raw) : null;
     const pieces = openapi(origin === null ? config.publicUrls : [origin]);
-    return sendHeld(reply.type('application/json'), ...pieces);
+    return sendShared(reply.type('application/json'), ...pieces);
   });
   app.get(fastifyPath(ROUTES.discovery.path), (_request, reply) =>
     reply.send({
@@ -97,6 +97,6 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
   app.get(SDK_PATH, (_request, reply) => {
     if (sdk === undefined) throw new RequestProblem('not-found');
     reply.header('X-Content-Type-Options', 'nosniff').type('text/javascript; charset=utf-8');
-    return sendHeld(reply, sdk);
+    return sendShared(reply, sdk);
   });
 }

@@ -117,7 +117,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
   app.server.on('upgrade', (request: IncomingMessage, _duplex: Duplex, head: Buffer) => {
     const { socket } = request;
     socket.on('error', () => socket.destroy());
-    if (request instanceof Incoming && request.isAhead) {
+    if (request instanceof Incoming && request.hasTooManyPending) {
       socket.destroy();
       return;
     }
