@@ -269,7 +269,7 @@ function pass(
 }
 
 /** Maximum number of pieces of one chunk; pieces of a long chunk are longer. */
-const MOST_PIECES = 100;
+const MOST_PIECES = 20;
 /** Odd, so that it splits multi-byte characters. */
 const PIECE_BYTES = 7;
 
