@@ -57,8 +57,8 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     id: 'ROOM-6/early',
     what: 'removes an idle room after half the time',
     file: 'hub.ts',
-    from: 'room.activeAt >= this.#timings.room_idle_ms)',
-    to: 'room.activeAt >= this.#timings.room_idle_ms / 2)',
+    from: 'idle >= this.#timings.room_idle_ms)',
+    to: 'idle >= this.#timings.room_idle_ms / 2)',
     mayBreak: ['READ-5', 'READ-8'],
   },
   {
