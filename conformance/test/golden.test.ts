@@ -69,20 +69,20 @@ describe('a trace read piece by piece', () => {
   });
 });
 
-describe('how late a relay was', () => {
+describe('the longest delay of a relay', () => {
   const post = '"t":"http","case":"a","method":"POST","path":"/api/rooms/ROOM0001/messages","status":200';
   const open = '"t":"open","case":"a","kind":"ws","status":101,"path":"/api/rooms/ROOM0001/ws"';
   const message = '"t":"frame","case":"a","kind":"text","data":"{\\"type\\":\\"message\\",\\"seq\\":5}"';
   const cases = [
     ['a slow answer', 700, [`{${post},"key":"0","t0":0,"t1":700,"resBody":"{\\"seq\\":5}"}`]],
-    ['a flood is not waited for', 0, [`{${post},"flood":true,"key":"0","t0":0,"t1":700,"resBody":"{}"}`]],
+    ['a flood does not count', 0, [`{${post},"flood":true,"key":"0","t0":0,"t1":700,"resBody":"{}"}`]],
     [
       'a stream that opens late',
       800,
       [`{${open},"key":"0","t0":0,"t1":10}`, `{${message},"key":"0#0","at":810}`],
     ],
     [
-      'a message that comes late on a stream',
+      'a message that arrives late on a stream',
       600,
       [
         `{${open},"key":"0","t0":0,"t1":10}`,

@@ -40,7 +40,7 @@ interface Life {
   /** Everything below this seq has been evicted. */
   floor: number;
   usedAt: number;
-  /** The claim that a handle was granted last, until it gave it back. */
+  /** The last claim of the handle, and the time until which it is live. */
   claim: { readonly id: string; readonly until: number } | null;
 }
 

@@ -23,10 +23,10 @@ const PARKING: ReadonlySet<OperationId | null> = new Set<OperationId>([
   'waitForDms',
 ]);
 
-/** How late the relay was at its latest: with an answer, with the first frame of a stream, or with a message on one. */
+/** The longest delay of the relay: of an answer, of the first frame of a stream, or of a message on a stream; in ms. */
 function slowest({ events }: RelayCase): number {
   let most = 0;
-  /** When each message was known to be accepted, by seq; and when each stream was open. */
+  /** When the answer to each post arrived, by seq; and when each stream was opened, by key. */
   const accepted = new Map<number, number>();
   const opened = new Map<string, number>();
   for (const event of events) {

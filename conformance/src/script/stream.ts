@@ -96,7 +96,7 @@ export class Stream implements Evidence {
     return this.#comes((frame) => frame.type === 'message' && frame.json.get('seq').number === seq, ms);
   }
 
-  /** Wait for a frame for as long as a message comes every `ms`: a stream that is slow has lost nothing. */
+  /** Wait for a frame as long as a further message arrives within each `ms`, since a slow stream has not lost anything. */
   async #comes(isIt: (frame: Frame) => boolean, ms: number): Promise<boolean> {
     for (;;) {
       const before = this.messages.length;

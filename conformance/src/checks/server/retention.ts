@@ -5,10 +5,10 @@ import type { Reply } from '../../script/reply.ts';
 import type { Stream } from '../../script/stream.ts';
 import { seqsOf } from './reads.ts';
 
-/** How many posts are under way at a time. */
+/** Number of concurrent posts. */
 const AT_ONCE = 16;
 
-/** Post at least `count` messages, many at a time. @returns their seqs in order, and when the first was sent, in ms. */
+/** Post at least `count` messages concurrently. @returns their seqs in order, and the time of the first request, in ms. */
 async function pour(t: RelayScript, room: string, count: number): Promise<{ seqs: number[]; began: number }> {
   const posts: { seq: number; reply: Reply }[] = [];
   while (posts.length < count)
@@ -23,7 +23,7 @@ async function pour(t: RelayScript, room: string, count: number): Promise<{ seqs
   };
 }
 
-/** When the last of it came, in ms. */
+/** When the last part of it arrived, in ms. */
 const cameAt = (seen: Reply | Stream) =>
   'record' in seen ? seen.record.t1 : (seen.records.at(-1)?.at ?? seen.log.open.t1);
 
@@ -41,7 +41,7 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
       const beyond = seqs.length - keep;
       const kept = seqs.slice(beyond);
       const oldest = kept[0] ?? 0;
-      /** State what holds for as long as no message can have left for its age. */
+      /** Record a requirement, unless the evidence arrived so late that messages may have been evicted for their age. */
       const require = (rule: string, ok: boolean, want: string, ...seen: (Reply | Stream)[]) => {
         if (seen.every((each) => cameAt(each) - began < t.target.timings.retention_ms))
           t.require(rule, ok, want, ...seen);
