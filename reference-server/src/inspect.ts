@@ -4,7 +4,7 @@ import { cpSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { digestOf, markIn, readWitness, writeWitness, type Mark } from './witness.ts';
-import { makeFolder } from './surroundings.ts';
+import { makeFolder } from './environment.ts';
 
 /** The data folder cannot be used, or a write to it failed; the message says why. */
 export class StoreError extends Error {}

@@ -2,7 +2,7 @@ import { HELP, readConfig, UsageError, type Config } from './config.ts';
 import { NAME, VERSION } from './routes/meta.ts';
 import { createRelay } from './server.ts';
 import { StoreError } from './store.ts';
-import { fitToOpenFiles, prepareFolder } from './surroundings.ts';
+import { fitToOpenFiles, prepareFolder } from './environment.ts';
 
 /** How long a shutdown waits for clients to receive their last answers before the process exits. */
 const DRAIN_MS = 1_500;

@@ -1,8 +1,8 @@
 import type { Check } from './check.ts';
 import type { RelayScript } from '../script/claims.ts';
 import { ACK_CHECKS } from './server/acks.ts';
-import { AGAIN_CHECKS } from './server/again.ts';
-import { BYTE_CHECKS } from './server/bytes.ts';
+import { AGAIN_CHECKS } from './server/repetition.ts';
+import { BYTE_CHECKS } from './server/malformed.ts';
 import { CLAIM_LIFE_CHECKS } from './server/claim-life.ts';
 import { CLAIM_CHECKS } from './server/claims.ts';
 import { DISCOVERY_CHECKS } from './server/discovery.ts';
@@ -25,7 +25,7 @@ import { REQUEST_CHECKS } from './server/requests.ts';
 import { ROOM_CHECKS } from './server/rooms.ts';
 import { SIGNATURE_CHECKS } from './server/signatures.ts';
 import { STREAM_CHECKS } from './server/streams.ts';
-import { WAY_CHECKS } from './server/ways.ts';
+import { WAY_CHECKS } from './server/socket-posts.ts';
 
 /** All checks of a relay, by chapter. */
 export const CHECKS: readonly Check<RelayScript>[] = [
