@@ -56,7 +56,7 @@ function malformed(t: RelayScript, room: string): Malformed[] {
   ];
 }
 
-export const BYTE_CHECKS: readonly Check<RelayScript>[] = [
+export const MALFORMED_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CORE-4/no-http',
     title: 'malformed HTTP is refused like other invalid requests, and the relay continues to serve',

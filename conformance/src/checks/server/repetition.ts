@@ -28,7 +28,7 @@ async function reads(
   return [...replies, ...streams];
 }
 
-export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
+export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-21/again',
     title: 'each listening restarts listening_ms',

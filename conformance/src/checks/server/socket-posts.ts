@@ -160,7 +160,7 @@ async function post(t: RelayScript, room: string, given: Case): Promise<Reply> {
   return reply;
 }
 
-export const WAY_CHECKS: readonly Check<RelayScript>[] = [
+export const SOCKET_POST_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-14/as-posts',
     title: 'at each limit and beyond it, a frame is accepted or refused like the same post',
