@@ -48,7 +48,7 @@ async function drive(url: string, given: { only?: string[]; budgetMs?: number; m
 
 describe('a request on a connection that the server closed while it was idle', () => {
   /** A server that closes each connection at its second request, and records all requests. */
-  function forgetful(): { server: Server; asked: string[] } {
+  function closingServer(): { server: Server; asked: string[] } {
     const asked: string[] = [];
     const seen = new WeakSet<Socket>();
     const server = createServer((req, res) => {
@@ -64,7 +64,7 @@ describe('a request on a connection that the server closed while it was idle', (
   }
 
   it('is repeated on a new connection', async () => {
-    const { server, asked } = forgetful();
+    const { server, asked } = closingServer();
     const { url, close } = await listen(server);
     const wire = new Wire(url);
     const statuses: number[] = [];
@@ -102,7 +102,7 @@ describe('a request on a connection that the server closed while it was idle', (
 });
 
 /** A server that answers the probe like a relay, and all later requests with `then`. */
-function ill(then: (req: IncomingMessage, res: ServerResponse) => void): Server {
+function brokenServer(then: (req: IncomingMessage, res: ServerResponse) => void): Server {
   const about = JSON.stringify({ protocol: PROTOCOL, level: 'hardened', profiles: ['rooms'] });
   return createServer((req, res) => {
     res.on('error', () => undefined);
@@ -128,23 +128,24 @@ function pour(res: ServerResponse, text: string): void {
 const OK = '{"ok":true,"id":"aaaaaaaa","seq":1,"messages":[],"last_seq":0}';
 const isStream = (req: IncomingMessage) => req.url?.includes('/events') === true;
 const events = { 'Content-Type': 'text/event-stream' };
-const ILL: Record<string, () => Server> = {
+const BROKEN_SERVERS: Record<string, () => Server> = {
   'never sends ready': () =>
-    ill((req, res) => {
+    brokenServer((req, res) => {
       if (isStream(req)) res.writeHead(200, events).flushHeaders();
       else res.end(OK);
     }),
-  'answers nothing under /api': () => ill(() => undefined),
-  'answers each request after 9.9 s': () => ill((_, res) => void setTimeout(() => res.end(OK), 9_900)),
-  'drips a byte a second for ever': () => ill((_, res) => drip(res.writeHead(200), ' ', 1_000)),
-  'never ends a body': () => ill((_, res) => pour(res.writeHead(200), ' '.repeat(65_536))),
+  'answers nothing under /api': () => brokenServer(() => undefined),
+  'answers each request after 9.9 s': () =>
+    brokenServer((_, res) => void setTimeout(() => res.end(OK), 9_900)),
+  'drips a byte a second for ever': () => brokenServer((_, res) => drip(res.writeHead(200), ' ', 1_000)),
+  'never ends a body': () => brokenServer((_, res) => pour(res.writeHead(200), ' '.repeat(65_536))),
   'never ends a stream': () =>
-    ill((req, res) => {
+    brokenServer((req, res) => {
       if (isStream(req)) pour(res.writeHead(200, events), 'data: {"type":"x"}\n\n'.repeat(500));
       else res.end(OK);
     }),
   'never ends a line of a stream': () =>
-    ill((req, res) => {
+    brokenServer((req, res) => {
       if (isStream(req)) pour(res.writeHead(200, events), `data: ${'x'.repeat(60_000)}`);
       else res.end(OK);
     }),
@@ -152,7 +153,7 @@ const ILL: Record<string, () => Server> = {
 
 describe('a target that is broken beyond a few cases gets its verdict within the time budget', () => {
   const BUDGET_MS = 60_000;
-  it.concurrent.for(Object.entries(ILL))('one that %s', async ([name, make], { expect }) => {
+  it.concurrent.for(Object.entries(BROKEN_SERVERS))('one that %s', async ([name, make], { expect }) => {
     const { url, close } = await listen(make());
     const from = performance.now();
     const { report, runner } = await drive(url, { budgetMs: BUDGET_MS });
@@ -171,7 +172,7 @@ describe('a target that is broken beyond a few cases gets its verdict within the
 
   it.concurrent('one that sends endlessly is cut off, and the trace stays small', async ({ expect }) => {
     const body = JSON.stringify({ ok: true, filling: 'x'.repeat(1 << 20) });
-    const { url, close } = await listen(ill((_, res) => res.end(body)));
+    const { url, close } = await listen(brokenServer((_, res) => res.end(body)));
     const { report, runner, trace } = await drive(url, { maxBytes: 20 << 20, budgetMs: 60_000 });
     close();
     expect(runner.ended).toBe('the target sent more than 20 MB');
@@ -185,7 +186,7 @@ describe('a target that is broken beyond a few cases gets its verdict within the
 
 describe('a run of selected rules', () => {
   it('a rule that programs test runs the programs; a single check runs alone', async () => {
-    const { url, close } = await listen(ill((_, res) => res.end('{}')));
+    const { url, close } = await listen(brokenServer((_, res) => res.end('{}')));
     const driver = relayDriver(await probe(url, undefined));
     close();
     const checksOf = (...only: string[]) => [
@@ -311,7 +312,7 @@ describe('the command line', () => {
 
 describe('signals leave no process that --cmd started', () => {
   /** Whether the process exists and is not a zombie. */
-  const lives = (pid: number) => {
+  const isRunning = (pid: number) => {
     try {
       return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
     } catch {
@@ -338,7 +339,7 @@ describe('signals leave no process that --cmd started', () => {
         started.splice(0, 2, ...readFileSync(pids, 'utf8').split('\n', 2).map(Number).filter(Boolean));
     }
     await sleep(1_000);
-    expect(started.map(lives)).toEqual([true, true]);
+    expect(started.map(isRunning)).toEqual([true, true]);
     const from = performance.now();
     for (const name of signals) {
       child.kill(name);
@@ -347,6 +348,6 @@ describe('signals leave no process that --cmd started', () => {
     expect(await ended).toBe(3);
     if (signals.length > 1) expect(performance.now() - from).toBeLessThan(2_000);
     await sleep(200);
-    expect(started.map(lives)).toEqual([false, false]);
+    expect(started.map(isRunning)).toEqual([false, false]);
   });
 });

@@ -14,7 +14,7 @@ import { junit } from '../src/report/junit.ts';
 import type { Presenter } from '../src/report/presenter.ts';
 import { makeReport } from '../src/report/report.ts';
 import { summary } from '../src/report/terminal.ts';
-import { Script, type Evidence, type Place } from '../src/script/script.ts';
+import { Script, type Evidence, type ScriptContext } from '../src/script/script.ts';
 import { Interrupted } from '../src/script/steps.ts';
 import { parseTrace } from '../src/trace/parse.ts';
 import type { CaseTrace, Event, TargetFacts } from '../src/trace/records.ts';
@@ -57,12 +57,12 @@ type Ask = (key: string, line: string) => Promise<Exchange>;
 class EchoScript extends Script<EchoFacts> {
   readonly #ask: Ask;
 
-  constructor(place: Place<EchoFacts> & { readonly ask: Ask }) {
+  constructor(place: ScriptContext<EchoFacts> & { readonly ask: Ask }) {
     super(place);
     this.#ask = place.ask;
   }
 
-  protected override fork(place: Place<EchoFacts>): this {
+  protected override fork(place: ScriptContext<EchoFacts>): this {
     return new EchoScript({ ...place, ask: this.#ask }) as this;
   }
 

@@ -38,7 +38,7 @@ const opened = (events: readonly (DirectMessage | UnopenedDm)[]) =>
   events.filter((event): event is DirectMessage => event.type === 'dm');
 
 /** A `fetch` that changes the body of each answer with `change`. */
-const lying =
+const changingFetch =
   (change: (path: string, text: string) => string): Fetch =>
   async (input, init) => {
     const answer = await fetch(input, init);
@@ -93,7 +93,7 @@ describe('direct messages', () => {
     const [ada, bob, eve] = [await registered(), await registered(), await registered()];
     await dm(relay.url, ada, bob.handle, 'hello');
     const read = async (change: (message: Record<string, unknown>) => unknown) => {
-      const fetch = lying((path, text) => {
+      const fetch = changingFetch((path, text) => {
         if (!path.endsWith('/inbox/wait')) return text;
         const page = JSON.parse(text) as { messages: Record<string, unknown>[] };
         page.messages = page.messages.flatMap((message) => {
@@ -122,7 +122,7 @@ describe('direct messages', () => {
     const pins = new Map<string, Pin>();
     await dm(relay.url, ada, bob.handle, 'to bob', { pins });
     let posted = 0;
-    const swapped = lying((path, text) => {
+    const swapped = changingFetch((path, text) => {
       if (path.startsWith('/api/dm/')) posted++;
       return text.replace(bob.boxPub, eve.boxPub);
     });
@@ -231,7 +231,7 @@ describe('the directory', () => {
     const [ada, eve] = [await registered(), await registered()];
     await publishProfile(relay.url, ada, { summary: 'honest' });
     const get = (change: (text: string) => string, pins = new Map<string, Pin>()) =>
-      getAgent(relay.url, ada.handle, { pins, fetch: lying((_, text) => change(text)) });
+      getAgent(relay.url, ada.handle, { pins, fetch: changingFetch((_, text) => change(text)) });
     await expect(get((text) => text.replace('honest', 'hacked'))).rejects.toMatchObject({
       code: 'signature-invalid',
     });
@@ -240,7 +240,7 @@ describe('the directory', () => {
     const swapped = (text: string) => text.replace(ada.signPub, eve.signPub);
     await expect(get(swapped, pins)).rejects.toMatchObject({ code: 'key-changed' });
     // Only the directory changes keys: the SDK must compare them with the registered keys.
-    const half = lying((path, text) => (path.startsWith('/api/agents/') ? swapped(text) : text));
+    const half = changingFetch((path, text) => (path.startsWith('/api/agents/') ? swapped(text) : text));
     await expect(getAgent(relay.url, ada.handle, { fetch: half })).rejects.toMatchObject({
       code: 'key-changed',
     });

@@ -46,7 +46,7 @@ const messages = (events: readonly ReadEvent[]) =>
   events.filter((event): event is MessageEvent => event.type === 'message');
 
 /** A proxy in front of the relay that changes each answer with `change`. @returns its URL. */
-async function liar(change: (path: string, text: string) => string): Promise<string> {
+async function changingProxy(change: (path: string, text: string) => string): Promise<string> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -105,7 +105,7 @@ describe('registration', () => {
     const pins = new Map<string, Pin>();
     await lookUpIdentity(relay.url, identity.handle, { pins });
     const other = Identity.create(identity.handle);
-    const url = await liar((path, text) =>
+    const url = await changingProxy((path, text) =>
       path.startsWith('/api/identity/') ? text.replace(identity.signPub, other.signPub) : text,
     );
     await expect(lookUpIdentity(url, identity.handle, { pins })).rejects.toMatchObject({
@@ -171,7 +171,7 @@ describe('signed messages', () => {
     const pins = new Map<string, Pin>();
     const told: Record<string, unknown> = {};
     for (const [name, lie] of Object.entries(lies)) {
-      const url = await liar((path, text) => {
+      const url = await changingProxy((path, text) => {
         if (!path.includes('/transcript')) return text;
         const page = JSON.parse(text) as { messages: Record<string, unknown>[] };
         for (const message of page.messages) lie(message);

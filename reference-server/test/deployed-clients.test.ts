@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   browserClient,
-  FATES,
-  held,
-  insist,
+  REQUEST_OUTCOMES,
+  bufferedIds,
+  postUntilAnswered,
   network,
   pagingClient,
   pollClient,
@@ -13,7 +13,7 @@ import {
   sealed,
   sseClient,
   type Client,
-  type Fate,
+  type RequestOutcome,
 } from './deployed.ts';
 import { start, stop, type Started } from './process.ts';
 
@@ -92,9 +92,11 @@ describe(`clients of the deployed relay (seed ${SEED})`, () => {
           else for (let i = 0; i < move.breaths; i++) await fetch(`${url}/api/rooms/${room}/status`);
         }
         const accepted = await Promise.all(posts);
-        await expect.poll(async () => (await held(url, room)).length, PATIENCE).toBe(posts.length + frames);
+        await expect
+          .poll(async () => (await bufferedIds(url, room)).length, PATIENCE)
+          .toBe(posts.length + frames);
         const last = await post(url, room, sealed());
-        const ids = await held(url, room);
+        const ids = await bufferedIds(url, room);
         expect(ids.at(-1)).toBe(last.id);
         for (const { id } of accepted) expect(ids).toContain(id);
         await expectShown([...clients, speaker], ids);
@@ -110,7 +112,7 @@ describe(`clients of the deployed relay (seed ${SEED})`, () => {
     const poller = open(pollClient(url, room));
     await expect.poll(() => poller.absences(), PATIENCE).toBeGreaterThan(2);
     await Promise.all(Array.from({ length: 50 }, () => post(url, room, sealed())));
-    await expectShown([poller], await held(url, room));
+    await expectShown([poller], await bufferedIds(url, room));
   });
 
   // On both relays, `last_seq` is the seq of the newest buffered message (READ-5). A client that uses it as its cursor loses
@@ -135,21 +137,24 @@ describe(`clients of the deployed relay (seed ${SEED})`, () => {
 
   it('MSG-14: a post that is repeated with identical bytes is shown once, with the id of its answer', async () => {
     const { url } = await relayWith();
-    const fates = fc.array(fc.constantFrom<Fate>(...FATES), { minLength: 10, maxLength: 60 });
+    const outcomes = fc.array(fc.constantFrom<RequestOutcome>(...REQUEST_OUTCOMES), {
+      minLength: 10,
+      maxLength: 60,
+    });
     await fc.assert(
-      fc.asyncProperty(fates, fc.integer({ min: 1, max: 8 }), async (given, many) => {
+      fc.asyncProperty(outcomes, fc.integer({ min: 1, max: 8 }), async (given, many) => {
         const room = newRoom();
         const wire = open(await network(url, [...given]));
         const clients = readers(url, room);
         /** The client shows its own message when the post is answered, and recognizes it when the stream delivers it. */
         const own = new Set<string>();
         const poster = async () => {
-          for (let i = 0; i < 5; i++) own.add((await insist(wire.url, room, sealed())).id);
+          for (let i = 0; i < 5; i++) own.add((await postUntilAnswered(wire.url, room, sealed())).id);
         };
         await Promise.all(Array.from({ length: many }, poster));
         expect(own.size).toBe(5 * many);
         const last = await post(url, room, sealed());
-        const ids = await held(url, room);
+        const ids = await bufferedIds(url, room);
         expect(new Set(ids)).toEqual(new Set([...own, last.id]));
         await expectShown(clients, ids);
         closeAll();
@@ -171,15 +176,15 @@ describe(`clients of the deployed relay (seed ${SEED})`, () => {
         const room = newRoom();
         const clients = readers(url, room);
         for (let i = 0; i < before; i++) await post(url, room, sealed());
-        await expectShown(clients, await held(url, room));
-        const old = await held(url, room);
-        const across = Array.from({ length: crossing }, () => insist(url, room, sealed()));
+        await expectShown(clients, await bufferedIds(url, room));
+        const old = await bufferedIds(url, room);
+        const across = Array.from({ length: crossing }, () => postUntilAnswered(url, room, sealed()));
         await stop(first, 'SIGKILL');
         await relayWith('--port', new URL(url).port);
-        for (let i = 0; i < after; i++) await insist(url, room, sealed());
+        for (let i = 0; i < after; i++) await postUntilAnswered(url, room, sealed());
         await Promise.all(across);
         const last = await post(url, room, sealed());
-        const ids = await held(url, room);
+        const ids = await bufferedIds(url, room);
         expect(ids.at(-1)).toBe(last.id);
         for (const { name, shown } of clients) {
           await expect.poll(() => shown.includes(last.id), { ...PATIENCE, message: name }).toBe(true);

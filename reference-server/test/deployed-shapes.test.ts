@@ -33,18 +33,18 @@ async function registered(): Promise<TestAgent> {
   return agent;
 }
 /** A handle with `@` and in upper case, as people write it. */
-const shouted = ({ handle }: TestAgent) => `@${handle.toUpperCase()}`;
+const upperCased = ({ handle }: TestAgent) => `@${handle.toUpperCase()}`;
 const post = (room: string, body: unknown) => call(relay.url, 'POST', `/api/rooms/${room}/messages`, body);
-const held = (answer: Answer) => answer.json['messages'] as Record<string, unknown>[];
+const messagesOf = (answer: Answer) => answer.json['messages'] as Record<string, unknown>[];
 const read = async (room: string) =>
-  held(await call(relay.url, 'GET', `/api/rooms/${room}/transcript?limit=500`));
+  messagesOf(await call(relay.url, 'GET', `/api/rooms/${room}/transcript?limit=500`));
 
 describe('a handle in a body, with @ and in upper case', () => {
   it('is registered without the @ and in lower case, which is the form that is signed', async () => {
     const agent = agentNamed(`shape-${made++}`);
     const answer = await call(relay.url, 'POST', '/api/identity/register', {
       ...registration(agent),
-      handle: shouted(agent),
+      handle: upperCased(agent),
     });
     expect(answer).toMatchObject({ status: 201, json: { handle: agent.handle } });
     const told = await call(relay.url, 'GET', `/api/identity/${agent.handle}`);
@@ -53,7 +53,7 @@ describe('a handle in a body, with @ and in upper case', () => {
 
   it('signs a message, with both signatures', async () => {
     const [agent, room] = [await registered(), newRoom()];
-    const body = { ...signedMessage(agent, room), sender_handle: shouted(agent) };
+    const body = { ...signedMessage(agent, room), sender_handle: upperCased(agent) };
     expect(await post(room, body)).toMatchObject({ status: 200 });
     expect(await read(room)).toMatchObject([
       { sender: `@${agent.handle}`, sender_handle: agent.handle, sender_verified: true },
@@ -63,7 +63,10 @@ describe('a handle in a body, with @ and in upper case', () => {
   it('claims, renews, acks and releases', async () => {
     const [agent, room] = [await registered(), newRoom()];
     const at = (path: string, body: Record<string, unknown>) =>
-      signedCall(relay.url, agent, 'POST', `/api/rooms/${room}/${path}`, { handle: shouted(agent), ...body });
+      signedCall(relay.url, agent, 'POST', `/api/rooms/${room}/${path}`, {
+        handle: upperCased(agent),
+        ...body,
+      });
     await post(room, sealed());
     const grant = await at('claim', {});
     expect(grant).toMatchObject({ status: 200, json: { delivery: 1 } });
@@ -79,12 +82,12 @@ describe('a handle in a body, with @ and in upper case', () => {
 
   it('sends a direct message and publishes a profile', async () => {
     const [from, to] = [await registered(), await registered()];
-    const letter = { ...dm(to.handle, from), from_handle: shouted(from) };
+    const letter = { ...dm(to.handle, from), from_handle: upperCased(from) };
     expect(await call(relay.url, 'POST', `/api/dm/${to.handle}`, letter)).toMatchObject({ status: 200 });
     const inbox = await signedCall(relay.url, to, 'GET', `/api/dm/${to.handle}/inbox/wait?timeout=1`);
-    expect(held(inbox)).toMatchObject([{ from_handle: from.handle, from_verified: true }]);
+    expect(messagesOf(inbox)).toMatchObject([{ from_handle: from.handle, from_verified: true }]);
     const body = publication(from, { summary: 'Shouted' });
-    const profile = { ...(body['profile'] as Record<string, unknown>), handle: shouted(from) };
+    const profile = { ...(body['profile'] as Record<string, unknown>), handle: upperCased(from) };
     const published = await call(relay.url, 'PUT', `/api/agents/${from.handle}/profile`, {
       ...body,
       profile,
@@ -155,7 +158,7 @@ describe('a handle without a signature', () => {
     const letter = { ...dm(to.handle), from_handle: from.handle };
     expect(await call(relay.url, 'POST', `/api/dm/${to.handle}`, letter)).toMatchObject({ status: 200 });
     const inbox = await signedCall(relay.url, to, 'GET', `/api/dm/${to.handle}/inbox/wait?timeout=1`);
-    expect(held(inbox)).toMatchObject([{ from_handle: null, from_verified: false }]);
+    expect(messagesOf(inbox)).toMatchObject([{ from_handle: null, from_verified: false }]);
   });
 });
 

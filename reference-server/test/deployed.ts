@@ -33,7 +33,7 @@ async function read(url: string, signal?: AbortSignal): Promise<Json> {
 }
 
 /** Repeat the attempt after every end or failure, until the client is closed. */
-function persist(attempt: (signal: AbortSignal) => Promise<void>): Pick<Client, 'cut' | 'close'> {
+function retryForever(attempt: (signal: AbortSignal) => Promise<void>): Pick<Client, 'cut' | 'close'> {
   let current = new AbortController();
   let closed = false;
   void (async () => {
@@ -79,7 +79,7 @@ export function sseClient(url: string, room: string): Client {
         if (line.startsWith('data: ')) take(parse(line.slice('data: '.length)));
     }
   };
-  return { name: 'sse', shown, ...persist(attempt) };
+  return { name: 'sse', shown, ...retryForever(attempt) };
 }
 
 export interface Browser extends Client {
@@ -126,7 +126,7 @@ export function browserClient(url: string, room: string): Browser {
       if (open === null) unsent.push(body);
       else open.send(body);
     },
-    ...persist(attempt),
+    ...retryForever(attempt),
   };
 }
 
@@ -151,7 +151,7 @@ export function pollClient(url: string, room: string): Poller {
     for (const { id } of answer['messages'] as { id: string }[]) shown.push(id);
     cursor = Number(answer['last_seq']);
   };
-  return { name: 'long-poll', shown, absences: () => absences, ...persist(attempt) };
+  return { name: 'long-poll', shown, absences: () => absences, ...retryForever(attempt) };
 }
 
 /** Reads the transcript page by page, after the seq of the last message that it received. */
@@ -166,7 +166,7 @@ export function pagingClient(url: string, room: string): Client {
       after = seq;
     }
   };
-  return { name: 'transcript', shown, ...persist(attempt) };
+  return { name: 'transcript', shown, ...retryForever(attempt) };
 }
 
 /** The body of a post with a ciphertext of this many bytes. */
@@ -191,7 +191,11 @@ export async function post(url: string, room: string, body: string): Promise<{ i
 }
 
 /** Repeat a post with the same bytes until it is answered. */
-export async function insist(url: string, room: string, body: string): Promise<{ id: string; seq: number }> {
+export async function postUntilAnswered(
+  url: string,
+  room: string,
+  body: string,
+): Promise<{ id: string; seq: number }> {
   for (;;) {
     try {
       return await post(url, room, body);
@@ -202,22 +206,25 @@ export async function insist(url: string, room: string, body: string): Promise<{
 }
 
 /** What the network does with a request; `early` breaks the connection before the relay has answered. */
-export const FATES = ['passes', 'request lost', 'answer lost', 'early'] as const;
-export type Fate = (typeof FATES)[number];
+export const REQUEST_OUTCOMES = ['passes', 'request lost', 'answer lost', 'early'] as const;
+export type RequestOutcome = (typeof REQUEST_OUTCOMES)[number];
 
-/** A proxy in front of the relay that applies the next of these fates to each POST; after the last, all requests pass. */
-export async function network(target: string, fates: Fate[]): Promise<{ url: string; close: () => void }> {
+/** A proxy in front of the relay that applies the next of these outcomes to each POST; after the last, all requests pass. */
+export async function network(
+  target: string,
+  outcomes: RequestOutcome[],
+): Promise<{ url: string; close: () => void }> {
   const server = createServer((client) => {
     const relay = connect(Number(new URL(target).port), '127.0.0.1');
-    let fate: Fate = 'passes';
+    let outcome: RequestOutcome = 'passes';
     client.on('data', (data) => {
-      if (data.subarray(0, 4).toString() === 'POST') fate = fates.shift() ?? 'passes';
-      if (fate === 'request lost') client.destroy();
+      if (data.subarray(0, 4).toString() === 'POST') outcome = outcomes.shift() ?? 'passes';
+      if (outcome === 'request lost') client.destroy();
       else relay.write(data);
-      if (fate === 'early' && data.at(-1) === '}'.charCodeAt(0)) client.destroy();
+      if (outcome === 'early' && data.at(-1) === '}'.charCodeAt(0)) client.destroy();
     });
     relay.on('data', (data) => {
-      if (fate === 'passes') client.write(data);
+      if (outcome === 'passes') client.write(data);
       else client.destroy();
     });
     client.on('error', () => undefined).on('close', () => relay.end());
@@ -231,7 +238,7 @@ export async function network(target: string, fates: Fate[]): Promise<{ url: str
 }
 
 /** Ids of the messages in the room, in order of seq; at most a page of 500. */
-export async function held(url: string, room: string): Promise<string[]> {
+export async function bufferedIds(url: string, room: string): Promise<string[]> {
   const { messages } = await read(`${url}/api/rooms/${room}/transcript?limit=500`);
   return (messages as { id: string }[]).map(({ id }) => id);
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { held, post, sealed } from './deployed.ts';
+import { bufferedIds, post, sealed } from './deployed.ts';
 import { start, stop, type Started } from './process.ts';
 import { needs } from '../../scripts/needs.ts';
 
@@ -91,7 +91,7 @@ describe('python3-requests', () => {
     await ended;
     expect(told.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     const ids = told.map(({ answer }) => (answer as { id: string }).id);
-    expect(await held(url, room)).toEqual(ids);
+    expect(await bufferedIds(url, room)).toEqual(ids);
   });
 
   // The keep-alive of a parked request is whitespace before its JSON; with this interval, each of these requests gets some.
@@ -112,7 +112,7 @@ describe('python3-requests', () => {
       const seen = told.findLast(({ page }) => JSON.stringify(page).includes(id))?.at ?? Infinity;
       expect(seen - from).toBeLessThan(SOON_MS);
     }
-    expect(ids()).toEqual(await held(url, room));
+    expect(ids()).toEqual(await bufferedIds(url, room));
   });
 
   it.each(['json', 'lines'])(

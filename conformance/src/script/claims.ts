@@ -1,11 +1,11 @@
 /** The complete script of a relay's checks: adds claims to unsigned and signed requests. */
 import type { Identity } from './keys.ts';
 import type { Reply } from './reply.ts';
-import type { Query, RelayPlace } from './rooms.ts';
+import type { Query, RelayContext } from './rooms.ts';
 import { SigningScript, type SignedOptions } from './signing.ts';
 
 export class RelayScript extends SigningScript {
-  protected override fork(place: Omit<RelayPlace, 'steps'>): this {
+  protected override fork(place: Omit<RelayContext, 'steps'>): this {
     return new RelayScript({ ...place, steps: this.steps }) as this;
   }
 

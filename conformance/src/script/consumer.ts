@@ -124,7 +124,7 @@ export function isGone(reply: Reply, cursor: number): boolean {
 }
 
 /** A handle that consumes a new room with messages from the senders s0, s1, and so on. */
-export async function stocked(t: RelayScript, messages = 2): Promise<Consumer> {
+export async function consumerWithMessages(t: RelayScript, messages = 2): Promise<Consumer> {
   const who = await consumer(t);
   for (let i = 0; i < messages; i++) await t.posted(who.room, { sender: `s${i}` });
   return who;

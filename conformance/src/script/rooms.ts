@@ -3,7 +3,7 @@ import { pathOf, type OperationId } from '@bot2bot/schemas';
 import type { FrameRecord, LookRecord, RelayFacts, SendRecord } from '../trace/records.ts';
 import { Random } from './random.ts';
 import { Reply } from './reply.ts';
-import { Script, type Place } from './script.ts';
+import { Script, type ScriptContext } from './script.ts';
 import { Interrupted, type Steps } from './steps.ts';
 import { Stream } from './stream.ts';
 
@@ -41,7 +41,7 @@ export const ANSWER_MS = 10_000;
 const READY_MS = 8_000;
 
 /** The context of a relay's script, with the implementation of its steps. */
-export interface RelayPlace extends Place<RelayFacts> {
+export interface RelayContext extends ScriptContext<RelayFacts> {
   readonly steps: Steps;
 }
 
@@ -49,7 +49,7 @@ export abstract class RoomScript extends Script<RelayFacts> {
   readonly steps: Steps;
   #rooms = 0;
 
-  constructor(place: RelayPlace) {
+  constructor(place: RelayContext) {
     super(place);
     this.steps = place.steps;
   }

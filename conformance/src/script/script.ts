@@ -27,7 +27,7 @@ export interface Evidence {
 }
 
 /** The context of a script: its case, and its branch, if branches run concurrently. */
-export interface Place<Facts extends TargetFacts> {
+export interface ScriptContext<Facts extends TargetFacts> {
   readonly run: RunRecord<Facts>;
   readonly case: string;
   /** Prefix of the keys of the branch's steps; absent outside of branches. */
@@ -48,7 +48,7 @@ export abstract class Script<Facts extends TargetFacts> {
   readonly #random: Random;
   #step = 0;
 
-  constructor(place: Place<Facts>) {
+  constructor(place: ScriptContext<Facts>) {
     this.run = place.run;
     this.case = place.case;
     this.branch = place.branch ?? '';
@@ -76,7 +76,7 @@ export abstract class Script<Facts extends TargetFacts> {
   }
 
   /** Create a script of the same kind for a branch. */
-  protected abstract fork(place: Place<Facts>): this;
+  protected abstract fork(place: ScriptContext<Facts>): this;
 
   /** Run branches concurrently. Each gets its own script, so that the keys of its steps do not depend on the interleaving. */
   async all<T>(...branches: readonly ((script: this) => Promise<T>)[]): Promise<T[]> {

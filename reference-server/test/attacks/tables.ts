@@ -67,7 +67,7 @@ const victim: Attack = {
         value: before - (await count()),
         unit: `of ${before}`,
         bound: 0,
-        from: 'bytes are shed from the address that holds most; the victim is below its share of relay_bytes',
+        from: 'messages are evicted from the address that holds most; the victim is below its share of relay_bytes',
       },
     ];
   },

@@ -9,7 +9,7 @@ import {
   PAST_MS,
   seqOf,
   SHORT,
-  stocked,
+  consumerWithMessages,
   type Granted,
 } from '../../script/consumer.ts';
 
@@ -19,7 +19,7 @@ export const ACK_CHECKS: readonly Check<RelayScript>[] = [
     title: 'an ack with another claim_id or seq than that of the live claim has no effect',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t, 3);
+      const who = await consumerWithMessages(t, 3);
       const { id, seq } = await who.granted();
       for (const [what, named] of [
         ['a seq above', { id, seq: seq + 1 }],
@@ -48,7 +48,7 @@ export const ACK_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       if (!t.hardened) return;
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(SHORT);
       await t.sleep(LEASE_MS + PAST_MS);
       const late = await who.ack(first);
@@ -63,7 +63,7 @@ export const ACK_CHECKS: readonly Check<RelayScript>[] = [
     title: 'an ack of the live claim moves the cursor to its seq',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted();
       await who.acked(first);
       const next = await who.granted({}, 'CLAIM-15');
@@ -76,7 +76,7 @@ export const ACK_CHECKS: readonly Check<RelayScript>[] = [
       'an ack at or below the cursor, or of a handle that never claimed, succeeds without moving the cursor',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const never = await consumer(t, who.room);
       const grants: Granted[] = [];
       for (let i = 0; i < 2; i++) {

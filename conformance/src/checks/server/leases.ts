@@ -11,7 +11,7 @@ import {
   PAST_MS,
   seqOf,
   SHORT,
-  stocked,
+  consumerWithMessages,
   type Asking,
   type Consumer,
   type Granted,
@@ -50,7 +50,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     also: ['CLAIM-7'],
     run: async (t) => {
-      const who = await stocked(t, 3);
+      const who = await consumerWithMessages(t, 3);
       const replies = await t.all<Reply>(
         ...Array.from({ length: 6 }, () => (b: RelayScript) => who.in(b).claim()),
       );
@@ -70,7 +70,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     also: ['CLAIM-16'],
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       await who.claim({ cutMs: 1 });
       const first = await who.granted();
       const again = await who.claim();
@@ -89,7 +89,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     also: ['CLAIM-5'],
     run: async (t) => {
-      if (t.hardened) await redelivery(t, await stocked(t), SHORT, LEASE_MS);
+      if (t.hardened) await redelivery(t, await consumerWithMessages(t), SHORT, LEASE_MS);
     },
   },
   {
@@ -100,8 +100,8 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     also: ['CLAIM-17'],
     run: async (t) => {
       const lease = t.target.timings.lease_default_ms;
-      const who = await stocked(t);
-      const other = await stocked(t);
+      const who = await consumerWithMessages(t);
+      const other = await consumerWithMessages(t);
       // At compat, a claim does not have to keep its room alive.
       for (const { room } of [who, other]) await t.joined('sse', room);
       const kept = await other.granted();
@@ -128,7 +128,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     also: ['CLAIM-3'],
     run: async (t) => {
       const asking = t.hardened ? SHORT : {};
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(asking);
       for (let i = 0; i < 4; i++) {
         const reply = await who.claim(asking);
@@ -152,7 +152,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
         [middle, middle],
         [most * 10, most],
       ] as const) {
-        const who = await stocked(t, 1);
+        const who = await consumerWithMessages(t, 1);
         const { reply } = await who.granted(ttl_ms === undefined ? {} : { ttl_ms });
         const ok = isLeft(reply, lease);
         t.require('CLAIM-17', ok, `a lease of ${lease} ms with ttl_ms ${ttl_ms ?? 'absent'}`, reply);
@@ -165,7 +165,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const { lease_min_ms: least, lease_max_ms: most, claim_ttl_min_ms: ttl_ms } = t.target.timings;
-      const who = await stocked(t, 1);
+      const who = await consumerWithMessages(t, 1);
       for (const lease_ms of [least - 1, most + 1, 0, -least, least + 0.5, 'soon']) {
         const reply = await who.claim({ lease_ms });
         t.require('CLAIM-18', reply.status === 400, `400 to lease_ms=${lease_ms}`, reply);
@@ -177,7 +177,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
         const refused = await who.renew(id, lease_ms);
         t.require('CLAIM-18', refused.status === 400, `400 to renew with lease_ms=${lease_ms}`, refused);
       }
-      const short = await (await stocked(t, 1)).granted({ lease_ms: least, ttl_ms: ttl_ms * 2 });
+      const short = await (await consumerWithMessages(t, 1)).granted({ lease_ms: least, ttl_ms: ttl_ms * 2 });
       t.require(
         'CLAIM-18',
         isLeft(short.reply, least),
@@ -191,7 +191,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     title: 'a grant has epoch, oldest_seq, lease_remaining_ms and delivery',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t, 1);
+      const who = await consumerWithMessages(t, 1);
       const page = await t.transcript(who.room);
       const same = ({ json }: Reply) =>
         json.get('epoch').string === page.json.get('epoch').string &&
@@ -230,7 +230,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     title: 'a repeated grant of the same claim is marked as resumed, and keeps its deadline',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(SHORT);
       t.require('CLAIM-20', !first.reply.json.has('resumed'), 'no resumed in the first grant', first.reply);
       await t.sleep(400);
@@ -259,7 +259,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const usual = t.target.timings.lease_default_ms;
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(SHORT);
       const renewed = await who.renew(first.id, 2_000);
       const ok = renewed.json.get('ok').raw === true && isLeft(renewed, 2_000);
@@ -292,7 +292,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     title: 'renew of an ended claim is answered 409 and does not revive it',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(SHORT);
       await t.sleep(LEASE_MS + PAST_MS);
       const late = await who.renew(first.id, 10_000);
@@ -312,7 +312,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     also: ['CLAIM-7'],
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted();
       const released = await who.release(first.id);
       const said = (reply: Reply) => reply.status === 200 && reply.json.get('released').raw;
@@ -343,7 +343,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     title: 'renew and release need a signature that covers their body',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const { id: claim_id } = await who.granted();
       const body = { handle: who.handle, claim_id };
       for (const operation of ['renewClaim', 'releaseClaim'] as const) {

@@ -9,7 +9,11 @@ import { seqsOf } from './reads.ts';
 const AT_ONCE = 16;
 
 /** Post at least `count` messages concurrently. @returns their seqs in order, and the time of the first request, in ms. */
-async function pour(t: RelayScript, room: string, count: number): Promise<{ seqs: number[]; began: number }> {
+async function postMany(
+  t: RelayScript,
+  room: string,
+  count: number,
+): Promise<{ seqs: number[]; began: number }> {
   const posts: { seq: number; reply: Reply }[] = [];
   while (posts.length < count)
     posts.push(
@@ -37,7 +41,7 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
       const room = t.room();
       const keep = t.target.limits.buffer_messages;
       const stream = await t.joined('ws', room);
-      const { seqs, began } = await pour(t, room, keep + 10);
+      const { seqs, began } = await postMany(t, room, keep + 10);
       const beyond = seqs.length - keep;
       const kept = seqs.slice(beyond);
       const oldest = kept[0] ?? 0;

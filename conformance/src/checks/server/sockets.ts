@@ -4,7 +4,7 @@ import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Stream } from '../../script/stream.ts';
-import { sent, three } from './streams.ts';
+import { sent, postThree } from './streams.ts';
 
 export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   {
@@ -13,7 +13,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      await three(t, room);
+      await postThree(t, room);
       const sse = await t.joined('sse', room);
       const ws = await t.joined('ws', room);
       const { seq } = await t.posted(room);

@@ -36,7 +36,7 @@ export async function sent(socket: Stream, nonce: string, type = 'sent'): Promis
 }
 
 /** Post three messages. @returns them in the form in which they must be delivered. */
-export async function three(t: RelayScript, room: string): Promise<number[]> {
+export async function postThree(t: RelayScript, room: string): Promise<number[]> {
   const seqs: number[] = [];
   for (let i = 0; i < 3; i++) seqs.push((await t.posted(room)).seq);
   return seqs;
@@ -65,7 +65,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const seqs = await three(t, room);
+      const seqs = await postThree(t, room);
       for (const kind of BOTH) {
         const stream = await t.joined(kind, room);
         const readyAt = stream.frames.findIndex((frame) => frame.type === 'ready');
@@ -134,7 +134,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const seqs = await three(t, room);
+      const seqs = await postThree(t, room);
       // Open streams while messages arrive: in every interleaving, no message may be lost between replay and live delivery.
       const [streams] = await t.all<Stream[]>(
         async (branch) => {
@@ -202,7 +202,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      await three(t, room);
+      await postThree(t, room);
       const stream = await t.joined('sse', room);
       const { seq } = await t.posted(room);
       await stream.hasSeq(seq);
@@ -220,7 +220,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const [first = 0, second = 0, third = 0] = await three(t, room);
+      const [first = 0, second = 0, third = 0] = await postThree(t, room);
       const epoch = (await t.status(room)).json.get('epoch').string;
       const cases: [Record<string, string | number>, string, number[], boolean][] = [
         [{}, `${epoch}:${first}`, [second, third], false],
@@ -253,7 +253,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const [first = 0, second = 0, third = 0] = await three(t, room);
+      const [first = 0, second = 0, third = 0] = await postThree(t, room);
       const epoch = (await t.status(room)).json.get('epoch').string;
       const stream = await t.joined('ws', room, { after: first, epoch });
       t.require('STREAM-10', seqsOf(stream).join() === [second, third].join(), 'what is above after', stream);
