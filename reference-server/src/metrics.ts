@@ -89,7 +89,7 @@ export async function serveMetrics(
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', ({ message }) =>
-      reject(new UsageError(`cannot serve metrics (${message}); choose another port with --metrics-port`)),
+      reject(new UsageError(`cannot serve metrics (${message}); choose another with --metrics-port`)),
     );
     server.listen(port, '127.0.0.1', resolve);
   });
