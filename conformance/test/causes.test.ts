@@ -94,6 +94,8 @@ describe('the difference in one sentence', () => {
       'seq 1 came twice',
     ],
     ['one', 'stream: {"type":"ready"} | : | :', 'the stream brought ready, 2 × keep-alive'],
+    ['the id e:1', 'stream: [e:0] {"type":"ready"}', '[e:0] {"type":"ready"}'],
+    ['two', 'stream: [e:0] {"type":"ready"} | [e:0] {"type":"ready"}', 'the stream brought 2 × ready'],
     ['anything', 'no answer (ECONNRESET)', 'no answer (ECONNRESET)'],
   ])('%s, but %s', (want, got, told) => {
     expect(difference(want, got, namer())).toBe(told);

@@ -287,6 +287,38 @@ describe('an exchange', () => {
   });
 });
 
+describe('what is highlighted', () => {
+  it('of a long stream: the frames that broke the rule, and no others', () => {
+    const failure = bad.report.failures.find(({ rule }) => rule === 'STREAM-3');
+    const steps = failure?.exchange ?? [];
+    const stream = steps.find(({ way, evidence }) => way === 'came' && evidence)?.lane;
+    const messages = new Map<string, boolean[]>();
+    for (const { lane, body, evidence } of steps) {
+      const seq = /^\{"type":"message".*"seq":(\d+)/.exec(body ?? '')?.[1];
+      if (seq === undefined || lane !== stream) continue;
+      messages.set(seq, [...(messages.get(seq) ?? []), evidence]);
+    }
+    const came = [...messages.values()];
+    expect(came).toContainEqual([false]);
+    expect(came).toContainEqual([true, true]);
+    for (const each of came) expect(each).toEqual(each.length === 1 ? [false] : [true, true]);
+  });
+
+  it('of a stream that lacks something: its beginning and its end', () => {
+    const part = bad.trace.cases.find(({ events }) => events.some(({ t }) => t === 'open'));
+    const events = part?.events ?? [];
+    const key = events.find(({ t }) => t === 'open')?.key ?? '';
+    const steps = exchange(RELAY_PRESENTER.arrows(events), { evidence: [key] });
+    const shown = steps.filter(({ evidence }) => evidence).map(({ what }) => what.split(' ', 1)[0]);
+    expect(shown).toEqual([
+      expect.stringMatching(/^(SSE|WS)$/),
+      expect.stringMatching(/^(200|101)$/),
+      'closed',
+    ]);
+    expect(steps.some(({ what, evidence }) => what.startsWith('ready') && !evidence)).toBe(true);
+  });
+});
+
 describe('--baseline', () => {
   const why = 'ticket 41';
   const failing = () => bad.report.rules.filter(({ verdict }) => verdict === 'fail').map(({ id }) => id);

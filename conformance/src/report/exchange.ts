@@ -28,12 +28,14 @@ export type Arrow = Omit<Step, 'evidence'> & { readonly key: string };
 
 /**
  * The steps up to the last piece of evidence, in the order of time; all of the case where nothing is evidence. Of many,
- * the evidence and what led up to it.
+ * the evidence and what led up to it. Where all of a stream is evidence, for what it lacks, its beginning and its end
+ * stand for it.
  */
 export function exchange(arrows: readonly Arrow[], failure: Pick<Failure, 'evidence'>): Step[] {
-  const isEvidence = (key: string) =>
-    failure.evidence.some((wanted) => key === wanted || key.startsWith(`${wanted}#`));
-  const last = arrows.findLastIndex(({ key }) => isEvidence(key));
+  const isEvidence = (key: string) => failure.evidence.includes(key);
+  const last = arrows.findLastIndex(
+    ({ key }) => isEvidence(key) || failure.evidence.some((wanted) => key.startsWith(`${wanted}#`)),
+  );
   const steps = (last < 0 ? arrows : arrows.slice(0, last + 1)).map(({ key, body, ...arrow }): Step => ({
     ...arrow,
     ...(body === undefined || body === '' ? {} : { body: clip(body, SHOWN_CHARS) }),

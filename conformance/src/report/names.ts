@@ -82,7 +82,11 @@ export function statusesOf(want: string): string[] {
 /** What a stream brought: kinds and how often, and a seq that came twice. */
 function ofStream(got: string): string {
   const frames = got.slice('stream: '.length).split(' | ');
-  const seqs = frames.flatMap((frame) => /^\{"type":"message".*?"seq":([^,}]+)/.exec(frame)?.slice(1) ?? []);
+  const [only = ''] = frames;
+  if (frames.length === 1 && only.includes('{')) return only;
+  const seqs = frames.flatMap(
+    (frame) => /^(?:\[.*?\] )?\{"type":"message".*?"seq":([^,}]+)/.exec(frame)?.slice(1) ?? [],
+  );
   const twice = seqs.find((seq, at) => seqs.indexOf(seq) < at);
   if (twice !== undefined) return `${twice.startsWith('seq') ? twice : `seq ${twice}`} came twice`;
   const counts = new Map<string, number>();
@@ -92,7 +96,9 @@ function ofStream(got: string): string {
       counts.set('others', Number(hidden));
       continue;
     }
-    const kind = /^\{"type":"([\w-]+)"/.exec(frame)?.[1] ?? (frame === ':' ? 'keep-alive' : clip(frame, 40));
+    const kind =
+      /^(?:\[.*?\] )?\{"type":"([\w-]+)"/.exec(frame)?.[1] ??
+      (frame === ':' ? 'keep-alive' : clip(frame, 40));
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
   return `the stream brought ${[...counts].map(([kind, count]) => (count === 1 ? kind : `${count} × ${kind}`)).join(', ')}`;

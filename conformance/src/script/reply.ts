@@ -38,8 +38,8 @@ export class Reply implements Evidence {
     return this.record.t1 - this.record.t0;
   }
 
-  get key(): string {
-    return this.record.key;
+  get keys(): readonly string[] {
+    return [this.record.key];
   }
 
   /** A status and the beginning of the body. */

@@ -38,6 +38,10 @@ export class Stream implements Evidence {
     return this.log.open.key;
   }
 
+  get keys(): readonly string[] {
+    return [this.key];
+  }
+
   get status(): number {
     return this.log.open.status;
   }
@@ -119,17 +123,36 @@ export class Stream implements Evidence {
     this.#owner.steps.close(this.key);
   }
 
+  /** Some of its frames, where they alone show whether a rule held; the stream where none of them came. */
+  at(...frames: readonly (Pick<Frame, 'key'> | undefined)[]): Evidence {
+    const keys = frames.flatMap((frame) => (frame === undefined ? [] : [frame.key]));
+    const told = () => framesTold(this.records.filter(({ key }) => keys.includes(key)));
+    return keys.length === 0 ? this : { keys, describe: told };
+  }
+
+  /** The first message that is not the next of these seqs; the stream where one of them is missing at its end. */
+  atOther(seqs: readonly number[]): Evidence {
+    return this.at(this.of('message').find(({ json }, i) => json.get('seq').number !== seqs[i]));
+  }
+
   /** The frames, or the answer that came in place of a stream. */
   describe(): string {
     if (!this.opened) {
       const { error, resBody } = this.log.open;
       return this.status === 0 ? `no stream (${error ?? 'unknown'})` : `${this.status} ${clipped(resBody)}`;
     }
-    const frames = this.records.map(({ kind, data }) => (kind === 'comment' ? ':' : clipped(data, 120)));
-    const shown =
-      frames.length > 6
-        ? [...frames.slice(0, 3), `… ${frames.length - 6} more …`, ...frames.slice(-3)]
-        : frames;
-    return `stream: ${shown.join(' | ') || 'no frame'}${this.closed ? ' | closed' : ''}`;
+    return `${framesTold(this.records)}${this.closed ? ' | closed' : ''}`;
   }
+}
+
+/** One line about frames; of many, the first and the last. */
+function framesTold(records: readonly FrameRecord[]): string {
+  const frames = records.map(({ kind, id, data }) =>
+    kind === 'comment' ? ':' : `${id === undefined ? '' : `[${id}] `}${clipped(data, 120)}`,
+  );
+  const shown =
+    frames.length > 6
+      ? [...frames.slice(0, 3), `… ${frames.length - 6} more …`, ...frames.slice(-3)]
+      : frames;
+  return `stream: ${shown.join(' | ') || 'no frame'}`;
 }

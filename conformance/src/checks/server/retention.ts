@@ -2,6 +2,7 @@
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import { seqsOf, fill } from './reads.ts';
+import { readyOf } from './streams.ts';
 
 export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
   {
@@ -64,7 +65,7 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
           );
         }
         const resumed = await t.joined('sse', room, { after: old });
-        t.require('READ-10', gap(resumed.ready) === named, `gap ${named} in ready`, resumed);
+        t.require('READ-10', gap(resumed.ready) === named, `gap ${named} in ready`, readyOf(resumed));
         const edge = await t.transcript(room, { after: (kept[0] ?? 0) - 1, limit: 1 });
         t.require(
           'READ-10',
