@@ -160,6 +160,15 @@ it('the terminal has one block of at most 15 lines of 80 columns for each cause,
   for (const line of said.split('\n')) expect(line).not.toMatch(/t-[\w-]{20}|\d{15}/);
 });
 
+it('CORE-2: a wrong content type is what is told of an answer', async () => {
+  const patches = MUTANTS.filter(({ id }) => id === 'CORE-2/plain-json');
+  const command = `exec node ${await broken('content-type', patches)} --port {port}`;
+  const { report } = await certify(command, { only: ['CORE-2/malformed-json'] });
+  expect(report.failures.map((found) => [found.rule, found.check, found.difference])).toEqual([
+    ['CORE-2', 'CORE-2/malformed-json', expect.stringMatching(/^Content-Type: application\/json; .*400 /)],
+  ]);
+});
+
 it.each(ONLY)(
   'the script of %s ends with 1 at the broken relay and with 0 at a correct one',
   { timeout: 180_000 },

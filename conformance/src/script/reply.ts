@@ -11,6 +11,12 @@ export function clipped(text: string, chars = SHOWN_CHARS): string {
   return line.length > chars ? `${line.slice(0, chars)}…` : line;
 }
 
+/** A header of an answer, where it shows whether a rule held. @param name as it is shown: `Content-Type`. */
+export function headerOf(answer: Evidence & { header(name: string): string }, name: string): Evidence {
+  const describe = () => `${name}: ${answer.header(name) || '(absent)'}; ${answer.describe()}`;
+  return { keys: answer.keys, describe };
+}
+
 /** An HTTP answer. `status` is 0 when none came. */
 export class Reply implements Evidence {
   readonly record: HttpRecord;

@@ -2,6 +2,7 @@
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import { headerOf } from '../../script/reply.ts';
 import type { Evidence } from '../../script/script.ts';
 import type { Stream } from '../../script/stream.ts';
 import type { Value } from '../../trace/value.ts';
@@ -81,7 +82,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
         'STREAM-1',
         stream.header('content-type').startsWith('text/event-stream'),
         'text/event-stream',
-        stream,
+        headerOf(stream, 'Content-Type'),
       );
     },
   },

@@ -2,7 +2,7 @@
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
-import type { Reply } from '../../script/reply.ts';
+import { headerOf, type Reply } from '../../script/reply.ts';
 import type { Stream } from '../../script/stream.ts';
 import type { Value } from '../../trace/value.ts';
 
@@ -380,7 +380,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
         'CORE-10',
         socket.header('cache-control').includes('no-store'),
         'Cache-Control: no-store',
-        socket,
+        headerOf(socket, 'Cache-Control'),
       );
       const open = socket.header('access-control-allow-origin') === '*';
       const bare = socket.header('access-control-allow-credentials') === '';
