@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -244,6 +245,7 @@ describe('report.html', () => {
       "default-src 'none'; style-src 'unsafe-inline'",
     );
     expect(textOf(all(page, 'h1')[0] ?? page)).toBe('NOT CONFORMANT');
+    expect(textOf(all(page, 'section')[0] ?? page)).toContain(`--url ${bad.report.target.url} --only `);
   });
 
   it('shows what the target sent as text, whatever it is', () => {
@@ -409,6 +411,37 @@ describe('--baseline', () => {
     for (const name of ['report.html', 'junit.xml'])
       parse(readFileSync(join(tolerated.folder, name), 'utf8'));
   });
+});
+
+it('of a relay that was started for the run, every command says how to start it again, without the command', async () => {
+  const secret = 'token-9f2c';
+  const ran = await suite(
+    'server',
+    '--cmd',
+    `SECRET=${secret} ${mutant}`,
+    '--only',
+    'MSG-14/repeat',
+    '--seed',
+    '5',
+  );
+  expect(ran.code).toBe(1);
+  const kept = Object.fromEntries(
+    ['report.html', 'report.json', 'junit.xml', 'repro/MSG-14.sh'].map((name) => [
+      name,
+      readFileSync(join(ran.folder, name), 'utf8'),
+    ]),
+  );
+  for (const text of [ran.out, ran.err, ...Object.values(kept)]) expect(text).not.toContain(secret);
+  const page = parse(kept['report.html'] ?? '');
+  const [next] = all(page, 'section');
+  const commands = all(next ?? page, 'code').map(textOf);
+  expect(commands).toContain('bot2bot-conformance replay cases/MSG-14.json --cmd "COMMAND"');
+  expect(commands).toContain('bot2bot-conformance server --cmd "COMMAND" --only MSG-14');
+  expect(commands).toContain('sh repro/MSG-14.sh URL');
+  expect(ran.out).toContain('sh repro/MSG-14.sh URL');
+  expect(textOf(next ?? page)).toContain('COMMAND is what starts the relay');
+  const script = spawnSync('sh', [join(ran.folder, 'repro/MSG-14.sh')], { encoding: 'utf8' });
+  expect([script.status, script.stderr]).toEqual([2, expect.stringContaining('Start the relay')]);
 });
 
 it('writeReport writes every form', () => {

@@ -37,7 +37,8 @@ export async function certify(
   given?: { readonly check: string; readonly program: unknown },
 ): Promise<number> {
   return withTarget(flags, signal, async (url) => {
-    const target = await probe(url, flags.level, signal);
+    const found = await probe(url, flags.level, signal);
+    const target = flags.cmd === undefined ? found : { ...found, started: true as const };
     if (flags.profile !== undefined && !target.profiles.includes(flags.profile)) {
       process.stderr.write(`${NAME}: the relay does not serve the profile ${flags.profile}\n`);
       return EXIT.violation;

@@ -105,7 +105,7 @@ function causeLines(report: Report, cause: Report['causes'][number], paint: Pain
       paint('gray', `  ${clip(shown(short(line)), WIDTH - 3)}`),
     ),
     `  ${clip(`${repetition(failure.repeated)} · case ${shown(failure.case)}`, WIDTH - 3)}`,
-    ...(failure.repro === null ? [] : [`  again: sh ${failure.repro}`]),
+    ...(failure.repro === null ? [] : [`  again: sh ${failure.repro}${report.target.started ? ' URL' : ''}`]),
   ];
   if (cause.explains.length === 0) return lines;
   lines.push(`  explains ${cause.explains.length} more:`);

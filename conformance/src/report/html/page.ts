@@ -119,12 +119,14 @@ function next(report: Report): Markup {
   const repro = report.failures.find((failure) => failure.rule === rule)?.repro ?? null;
   const more = explains.length === 0 ? '' : `: it explains ${explains.length} more`;
   const command = (words: string) => xml`<code>bot2bot-conformance ${words}</code>`;
+  const { started, url } = report.target;
+  const relay = started ? '--cmd "COMMAND"' : `--url ${url}`;
   return xml`<section class="next"><h2>What to do next</h2>
 <ol>
 <li>Look at <a href="#${rule}">${rule}</a> first${more}. ${report.failures.length} broken rules have ${report.causes.length} ${report.causes.length === 1 ? 'cause' : 'causes'}.</li>
-<li>Run its case again, in this folder: ${command(`replay cases/${rule}.json --url ${report.target.url}`)}${repro === null ? NOTHING : xml`, or <code>sh ${repro}</code>`}</li>
+<li>Run its case again, in this folder: ${command(`replay cases/${rule}.json ${relay}`)}${repro === null ? NOTHING : xml`, or <code>sh ${repro}${started ? ' URL' : ''}</code>`}${started ? '. COMMAND is what starts the relay, as for this run (it is not kept here, for it may hold secrets), and URL is where one runs.' : '.'}</li>
 <li>Read what the rule asks, and what checks it: ${command(`explain ${rule}`)}</li>
-<li>After a mend, check this rule alone: ${command(`server --url ${report.target.url} --only ${rule}`)}</li>
+<li>After a mend, check this rule alone: ${command(`server ${relay} --only ${rule}`)}</li>
 <li>To tolerate it for now, write <code>${`{"failures":[{"rule":"${rule}","why":"our ticket"}]}`}</code> to a file, and give it with <code>--baseline FILE</code> and <code>--seed ${String(report.seed)}</code>.</li>
 </ol>
 </section>
