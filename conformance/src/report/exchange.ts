@@ -73,13 +73,19 @@ function gap(omitted: number, at: number): Step {
 
 const ARROWS = { sent: '→', came: '←', note: ' ' } as const;
 
-/** An exchange as lines of text: `*` marks the evidence, and lanes are named where there is more than one. */
-export function exchangeLines(steps: readonly Step[]): string[] {
+/**
+ * An exchange as lines of text: `*` marks the evidence, and lanes are named where there is more than one.
+ * @param short what is shown in place of a text, before it is clipped.
+ */
+export function exchangeLines(
+  steps: readonly Step[],
+  short: (text: string) => string = (text) => text,
+): string[] {
   const lanes = new Set(steps.map(({ lane }) => lane).filter((lane) => lane !== ''));
   const width = Math.max(0, ...[...lanes].map((lane) => lane.length));
   return steps.map(({ lane, way, what, body, at, evidence }) => {
     const who = lanes.size > 1 ? `${lane.padEnd(width)} ` : '';
-    const text = body === undefined ? '' : ` ${clip(body, way === 'sent' ? 200 : 400)}`;
-    return `${evidence ? '*' : ' '} ${who}${ARROWS[way]} ${what}${text}${way === 'came' ? `  (+${at} ms)` : ''}`;
+    const text = body === undefined ? '' : ` ${clip(short(body), way === 'sent' ? 200 : 400)}`;
+    return `${evidence ? '*' : ' '} ${who}${ARROWS[way]} ${short(what)}${text}${way === 'came' ? `  (+${at} ms)` : ''}`;
   });
 }

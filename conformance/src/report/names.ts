@@ -1,5 +1,5 @@
 /** Short names for what differs from run to run, and one sentence about what came. */
-import { clip } from './exchange.ts';
+import { clip, type Step } from './exchange.ts';
 
 /** Gives every text the same names: made once for each cause. */
 export type Namer = (text: string) => string;
@@ -9,7 +9,9 @@ const FORMS: readonly (readonly [string, RegExp])[] = [
   ['room ', /^t-[\w-]{16,}$/],
   ['m', /^m_[\w-]{6,}$/],
   ['claim ', /^c_[\w-]{6,}$/],
+  ['dm ', /^d_[\w-]{6,}$/],
   ['agent ', /^t[0-9a-f]{24}$/],
+  ['tag ', /^xt[0-9a-f]{22}$/],
 ];
 /** Fields whose values are long and mean nothing to a reader, and what they are called. */
 const FIELDS: Readonly<Record<string, string>> = {
@@ -21,14 +23,15 @@ const FIELDS: Readonly<Record<string, string>> = {
   claim_id: 'claim ',
   box_pub: 'key ',
   sign_pub: 'key ',
+  sender_eph_pub: 'key ',
   sender_sig: 'signature ',
   sender_sig2: 'signature ',
   from_sig: 'signature ',
   profile_sig: 'signature ',
   register_sig: 'signature ',
 };
-/** Seqs this near to each other are told by their distance. */
-const NEAR = 10_000;
+/** Seqs this near to each other are told by their distance: a relay begins a room at 1 000 times the clock's ms. */
+const NEAR = 1_000;
 
 /** @returns a function that gives the same value the same name in every text. */
 export function namer(): Namer {
@@ -49,7 +52,7 @@ export function namer(): Namer {
     let at = bases.findIndex((base) => Math.abs(value - base) < NEAR);
     if (at < 0) at = bases.push(value) - 1;
     const place = value - (bases[at] ?? value) + 1;
-    return at === 0 ? `seq ${place}` : `seq ${place} of room ${at + 1}`;
+    return at === 0 ? `seq ${place}` : `seq ${String.fromCodePoint(A + at)}${place}`;
   };
   return (text) =>
     text
@@ -60,14 +63,25 @@ export function namer(): Namer {
           : `"${field}":"${end === '…' ? kind.trim() : name(kind, value)}${end}`;
       })
       .replace(/epoch=([\w-]{8,})/g, (_, value: string) => `epoch=${name('epoch ', value)}`)
+      .replace(/\[([\w-]{8,}):(?=\d)/g, (_, value: string) => `[${name('epoch ', value)}:`)
       .replace(/[\w-]{8,}/g, (word) => {
         const known = names.get(word);
         if (known !== undefined) return known;
         const form = FORMS.find(([, pattern]) => pattern.test(word));
         if (form !== undefined) return name(form[0], word);
-        if (/^\d{15,17}$/.test(word)) return seq(word);
+        if (/^\d{15,17}(?:-\d{15,17})?$/.test(word)) return word.split('-').map(seq).join('-');
         return /^1[5-9]\d{11}$/.test(word) ? name('time ', word) : word;
       });
+}
+
+/** The seqs of a second room are `seq B1`, `seq B2`; those of a third `seq C1`. */
+const A = 0x41;
+
+/** A namer for an exchange: its lowest seq is `seq 1`. */
+export function namerOf(steps: readonly Step[]): Namer {
+  const short = namer();
+  short((JSON.stringify(steps).match(/\b\d{15,17}\b/g) ?? []).sort().join(' '));
+  return short;
 }
 
 const SENTENCE_CHARS = 150;

@@ -1,7 +1,7 @@
 /** The report for a terminal. */
 import { styleText } from 'node:util';
 import { clip, exchangeLines, type Step } from './exchange.ts';
-import { difference, namer } from './names.ts';
+import { difference, namerOf } from './names.ts';
 import type { Report } from './report.ts';
 import {
   families,
@@ -62,7 +62,7 @@ const STEP_LINES = 4;
 type Paint = (style: Parameters<typeof styleText>[0], text: string) => string;
 
 /** Text in lines of a terminal, broken at spaces; the last one is clipped. */
-function wrapped(text: string, indent: string, most: number): string[] {
+export function wrapped(text: string, indent: string, most: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(/\s+/).filter((part) => part !== '')) {
@@ -86,13 +86,11 @@ function breach(steps: readonly Step[]): Step[] {
 
 /** What is to be read first of one cause, in 15 lines at most. */
 function causeLines(report: Report, cause: Report['causes'][number], paint: Paint): string[] {
-  const short = namer();
-  const one = (text: string) => clip(shown(short(text)), WIDTH - 13);
   const rule = report.rules.find(({ id }) => id === cause.rule);
   const failure = report.failures.find((known) => known.rule === cause.rule);
   if (failure === undefined) return [];
-  // The lowest seq of the exchange is seq 1.
-  short((JSON.stringify(failure.exchange).match(/\b\d{15,17}\b/g) ?? []).sort().join(' '));
+  const short = namerOf(failure.exchange);
+  const one = (text: string) => clip(shown(short(text)), WIDTH - 13);
   const [first = '', ...rest] = wrapped(`✗ ${cause.rule} ${rule?.sentence ?? ''}`, '', 2);
   const colour = rule === undefined ? 'red' : COLOURS[markOf(rule)];
   const lines = [
@@ -101,8 +99,8 @@ function causeLines(report: Report, cause: Report['causes'][number], paint: Pain
     ...(rule?.known === undefined ? [] : [`  known     ${one(rule.known)}`]),
     `  required  ${one(failure.required)}`,
     `  observed  ${clip(shown(difference(failure.required, failure.observed, short)), WIDTH - 13)}`,
-    ...exchangeLines(breach(failure.exchange)).map((line) =>
-      paint('gray', `  ${clip(shown(short(line)), WIDTH - 3)}`),
+    ...exchangeLines(breach(failure.exchange), short).map((line) =>
+      paint('gray', `  ${clip(shown(line), WIDTH - 3)}`),
     ),
     `  ${clip(`${repetition(failure.repeated)} · case ${shown(failure.case)}`, WIDTH - 3)}`,
     ...(failure.repro === null ? [] : [`  again: sh ${failure.repro}${report.target.started ? ' URL' : ''}`]),

@@ -214,8 +214,11 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
       const replayed = [await t.joined('sse', room), await t.joined('ws', room)];
       const reads = [await t.transcript(room), await t.wait(room)];
       const seen = [
-        ...[...live, ...replayed].map((stream) => ({ from: stream, messages: stream.messages })),
-        ...reads.map((reply) => ({ from: reply, messages: reply.json.get('messages').items })),
+        ...[...live, ...replayed].map((stream) => ({
+          from: (i: number) => stream.at(stream.of('message')[i]),
+          messages: stream.messages,
+        })),
+        ...reads.map((reply) => ({ from: () => reply, messages: reply.json.get('messages').items })),
       ];
       for (const { from, messages } of seen) {
         for (const [i, { record }] of posts.entries()) {
@@ -224,7 +227,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
             .map((name) => `sender_${name}`)
             .concat('signed_only')
             .find((field) => messages[i]?.get(field).raw !== body.get(field).raw);
-          t.require('SIGN-5', wrong === undefined, `${wrong ?? ''} as posted, in message ${i + 1}`, from);
+          t.require('SIGN-5', wrong === undefined, `${wrong ?? ''} as posted, in message ${i + 1}`, from(i));
         }
       }
     },
