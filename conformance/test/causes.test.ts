@@ -108,6 +108,8 @@ describe('the difference in one sentence', () => {
     expect(first).toBe('/api/rooms/room 1/status {"epoch":"epoch 1","id":"m1"}');
     expect(short(`[At3BShupEOpk:1795843216391001] ${room}`)).toBe('[epoch 1:seq 1] room 1');
     expect(short('1795843216391003')).toBe('seq 3');
+    expect(short('[Bt3BShupEOpk:1795843216394001]')).toBe('[epoch 2:seq B1]');
+    expect(short('gap 1795843216391002-1795843216391003')).toBe('gap seq 2-seq 3');
   });
 });
 

@@ -14,13 +14,15 @@ describe('examples', () => {
     const example = EXAMPLES[rule];
     const check = RELAY.checks.find(({ id }) => id === example?.check);
     expect(check === undefined ? [] : rulesOf(check)).toContain(rule);
-    const { want = '', lines = [] } = example ?? {};
+    const lines = example?.lines ?? [];
     expect(lines.some((line) => line.startsWith('*'))).toBe(true);
     expect(lines.filter((line) => line.trim() !== '…').length).toBeLessThanOrEqual(12);
-    for (const line of [want, ...lines]) {
+    for (const line of [example?.want ?? '', ...lines]) {
       expect(line.length).toBeLessThanOrEqual(321);
       // oxlint-disable-next-line no-control-regex
-      expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|t-[\w-]{20}|\b1[5-9]\d{11}/);
+      expect(line).not.toMatch(
+        /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|t-[\w-]{20}|\b1[5-9]\d{11}/,
+      );
     }
   });
 });
