@@ -438,7 +438,7 @@ it('of a relay that was started for the run, every command says how to start it 
   expect(commands).toContain('bot2bot-conformance replay cases/MSG-14.json --cmd "COMMAND"');
   expect(commands).toContain('bot2bot-conformance server --cmd "COMMAND" --only MSG-14');
   expect(commands).toContain('sh repro/MSG-14.sh URL');
-  expect(ran.out).toContain('sh repro/MSG-14.sh URL');
+  expect(ran.out).toContain(`sh ${ran.folder}/repro/MSG-14.sh URL`);
   expect(textOf(next ?? page)).toContain('COMMAND is what starts the relay');
   const script = spawnSync('sh', [join(ran.folder, 'repro/MSG-14.sh')], { encoding: 'utf8' });
   expect([script.status, script.stderr]).toEqual([2, expect.stringContaining('Start the relay')]);

@@ -74,7 +74,7 @@ export async function certify(
     const made = makeReport(RELAY_PRESENTER, trace, await judge(RELAY, trace), { strict, baseline });
     writeReport(flags.report, made);
     process.stdout.write(
-      `${summary(made.report, colour(process.stdout))}\nReport: ${join(flags.report, 'report.html')}, with report.json and junit.xml beside it\n`,
+      `${summary(made.report, colour(process.stdout), { columns: process.stdout.columns, folder: flags.report })}\nReport: ${join(flags.report, 'report.html')}, with report.json and junit.xml beside it\n`,
     );
     if (signal.aborted) return EXIT.incomplete;
     return made.report.exit_code;

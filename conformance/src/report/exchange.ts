@@ -51,7 +51,10 @@ export function exchange(arrows: readonly Arrow[], failure: Pick<Failure, 'evide
 function shortened(steps: readonly Step[]): Step[] {
   if (steps.length <= SHOWN_STEPS) return [...steps];
   const evidence = steps.filter((step) => step.evidence).slice(-SHOWN_STEPS);
-  const rest = steps.filter((step) => !step.evidence).slice(-SHOWN_STEPS);
+  // What other streams brought at the same time is the first to go.
+  const lanes = new Set(evidence.map(({ lane }) => lane));
+  const isNear = ({ lane }: Step) => lanes.size === 0 || lanes.has(lane) || lane.startsWith('client');
+  const rest = steps.filter((step) => !step.evidence && isNear(step)).slice(-SHOWN_STEPS);
   const kept = new Set([...evidence, ...rest.slice(Math.min(evidence.length, SHOWN_STEPS - 4))]);
   const shown: Step[] = [];
   let omitted = 0;
@@ -85,7 +88,7 @@ export function exchangeLines(
   const width = Math.max(0, ...[...lanes].map((lane) => lane.length));
   return steps.map(({ lane, way, what, body, at, evidence }) => {
     const who = lanes.size > 1 ? `${lane.padEnd(width)} ` : '';
-    const text = body === undefined ? '' : ` ${clip(short(body), way === 'sent' ? 200 : 400)}`;
+    const text = body === undefined ? '' : ` ${clip(short(body.trim()), way === 'sent' ? 200 : 400)}`;
     return `${evidence ? '*' : ' '} ${who}${ARROWS[way]} ${short(what)}${text}${way === 'came' ? `  (+${at} ms)` : ''}`;
   });
 }

@@ -64,6 +64,7 @@ export function namer(): Namer {
       })
       .replace(/epoch=([\w-]{8,})/g, (_, value: string) => `epoch=${name('epoch ', value)}`)
       .replace(/\[([\w-]{8,}):(?=\d)/g, (_, value: string) => `[${name('epoch ', value)}:`)
+      .replace(/\bseq (?=\d{15,17}\b)/g, '')
       .replace(/[\w-]{8,}/g, (word) => {
         const known = names.get(word);
         if (known !== undefined) return known;
@@ -105,9 +106,10 @@ function ofStream(got: string): string {
   if (twice !== undefined) return `${twice.startsWith('seq') ? twice : `seq ${twice}`} came twice`;
   const counts = new Map<string, number>();
   for (const frame of frames) {
-    const hidden = /^… (\d+) more …$/.exec(frame)?.[1];
+    const hidden = /^… \d+ more: (.*) …$/.exec(frame)?.[1];
     if (hidden !== undefined) {
-      counts.set('others', Number(hidden));
+      for (const [, count, kind = ''] of hidden.matchAll(/(\d+) × ([^,]+)/g))
+        counts.set(kind, (counts.get(kind) ?? 0) + Number(count));
       continue;
     }
     const kind =
@@ -140,6 +142,23 @@ function ofObjects(want: string, got: string): string | null {
   return more === undefined ? null : `${more} is there as well`;
 }
 
+/** The first field that is not as a requirement names it: `duplicate: true`, `{ok, cursor: 5}`, `seq 7`, `no reset`. */
+function ofFields(want: string, answer: string): string | null {
+  const seq = /^seq (\d+)\b/.exec(want)?.[1];
+  const none = /^no ([a-z_]+)\b/.exec(want)?.[1];
+  const named = [...want.matchAll(/\b([a-z_]+): (true|false|null|\d+)\b/g)].map(
+    ([, field = '', value = '']) => [field, value] as const,
+  );
+  const isOf = (field: string) => [...answer.matchAll(new RegExp(`"${field}":([^,}\\]]+)`, 'g'))];
+  for (const [field, value] of [...(seq === undefined ? [] : [['seq', seq] as const]), ...named]) {
+    const found = isOf(field);
+    if (found.length === 0 && !answer.endsWith('…')) return `no ${field}`;
+    const is = found.length === 1 ? found[0]?.[1] : value;
+    if (is !== value) return `${field} is ${is} instead of ${value}`;
+  }
+  return none !== undefined && isOf(none).length === 1 ? `${none} is ${isOf(none)[0]?.[1] ?? ''}` : null;
+}
+
 /** One short sentence about how what came differs from what was required. */
 export function difference(want: string, got: string, short: Namer): string {
   const objects = ofObjects(want, got);
@@ -151,6 +170,9 @@ export function difference(want: string, got: string, short: Namer): string {
     .find((status) => status !== undefined && !wanted.includes(status));
   if (parts.length === 1 && wanted.length > 0 && wrong !== undefined)
     return `status ${wrong} instead of ${[...new Set(wanted)].join(' or ')}`;
+  const answer = parts.at(-1) ?? '';
+  const field = /^(?:\d{3} |stream: [^|]*)\{[^|]*$/.test(answer) ? ofFields(want, answer) : null;
+  if (field !== null) return clip(short(`${field}, in ${answer.replace(/^stream: /, '')}`), SENTENCE_CHARS);
   const told = parts.map((part) => (part.startsWith('stream: ') ? ofStream(short(part)) : short(part)));
   const share = Math.max(50, Math.floor(SENTENCE_CHARS / told.length));
   return clip(told.map((part) => clip(part, share)).join('; '), SENTENCE_CHARS);

@@ -7,7 +7,7 @@ const SHOWN_CHARS = 300;
 
 /** One line of a text: its first characters. */
 export function clipped(text: string, chars = SHOWN_CHARS): string {
-  const line = text.replaceAll(/\s+/g, ' ');
+  const line = text.trim().replaceAll(/\s+/g, ' ');
   return line.length > chars ? `${line.slice(0, chars)}…` : line;
 }
 

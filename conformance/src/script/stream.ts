@@ -1,5 +1,5 @@
 /** A stream of a relay, as a check sees it. */
-import { framesOf, type Frame } from '../trace/frames.ts';
+import { frameOf, framesOf, type Frame } from '../trace/frames.ts';
 import type { FrameRecord, LookRecord, SendRecord } from '../trace/records.ts';
 import { Value } from '../trace/value.ts';
 import { clipped } from './reply.ts';
@@ -145,14 +145,19 @@ export class Stream implements Evidence {
   }
 }
 
-/** One line about frames; of many, the first and the last. */
+/** One line about frames; of many, the first and the last, and how many of each kind are between them. */
 function framesTold(records: readonly FrameRecord[]): string {
-  const frames = records.map(({ kind, id, data }) =>
-    kind === 'comment' ? ':' : `${id === undefined ? '' : `[${id}] `}${clipped(data, 120)}`,
-  );
-  const shown =
-    frames.length > 6
-      ? [...frames.slice(0, 3), `… ${frames.length - 6} more …`, ...frames.slice(-3)]
-      : frames;
+  const told = ({ kind, id, data }: FrameRecord) =>
+    kind === 'comment' ? ':' : `${id === undefined ? '' : `[${id}] `}${clipped(data, 120)}`;
+  const shown = records.map(told);
+  if (records.length > 6) {
+    const counts = new Map<string, number>();
+    for (const record of records.slice(3, -3)) {
+      const kind = record.kind === 'comment' ? 'keep-alive' : frameOf(record)?.type || 'frame';
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    const kinds = [...counts].map(([kind, count]) => `${count} × ${clipped(kind, 40)}`);
+    shown.splice(3, shown.length - 6, `… ${shown.length - 6} more: ${kinds.join(', ')} …`);
+  }
   return `stream: ${shown.join(' | ') || 'no frame'}`;
 }

@@ -2,6 +2,7 @@
 import { diagram } from './diagram.ts';
 import { clip } from '../exchange.ts';
 import { KILLS } from '../kills.gen.ts';
+import { difference } from '../names.ts';
 import { STYLE } from './style.ts';
 import type { Report } from '../report.ts';
 import {
@@ -46,7 +47,7 @@ function head(report: Report): Markup {
 <p class="who">${implementation(report)} at level ${target.level}, specification ${report.spec}</p>
 ${target.lab ? xml`<p class="lab">In lab, not a certificate. Declared outside the ranges: ${target.outside_ranges.join(', ')}</p>` : NOTHING}
 <dl>
-${fact('Target', target.url)}${fact('Profiles', target.profiles.join(', '))}${fact('Seed', String(report.seed))}${fact('Started', report.started_at)}${fact('Suite', report.suite)}${fact('Lanes', `${report.cert ? 'all (--cert)' : 'quick and long'}${report.strict ? ', --strict' : ''}`)}${fact('Below the default', target.below_default.join(', '))}</dl>
+${fact('Target', target.started ? `${target.url}, started for the run` : target.url)}${fact('Profiles', target.profiles.join(', '))}${fact('Seed', String(report.seed))}${fact('Started', report.started_at)}${fact('Suite', report.suite)}${fact('Lanes', `${report.cert ? 'all (--cert)' : 'quick and long'}${report.strict ? ', --strict' : ''}`)}${fact('Below the default', target.below_default.join(', '))}</dl>
 <ul class="counts">
 ${[...tally(rules)].map(([mark, count]) => xml`<li class="${mark}"><b>${count}</b> of ${rules.length} ${MARK_WORDS[mark]}</li>\n`)}</ul>
 </header>
@@ -76,11 +77,12 @@ function failureArticle(report: Report, failure: Report['failures'][number]): Ma
     failure.repro === null
       ? NOTHING
       : xml`<li><a href="${failure.repro}">${failure.repro}</a> repeats it</li>`;
+  const told = difference(failure.required, failure.observed, (text) => text);
   return xml`<article id="${failure.rule}" class="${mark}">
 <h3><span class="mark ${mark}">${MARK_WORDS[mark]}</span> ${failure.rule}</h3>
 <p class="sentence">${prose(rule?.sentence ?? '')}</p>
 ${rule?.known === undefined ? NOTHING : xml`<p>Known, from the baseline: ${rule.known}</p>`}
-<dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Difference</dt><dd>${failure.difference}</dd></div><div><dt>Observed</dt><dd>${failure.observed}</dd></div></dl>
+<dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Observed</dt><dd>${told}</dd></div>${told === failure.observed ? NOTHING : xml`<div><dt>In full</dt><dd class="whole">${failure.observed}</dd></div>`}</dl>
 <ul class="aside"><li>${repetition(failure.repeated)}</li><li>case ${failure.case}</li>${repro}</ul>
 <div class="scroll" tabindex="0" role="group" aria-label="Sequence diagram of ${failure.rule}">${diagram(failure.exchange, `What was sent and what came, up to the failure of ${failure.rule}`, report.subject)}</div>
 </article>
