@@ -174,6 +174,9 @@ it('the terminal has one block of at most 15 lines of 80 columns for each cause,
       for (const line of lines) expect([line, line.length <= 79]).toEqual([line, true]);
     }
   }
+  const wide = summary(worst, false, { columns: 120 }).split('\n\n')[1]?.split('\n') ?? [];
+  expect(Math.max(...wide.map((line) => line.length))).toBeGreaterThan(100);
+  expect(Math.max(...wide.map((line) => line.length))).toBeLessThan(120);
   const said = blocks(bad.report).flat().join('\n');
   for (const { rule: id } of bad.report.failures) expect(said).toContain(id);
   for (const line of said.split('\n')) expect(line).not.toMatch(/t-[\w-]{20}|\d{15}/);

@@ -287,6 +287,18 @@ describe('an exchange', () => {
     const shown = steps.length - left.length;
     expect(left.reduce((a, b) => a + b, 0) + shown).toBe(151 * 2);
   });
+
+  it('of many streams shows the one that is evidence, and what the clients did', () => {
+    const arrows = Array.from({ length: 90 }, (_, at) => ({
+      key: `${at % 3}#${at}`,
+      lane: ['SSE 1', 'WS 1', 'client'][at % 3] ?? '',
+      way: 'came' as const,
+      what: 'message',
+      at,
+    }));
+    const steps = exchange(arrows, { evidence: ['0#87'] });
+    expect(new Set(steps.map(({ lane }) => lane))).toEqual(new Set(['SSE 1', 'client', '']));
+  });
 });
 
 describe('what is highlighted', () => {

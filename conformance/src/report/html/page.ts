@@ -82,7 +82,7 @@ function failureArticle(report: Report, failure: Report['failures'][number]): Ma
 <h3><span class="mark ${mark}">${MARK_WORDS[mark]}</span> ${failure.rule}</h3>
 <p class="sentence">${prose(rule?.sentence ?? '')}</p>
 ${rule?.known === undefined ? NOTHING : xml`<p>Known, from the baseline: ${rule.known}</p>`}
-<dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Observed</dt><dd>${told}</dd></div>${told === failure.observed ? NOTHING : xml`<div><dt>In full</dt><dd class="whole">${failure.observed}</dd></div>`}</dl>
+<dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Observed</dt><dd>${told}</dd></div>${told.endsWith(failure.observed) ? NOTHING : xml`<div><dt>In full</dt><dd class="whole">${failure.observed}</dd></div>`}</dl>
 <ul class="aside"><li>${repetition(failure.repeated)}</li><li>case ${failure.case}</li>${repro}</ul>
 <div class="scroll" tabindex="0" role="group" aria-label="Sequence diagram of ${failure.rule}">${diagram(failure.exchange, `What was sent and what came, up to the failure of ${failure.rule}`, report.subject)}</div>
 </article>
