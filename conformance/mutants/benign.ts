@@ -35,6 +35,8 @@ export const THROUGH: readonly (readonly [string, Through])[] = [
   ['with header names in upper and lower case', { mixedCase: true }],
   ['that writes JSON in its own way', { alteration: REWRITTEN }],
   ['that sends in small pieces', { inPieces: true }],
+  ['that sends JSON of its own way in small pieces', { alteration: REWRITTEN, inPieces: true }],
+  ['whose answers begin late', { slowMs: 100 }],
 ];
 
 export const BENIGN: readonly Benign[] = [

@@ -269,7 +269,7 @@ function pass(
 }
 
 /** At most so many pieces are made of one chunk, which are then longer. */
-const MOST_PIECES = 100;
+const MOST_PIECES = 20;
 /** Odd, so that it cuts characters of two and more bytes. */
 const PIECE_BYTES = 7;
 

@@ -80,8 +80,8 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     id: 'ROOM-7/never',
     what: 'never removes an idle room',
     file: 'hub.ts',
-    from: 'room.activeAt >= this.#timings.room_idle_ms) this.#remove(room);',
-    to: 'room.activeAt >= this.#timings.room_idle_ms) return;',
+    from: 'if (!room.inUse && idle >= this.#timings.room_idle_ms) this.#remove(room);',
+    to: '',
     alsoBreaks: ['ROOM-9'],
   },
   {

@@ -9,6 +9,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { judgeClaims } from '../src/judge/claims/promises.ts';
+import { RELAY } from '../src/judge/relay.ts';
 import { judgeRooms } from '../src/judge/room/model.ts';
 import type { Outcome } from '../src/script/script.ts';
 import { parseTrace, readTrace } from '../src/trace/parse.ts';
@@ -65,5 +66,44 @@ describe('a trace read piece by piece', () => {
     const text = '{"t":"run","seed":"a\u2028b\u0085c"}\n\n';
     expect((await readTrace(pieces(text, 5))).run).toEqual({ t: 'run', seed: 'a\u2028b\u0085c' });
     await expect(readTrace(pieces(`${text}{"t":1}`, 5))).rejects.toThrow('line 2 of the trace');
+  });
+});
+
+describe('how late a relay was', () => {
+  const post = '"t":"http","case":"a","method":"POST","path":"/api/rooms/ROOM0001/messages","status":200';
+  const open = '"t":"open","case":"a","kind":"ws","status":101,"path":"/api/rooms/ROOM0001/ws"';
+  const message = '"t":"frame","case":"a","kind":"text","data":"{\\"type\\":\\"message\\",\\"seq\\":5}"';
+  const cases = [
+    ['a slow answer', 700, [`{${post},"key":"0","t0":0,"t1":700,"resBody":"{\\"seq\\":5}"}`]],
+    ['a flood is not waited for', 0, [`{${post},"flood":true,"key":"0","t0":0,"t1":700,"resBody":"{}"}`]],
+    [
+      'a stream that opens late',
+      800,
+      [`{${open},"key":"0","t0":0,"t1":10}`, `{${message},"key":"0#0","at":810}`],
+    ],
+    [
+      'a message that comes late on a stream',
+      600,
+      [
+        `{${open},"key":"0","t0":0,"t1":10}`,
+        `{${message},"key":"0#0","at":10}`,
+        `{${message},"key":"0#1","at":620}`,
+        `{${post},"key":"1","t0":10,"t1":20,"resBody":"{\\"seq\\":5}"}`,
+      ],
+    ],
+    [
+      'a message that waited for its reader',
+      0,
+      [
+        `{${post},"key":"0","t0":10,"t1":10,"resBody":"{\\"seq\\":5}"}`,
+        `{${open},"key":"1","t0":900,"t1":900}`,
+        `{${message},"key":"1#0","at":900}`,
+      ],
+    ],
+  ] as const;
+  it.each(cases)('%s: %i ms', (_, ms, lines) => {
+    const start = ['{"t":"run"}', '{"t":"case","case":"a","check":"none","attempt":0,"at":0}'];
+    const [trace] = (parseTrace([...start, ...lines].join('\n')) as RelayTrace).cases;
+    expect(trace === undefined ? NaN : RELAY.slowest(trace)).toBe(ms);
   });
 });

@@ -40,6 +40,8 @@ interface Life {
   /** Everything below this seq has been evicted. */
   floor: number;
   usedAt: number;
+  /** The claim that a handle was granted last, until it gave it back. */
+  claim: { readonly id: string; readonly until: number } | null;
 }
 
 interface Stream {
@@ -96,7 +98,7 @@ export class Scene {
     let life = this.lives.get(id);
     if (life?.room !== room) {
       expect(room.log.firstSeq).toBeGreaterThan(this.#highest);
-      life = { room, posts: [], floor: room.log.firstSeq, usedAt: this.now };
+      life = { room, posts: [], floor: room.log.firstSeq, usedAt: this.now, claim: null };
       this.lives.set(id, life);
     }
     return life;
@@ -267,6 +269,27 @@ export class Scene {
     this.hub.park(life.room, waiter);
   }
 
+  /** Claim a message for a handle, which gives back what it held before; with `leaseMs` 0, that alone. */
+  claim(id: string, client: Client, leaseMs: number): void {
+    const life = this.lives.get(id);
+    if (life === undefined || this.hub.rooms.get(id) !== life.room) return;
+    const { log } = life.room;
+    const { claim } = life;
+    if (claim !== null && this.engine.release(log, 'bot', claim.id))
+      life.claim = { ...claim, until: this.now };
+    if (leaseMs === 0) return;
+    const request = {
+      handle: 'bot',
+      client,
+      leaseMs,
+      exclude: new Set<string>(),
+      self: 'label',
+      searched: 0,
+    } as const;
+    const grant = this.engine.claim(log, { ...request });
+    if (grant !== null) life.claim = { id: grant.claimId, until: this.now + leaseMs };
+  }
+
   /** @returns the room's oldest seq, once it is sure that everything below it had to go. @see READ-13 READ-14 */
   checkFloor({ room: { log }, posts, floor }: Life): number {
     const { oldestSeq } = log;
@@ -369,7 +392,8 @@ export class Scene {
     for (const { open, deadline } of this.reads) expect(open && deadline <= this.now).toBe(false);
     for (const [id, life] of this.lives) {
       const isUsed = [...this.streams, ...this.reads].some((user) => user.open && user.life === life);
-      const isKept = isUsed || this.now - life.usedAt < TIMINGS.room_idle_ms;
+      const usedAt = Math.max(life.usedAt, life.claim?.until ?? 0);
+      const isKept = isUsed || this.now - usedAt < TIMINGS.room_idle_ms;
       expect(this.hub.rooms.get(id) === life.room).toBe(isKept);
       if (!isKept) this.lives.delete(id);
     }

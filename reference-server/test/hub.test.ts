@@ -33,6 +33,10 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: does('wait', { room, at, ms: fc.constantFrom(1_000, 20_000) }) },
   { weight: 2, arbitrary: does('read', { room, at }) },
+  {
+    weight: 2,
+    arbitrary: does('claim', { room, client, ms: fc.constantFrom(0, 500, 1_500, 20_000) }),
+  },
   { weight: 5, arbitrary: does('turn', {}) },
   { weight: 4, arbitrary: does('pass', { ms: fc.constantFrom(1, 1_000, 5_000, 16_000, 29_999, 30_000) }) },
   { weight: 2, arbitrary: does('stall', { nth }) },
@@ -50,6 +54,7 @@ async function perform(scene: Scene, given: Step): Promise<void> {
   else if (given.does === 'join') scene.join(given.room, given.client, given.format, given.at, given.knows);
   else if (given.does === 'wait') scene.wait(given.room, given.at, given.ms);
   else if (given.does === 'read') scene.read(given.room, given.at);
+  else if (given.does === 'claim') scene.claim(given.room, given.client, given.ms);
   else if (given.does === 'pass') scene.pass(given.ms);
   else if (given.does === 'stall' && chosen !== undefined) chosen.wire.stalled = true;
   else if (given.does === 'take') chosen?.wire.take();

@@ -12,11 +12,11 @@ import type { CloseRecord, FrameRecord, HttpRecord, OpenRecord } from '../trace/
 const MAX_BODY_BYTES = 80 << 20;
 /** More than any frame holds: a message of 128 KiB, with all its escapes. */
 const MAX_FRAME_BYTES = 4 << 20;
-/** Of an answer that is given in place of a stream. */
 /** More than a refusal of bytes that are no request needs. */
 const MAX_RAW_CHARS = 1 << 20;
+/** Of an answer that is given in place of a stream; and how long it may pause. */
 const MAX_REFUSAL_CHARS = 65_536;
-const REFUSAL_MS = 1_000;
+const REFUSAL_MS = 2_000;
 
 export type Answer = Pick<HttpRecord, 'status' | 'resHeaders' | 'resBody' | 'error'>;
 type Heard = Pick<FrameRecord, 'kind' | 'id' | 'data'>;
@@ -79,17 +79,23 @@ function giveUpAfter(
   return release;
 }
 
-/** Read an answer that was given in place of a stream: as much of it as is worth showing, for a moment. */
+/** Read an answer that was given in place of a stream: as much of it as is worth showing, for as long as more comes. */
 function refusal(incoming: http.IncomingMessage): Promise<OpenStream['answer']> {
   return new Promise((resolve) => {
     let resBody = '';
-    incoming
-      .setEncoding('utf8')
-      .on('data', (text: string) => (resBody = (resBody + text).slice(0, MAX_REFUSAL_CHARS)));
+    const timer = setTimeout(() => incoming.destroy(), REFUSAL_MS).unref();
+    incoming.setEncoding('utf8').on('data', (text: string) => {
+      resBody += text;
+      if (resBody.length < MAX_REFUSAL_CHARS) timer.refresh();
+      else incoming.destroy();
+    });
     const done = () =>
-      resolve({ status: incoming.statusCode ?? 0, resHeaders: flat(incoming.headers), resBody });
+      resolve({
+        status: incoming.statusCode ?? 0,
+        resHeaders: flat(incoming.headers),
+        resBody: resBody.slice(0, MAX_REFUSAL_CHARS),
+      });
     incoming.on('close', done).on('error', done);
-    setTimeout(() => incoming.destroy(), REFUSAL_MS).unref();
   });
 }
 

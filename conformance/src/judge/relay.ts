@@ -4,7 +4,9 @@ import { CHECKS } from '../checks/index.ts';
 import { HISTORIES_CHECK } from '../programs/histories.ts';
 import { PROGRAM_CHECK } from '../programs/run.ts';
 import { RelayScript } from '../script/claims.ts';
+import { frameOf } from '../trace/frames.ts';
 import { operationOf } from '../trace/operations.ts';
+import { Value } from '../trace/value.ts';
 import type { RelayCase, RelayEvent, RelayFacts } from '../trace/records.ts';
 import { CLAIM_ANSWER_RULES } from './claims/answers.ts';
 import { CLAIM_MODEL_RULES } from './claims/model.ts';
@@ -21,15 +23,32 @@ const PARKING: ReadonlySet<OperationId | null> = new Set<OperationId>([
   'waitForDms',
 ]);
 
+/** How late the relay was at its latest: with an answer, with the first frame of a stream, or with a message on one. */
 function slowest({ events }: RelayCase): number {
-  return Math.max(
-    0,
-    ...events.map((event) =>
-      event.t === 'http' && event.flood !== true && !PARKING.has(operationOf(event.method, event.path))
-        ? event.t1 - event.t0
-        : 0,
-    ),
-  );
+  let most = 0;
+  /** When each message was known to be accepted, by seq; and when each stream was open. */
+  const accepted = new Map<number, number>();
+  const opened = new Map<string, number>();
+  for (const event of events) {
+    if (event.t === 'open') {
+      opened.set(event.key, event.t1);
+      most = Math.max(most, event.t1 - event.t0);
+    }
+    if (event.t !== 'http') continue;
+    const operation = operationOf(event.method, event.path);
+    if (event.flood !== true && !PARKING.has(operation)) most = Math.max(most, event.t1 - event.t0);
+    if (operation === 'postMessage' && event.status === 200)
+      accepted.set(Value.parse(event.resBody).get('seq').number, event.t1);
+  }
+  for (const event of events) {
+    if (event.t !== 'frame') continue;
+    const [stream = '', place] = event.key.split('#');
+    const due =
+      place === '0' ? opened.get(stream) : accepted.get(frameOf(event)?.json.get('seq').number ?? NaN);
+    const since = Math.max(due ?? Infinity, opened.get(stream) ?? 0);
+    most = Math.max(most, event.at - since);
+  }
+  return most;
 }
 
 const rooms: Model<RelayFacts, RelayEvent> = { rules: MODEL_RULES, judge: judgeRooms };

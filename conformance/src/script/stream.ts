@@ -92,15 +92,21 @@ export class Stream implements Evidence {
 
   /** Wait for a frame of this type. */
   has(type: string, ms = SOON_MS): Promise<boolean> {
-    return this.until((frames) => frames.some((frame) => frame.type === type), ms);
+    return this.#comes((frame) => frame.type === type, ms);
   }
 
   /** Wait for the message with this seq. */
   hasSeq(seq: number, ms = SOON_MS): Promise<boolean> {
-    return this.until(
-      (frames) => frames.some((f) => f.type === 'message' && f.json.get('seq').number === seq),
-      ms,
-    );
+    return this.#comes((frame) => frame.type === 'message' && frame.json.get('seq').number === seq, ms);
+  }
+
+  /** Wait for a frame for as long as a message comes every `ms`: a stream that is slow has lost nothing. */
+  async #comes(isIt: (frame: Frame) => boolean, ms: number): Promise<boolean> {
+    for (;;) {
+      const before = this.messages.length;
+      const came = await this.until((frames) => frames.some(isIt), ms);
+      if (came || this.messages.length === before) return came;
+    }
   }
 
   /** Wait, collecting whatever comes. */

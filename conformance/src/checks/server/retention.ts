@@ -1,8 +1,31 @@
 /** Chapter 04: how much is kept, and how long. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
-import { seqsOf, fill } from './reads.ts';
-import { readyOf } from './streams.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { Stream } from '../../script/stream.ts';
+import { seqsOf } from './reads.ts';
+
+/** How many posts are under way at a time. */
+const AT_ONCE = 16;
+
+/** Post at least `count` messages, many at a time. @returns their seqs in order, and when the first was sent, in ms. */
+async function pour(t: RelayScript, room: string, count: number): Promise<{ seqs: number[]; began: number }> {
+  const posts: { seq: number; reply: Reply }[] = [];
+  while (posts.length < count)
+    posts.push(
+      ...(await t.all(
+        ...Array.from({ length: AT_ONCE }, () => (b: RelayScript) => b.posted(room, b.sealed(4))),
+      )),
+    );
+  return {
+    seqs: posts.map(({ seq }) => seq).sort((a, b) => a - b),
+    began: Math.min(...posts.map(({ reply }) => reply.record.t0)),
+  };
+}
+
+/** When the last of it came, in ms. */
+const cameAt = (seen: Reply | Stream) =>
+  'record' in seen ? seen.record.t1 : (seen.records.at(-1)?.at ?? seen.log.open.t1);
 
 export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
   {
@@ -13,73 +36,57 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
     run: async (t) => {
       const room = t.room();
       const keep = t.target.limits.buffer_messages;
-      const beyond = 10;
       const stream = await t.joined('ws', room);
-      const posts = keep + beyond;
-      const seqs = await fill(t, room, posts);
+      const { seqs, began } = await pour(t, room, keep + 10);
+      const beyond = seqs.length - keep;
       const kept = seqs.slice(beyond);
+      const oldest = kept[0] ?? 0;
+      /** State what holds for as long as no message can have left for its age. */
+      const require = (rule: string, ok: boolean, want: string, ...seen: (Reply | Stream)[]) => {
+        if (seen.every((each) => cameAt(each) - began < t.target.timings.retention_ms))
+          t.require(rule, ok, want, ...seen);
+      };
       const seen: number[] = [];
       let after = seqs[beyond - 1] ?? 0;
       for (let pages = 0; seen.length < keep && pages < keep; pages++) {
         const reply = await t.transcript(room, { after, limit: 500 });
         const page = seqsOf(reply);
         if (page.length === 0) break;
+        const wanted = kept.slice(seen.length, seen.length + page.length);
+        require('READ-13', page.join() === wanted.join(), 'the newest messages in order', reply);
         seen.push(...page);
         after = page.at(-1) ?? after;
-        t.require(
-          'READ-13',
-          page.join() === kept.slice(seen.length - page.length, seen.length).join(),
-          'the newest messages in order',
-          reply,
-        );
       }
       const first = await t.transcript(room, { limit: 1 });
-      t.require(
-        'READ-13',
-        seen.length === keep && seqsOf(first)[0] === kept[0],
-        `the newest ${keep} messages and no more`,
-        first,
-      );
+      const isWhole = seen.length === keep && seqsOf(first)[0] === oldest;
+      require('READ-13', isWhole, `the newest ${keep} messages and no more`, first);
       const status = await t.status(room);
-      t.require('READ-13', status.json.get('recent_count').number === keep, `recent_count ${keep}`, status);
+      const count = status.json.get('recent_count').number;
+      require('READ-13', count === keep, `recent_count ${keep}`, status);
       if (t.hardened) {
         const old = seqs[3] ?? 0;
         const gap = (reply: { get(name: string): { get(name: string): { number: number } } }) =>
           `${reply.get('gap').get('from').number}-${reply.get('gap').get('to').number}`;
-        const named = `${old + 1}-${(kept[0] ?? 0) - 1}`;
+        const named = `${old + 1}-${oldest - 1}`;
         for (const reply of [
           await t.transcript(room, { after: old, limit: 3 }),
           await t.wait(room, { after: old }),
         ]) {
-          t.require(
-            'READ-10',
-            gap(reply.json) === named && seqsOf(reply)[0] === kept[0],
-            `gap ${named}`,
-            reply,
-          );
-          t.require(
-            'READ-9',
-            reply.json.get('oldest_seq').number === kept[0],
-            `oldest_seq ${kept[0]}`,
-            reply,
-          );
+          const isNamed = gap(reply.json) === named && seqsOf(reply)[0] === oldest;
+          require('READ-10', isNamed, `gap ${named}`, reply);
+          require('READ-9', reply.json.get('oldest_seq').number === oldest, `oldest_seq ${oldest}`, reply);
         }
         const resumed = await t.joined('sse', room, { after: old });
-        t.require('READ-10', gap(resumed.ready) === named, `gap ${named} in ready`, readyOf(resumed));
-        const edge = await t.transcript(room, { after: (kept[0] ?? 0) - 1, limit: 1 });
-        t.require(
-          'READ-10',
-          !edge.json.has('gap') && !first.json.has('gap'),
-          'no gap at the edge, nor from 0',
-          edge,
-          first,
-        );
+        require('READ-10', gap(resumed.ready) === named, `gap ${named} in ready`, resumed);
+        const edge = await t.transcript(room, { after: oldest - 1, limit: 1 });
+        const hasNone = !edge.json.has('gap') && !first.json.has('gap');
+        require('READ-10', hasNone, 'no gap at the edge, nor from 0', edge, first);
       }
       await stream.hasSeq(seqs.at(-1) ?? 0, 5_000);
       t.require(
         'STREAM-3',
-        stream.messages.length === posts,
-        `${posts} messages on the stream that was open`,
+        stream.messages.length === seqs.length,
+        `${seqs.length} messages on the stream that was open`,
         stream,
       );
     },

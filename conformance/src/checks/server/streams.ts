@@ -63,14 +63,6 @@ export async function three(t: RelayScript, room: string): Promise<number[]> {
 
 const seqsOf = (stream: Stream) => stream.messages.map((message) => message.get('seq').number);
 
-/** Wait for a message for as long as others keep coming. */
-async function drained(stream: Stream, last: number): Promise<void> {
-  for (let seen = -1; stream.messages.length > seen && !stream.closed;) {
-    seen = stream.messages.length;
-    if (await stream.hasSeq(last)) return;
-  }
-}
-
 export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-1/sse',
@@ -343,9 +335,9 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
         const posted: number[] = [];
         for (let i = 0; i < 90; i++) posted.push((await t.posted(room, t.sealed(131_072))).seq);
         slow.hold(false);
-        await drained(slow, posted.at(-1) ?? 0);
+        await slow.hasSeq(posted.at(-1) ?? 0);
         posted.push((await t.posted(room)).seq);
-        await drained(slow, posted.at(-1) ?? 0);
+        await slow.hasSeq(posted.at(-1) ?? 0);
         const seen = seqsOf(slow).slice(before.length);
         const whole = posted.slice(0, seen.length).join() === seen.join();
         if (!t.require('STREAM-24', whole, 'messages without a hole', slow.atOther([...before, ...posted])))
@@ -357,7 +349,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
           slow,
         );
         const resumed = await t.joined(kind, room, { after: seen.at(-1) ?? before.at(-1) ?? 0 });
-        await drained(resumed, posted.at(-1) ?? 0);
+        await resumed.hasSeq(posted.at(-1) ?? 0);
         t.requireInTime(
           'STREAM-24',
           resumed.ready.has('gap') || seqsOf(resumed).length === posted.length - seen.length,

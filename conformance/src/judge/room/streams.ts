@@ -5,7 +5,7 @@ import { judgeRead } from './reads.ts';
 import type { Known, Room } from './room.ts';
 import type { Frame } from '../../trace/frames.ts';
 
-/** A stream may lag this far behind an answer before a message counts as missing, in ms. */
+/** A stream may lag this far behind an answer, and behind its own last message, before one counts as missing, in ms. */
 const LIVE_MS = 2_000;
 
 export function judgeStream(room: Room, stream: StreamSeen): void {
@@ -114,8 +114,9 @@ function judgeLive(
     room.outcomes.push({ rule: 'STREAM-3', ok, want, got, evidence, ...(late === true ? { late } : {}) });
   };
   judge(missing.find(({ seq }) => seq < newest));
+  const latest = Math.max(ready.at, messages.at(-1)?.at ?? 0);
   judge(
-    missing.find(({ seq, since }) => seq > newest && since + LIVE_MS < until),
+    missing.find(({ seq, since }) => seq > newest && Math.max(since, latest) + LIVE_MS < until),
     true,
   );
 }
