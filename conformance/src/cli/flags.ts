@@ -16,7 +16,7 @@ Usage:
   ${NAME} judge TRACE                          judge a saved trace again
   ${NAME} replay CASE --url URL | --cmd "…"    run a failing case again (cases/*.json of a report)
   ${NAME} list                                 every rule, and what checks it
-  ${NAME} explain RULE                         a rule's sentence and its checks
+  ${NAME} explain RULE                         a rule's sentence, its checks, and what a relay that passes does
 
 Examples:
   ${NAME} server --url http://127.0.0.1:3000

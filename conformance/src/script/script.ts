@@ -20,8 +20,8 @@ export interface Outcome {
 
 /** Something that came from the target, and shows whether a rule held. */
 export interface Evidence {
-  /** Of the record that holds it. */
-  readonly key: string;
+  /** Of the records that hold it. */
+  readonly keys: readonly string[];
   /** One line about what came. */
   describe(): string;
 }
@@ -117,6 +117,6 @@ export abstract class Script<Facts extends TargetFacts> {
 
   #outcome(rule: string, ok: boolean, want: string, evidence: readonly Evidence[]): Outcome {
     const got = ok ? '' : evidence.map((item) => item.describe()).join('; ') || 'it did not hold';
-    return { rule, ok, want, got, evidence: evidence.map(({ key }) => key) };
+    return { rule, ok, want, got, evidence: evidence.flatMap(({ keys }) => keys) };
   }
 }
