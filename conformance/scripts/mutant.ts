@@ -3,6 +3,7 @@
  * survives, or breaks other rules than its entry lists.
  */
 import { REQUIREMENTS } from '@bot2bot/schemas';
+import { stop } from 'esbuild';
 import { MUTANTS } from '../mutants/mutants.ts';
 import { kill } from '../test/kill.ts';
 
@@ -36,5 +37,5 @@ for (const mutant of chosen) {
   for (const flaw of flaws) process.stdout.write(`  but ${flaw}\n`);
   if (flaws.length > 0) process.exitCode = 1;
 }
-// What bundles the relays keeps the process alive.
-process.exit();
+// It bundled the relays, and keeps the process alive.
+await stop();

@@ -4,6 +4,7 @@ import type { RelayScript } from '../../script/claims.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { Stream } from '../../script/stream.ts';
 import { seqsOf } from './reads.ts';
+import { readyOf } from './streams.ts';
 
 /** How many posts are under way at a time. */
 const AT_ONCE = 16;
@@ -44,7 +45,7 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
       /** State what holds for as long as no message can have left for its age. */
       const require = (rule: string, ok: boolean, want: string, ...seen: (Reply | Stream)[]) => {
         if (seen.every((each) => cameAt(each) - began < t.target.timings.retention_ms))
-          t.require(rule, ok, want, ...seen);
+          t.require(rule, ok, want, ...seen.map((each) => ('record' in each ? each : readyOf(each))));
       };
       const seen: number[] = [];
       let after = seqs[beyond - 1] ?? 0;
