@@ -114,7 +114,7 @@ function judgeLive(
     room.outcomes.push({ rule: 'STREAM-3', ok, want, got, evidence, ...(late === true ? { late } : {}) });
   };
   judge(missing.find(({ seq }) => seq < newest));
-  const latest = Math.max(ready.at, messages.at(-1)?.at ?? 0);
+  const latest = Math.max(messages.at(-1)?.at ?? 0, ready.at);
   judge(
     missing.find(({ seq, since }) => seq > newest && Math.max(since, latest) + LIVE_MS < until),
     true,
