@@ -13,13 +13,13 @@ import type { Mutant } from './mutant.ts';
 /** Flags with short timings, with which every mutant runs, so that nothing takes longer than a few seconds. */
 export const LAB: readonly string[] = [
   '--room-idle-ms',
-  '1500',
+  '3000',
   '--ttl-min-ms',
-  '300',
+  '1000',
   '--keepalive-ms',
   '400',
   '--retention-ms',
-  '6000',
+  '15000',
   '--listening-ms',
   '2000',
   '--presence-ms',

@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { stop } from 'esbuild';
 import { BENIGN, THROUGH } from '../mutants/benign.ts';
 import { LAB } from '../mutants/mutants.ts';
 import { writeReport } from '../src/index.ts';
@@ -91,4 +92,5 @@ if (unfinished > 0) process.stdout.write(`${unfinished} runs had cases that did 
 process.stdout.write(
   `${alarms} false alarms of ${runs} runs, beside ${busy.length} busy processes${alarms > 0 ? `: ${folder}` : ''}\n`,
 );
+await stop();
 process.exit(alarms > 0 ? 1 : 0);

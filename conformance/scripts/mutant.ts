@@ -3,6 +3,7 @@
  * mutant survives, or breaks other rules than its entry lists.
  */
 import { REQUIREMENTS } from '@bot2bot/schemas';
+import { stop } from 'esbuild';
 import { MUTANTS } from '../mutants/mutants.ts';
 import { kill } from '../test/kill.ts';
 
@@ -37,4 +38,4 @@ for (const mutant of chosen) {
   if (flaws.length > 0) process.exitCode = 1;
 }
 // The bundler of the relays keeps the process alive.
-process.exit();
+await stop();

@@ -94,6 +94,25 @@ describe('the difference in one sentence', () => {
       'seq 1 came twice',
     ],
     ['one', 'stream: {"type":"ready"} | : | :', 'the stream brought ready, 2 × keep-alive'],
+    [
+      'one',
+      'stream: [e:0] {"type":"ready"} | … 3 more: 2 × message, 1 × ready … | :',
+      'the stream brought 2 × ready, 2 × message, keep-alive',
+    ],
+    ['seq 5', '200 {"seq":7}', 'seq is 7 instead of 5, in 200 {"seq":7}'],
+    ['seq 5, the oldest', '200 {"empty":true}', 'no seq, in 200 {"empty":true}'],
+    ['the answer with duplicate: true', '200 {"a":1}; 200 {"b":2}', 'no duplicate, in 200 {"b":2}'],
+    [
+      '{ok, cursor: 0}',
+      '200 {"ok":true,"cursor":3}',
+      'cursor is 3 instead of 0, in 200 {"ok":true,"cursor":3}',
+    ],
+    ['sent with duplicate: true', 'stream: {"type":"sent"}', 'no duplicate, in {"type":"sent"}'],
+    ['no resumed, for the claim is new', '200 {"resumed":true}', 'resumed is true, in 200 {"resumed":true}'],
+    ['a: true', '200 {"x":"cut off…', '200 {"x":"cut off…'],
+    ['a: true', '200 [{"a":true},{"a":false}]', '200 [{"a":true},{"a":false}]'],
+    ['the id e:1', 'stream: [e:0] {"type":"ready"}', '[e:0] {"type":"ready"}'],
+    ['two', 'stream: [e:0] {"type":"ready"} | [e:0] {"type":"ready"}', 'the stream brought 2 × ready'],
     ['anything', 'no answer (ECONNRESET)', 'no answer (ECONNRESET)'],
   ])('%s, but %s', (want, got, told) => {
     expect(difference(want, got, namer())).toBe(told);
@@ -106,6 +125,8 @@ describe('the difference in one sentence', () => {
     expect(first).toBe('/api/rooms/room 1/status {"epoch":"epoch 1","id":"m1"}');
     expect(short(`[At3BShupEOpk:1795843216391001] ${room}`)).toBe('[epoch 1:seq 1] room 1');
     expect(short('1795843216391003')).toBe('seq 3');
+    expect(short('[Bt3BShupEOpk:1795843216394001]')).toBe('[epoch 2:seq B1]');
+    expect(short('gap 1795843216391002-1795843216391003')).toBe('gap seq 2-seq 3');
   });
 });
 
@@ -123,8 +144,8 @@ beforeAll(async () => {
 }, 120_000);
 
 /** The lines of each cause: blocks between blank lines, before the table of chapters. */
-function blocks(report: Report): string[][] {
-  return summary(report, false)
+function blocks(report: Report, columns?: number): string[][] {
+  return summary(report, false, { columns })
     .split('\n\n')
     .map((block) => block.split('\n').filter((line) => line !== ''))
     .filter(([first]) => first?.startsWith('✗'));
@@ -153,9 +174,25 @@ it('the terminal has one block of at most 15 lines of 80 columns for each cause,
       for (const line of lines) expect([line, line.length <= 79]).toEqual([line, true]);
     }
   }
+  const wide = Math.max(
+    ...blocks(worst, 120)
+      .flat()
+      .map((line) => line.length),
+  );
+  expect(wide).toBeGreaterThan(100);
+  expect(wide).toBeLessThan(120);
   const said = blocks(bad.report).flat().join('\n');
   for (const { rule: id } of bad.report.failures) expect(said).toContain(id);
   for (const line of said.split('\n')) expect(line).not.toMatch(/t-[\w-]{20}|\d{15}/);
+});
+
+it('CORE-2: a wrong content type is what is told of an answer', async () => {
+  const patches = MUTANTS.filter(({ id }) => id === 'CORE-2/plain-json');
+  const command = `exec node ${await broken('content-type', patches)} --port {port}`;
+  const { report } = await certify(command, { only: ['CORE-2/malformed-json'] });
+  expect(report.failures.map((found) => [found.rule, found.check, found.difference])).toEqual([
+    ['CORE-2', 'CORE-2/malformed-json', expect.stringMatching(/^Content-Type: application\/json; .*400 /)],
+  ]);
 });
 
 it.each(ONLY)(

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -244,6 +245,7 @@ describe('report.html', () => {
       "default-src 'none'; style-src 'unsafe-inline'",
     );
     expect(textOf(all(page, 'h1')[0] ?? page)).toBe('NOT CONFORMANT');
+    expect(textOf(all(page, 'section')[0] ?? page)).toContain(`--url ${bad.report.target.url} --only `);
   });
 
   it('shows everything that the target sent as text', () => {
@@ -284,6 +286,50 @@ describe('an exchange', () => {
     const left = steps.flatMap(({ what }) => /^… (\d+) more/.exec(what)?.slice(1).map(Number) ?? []);
     const shown = steps.length - left.length;
     expect(left.reduce((a, b) => a + b, 0) + shown).toBe(151 * 2);
+  });
+
+  it('of many streams shows the one that is evidence, and what the clients did', () => {
+    const arrows = Array.from({ length: 90 }, (_, at) => ({
+      key: `${at % 3}#${at}`,
+      lane: ['SSE 1', 'WS 1', 'client'][at % 3] ?? '',
+      way: 'came' as const,
+      what: 'message',
+      at,
+    }));
+    const steps = exchange(arrows, { evidence: ['0#87'] });
+    expect(new Set(steps.map(({ lane }) => lane))).toEqual(new Set(['SSE 1', 'client', '']));
+  });
+});
+
+describe('what is highlighted', () => {
+  it('of a long stream: the frames that broke the rule, and no others', () => {
+    const failure = bad.report.failures.find(({ rule }) => rule === 'STREAM-3');
+    const steps = failure?.exchange ?? [];
+    const stream = steps.find(({ way, evidence }) => way === 'came' && evidence)?.lane;
+    const messages = new Map<string, boolean[]>();
+    for (const { lane, body, evidence } of steps) {
+      const seq = /^\{"type":"message".*"seq":(\d+)/.exec(body ?? '')?.[1];
+      if (seq === undefined || lane !== stream) continue;
+      messages.set(seq, [...(messages.get(seq) ?? []), evidence]);
+    }
+    const came = [...messages.values()];
+    expect(came).toContainEqual([false]);
+    expect(came).toContainEqual([true, true]);
+    for (const each of came) expect(each).toEqual(each.length === 1 ? [false] : [true, true]);
+  });
+
+  it('of a stream that lacks something: its beginning and its end', () => {
+    const part = bad.trace.cases.find(({ events }) => events.some(({ t }) => t === 'open'));
+    const events = part?.events ?? [];
+    const key = events.find(({ t }) => t === 'open')?.key ?? '';
+    const steps = exchange(RELAY_PRESENTER.arrows(events), { evidence: [key] });
+    const shown = steps.filter(({ evidence }) => evidence).map(({ what }) => what.split(' ', 1)[0]);
+    expect(shown).toEqual([
+      expect.stringMatching(/^(SSE|WS)$/),
+      expect.stringMatching(/^(200|101)$/),
+      'closed',
+    ]);
+    expect(steps.some(({ what, evidence }) => what.startsWith('ready') && !evidence)).toBe(true);
   });
 });
 
@@ -377,6 +423,37 @@ describe('--baseline', () => {
     for (const name of ['report.html', 'junit.xml'])
       parse(readFileSync(join(tolerated.folder, name), 'utf8'));
   });
+});
+
+it('for a relay that --cmd started, every command in the report shows --cmd, but not its value', async () => {
+  const secret = 'token-9f2c';
+  const ran = await suite(
+    'server',
+    '--cmd',
+    `SECRET=${secret} ${mutant}`,
+    '--only',
+    'MSG-14/repeat',
+    '--seed',
+    '5',
+  );
+  expect(ran.code).toBe(1);
+  const kept = Object.fromEntries(
+    ['report.html', 'report.json', 'junit.xml', 'repro/MSG-14.sh'].map((name) => [
+      name,
+      readFileSync(join(ran.folder, name), 'utf8'),
+    ]),
+  );
+  for (const text of [ran.out, ran.err, ...Object.values(kept)]) expect(text).not.toContain(secret);
+  const page = parse(kept['report.html'] ?? '');
+  const [next] = all(page, 'section');
+  const commands = all(next ?? page, 'code').map(textOf);
+  expect(commands).toContain('bot2bot-conformance replay cases/MSG-14.json --cmd "COMMAND"');
+  expect(commands).toContain('bot2bot-conformance server --cmd "COMMAND" --only MSG-14');
+  expect(commands).toContain('sh repro/MSG-14.sh URL');
+  expect(ran.out).toContain(`sh ${ran.folder}/repro/MSG-14.sh URL`);
+  expect(textOf(next ?? page)).toContain('COMMAND is what starts the relay');
+  const script = spawnSync('sh', [join(ran.folder, 'repro/MSG-14.sh')], { encoding: 'utf8' });
+  expect([script.status, script.stderr]).toEqual([2, expect.stringContaining('Start the relay')]);
 });
 
 it('writeReport writes all formats', () => {

@@ -39,11 +39,11 @@ interface Exchange extends Event {
 }
 
 class Answer implements Evidence {
-  readonly key: string;
+  readonly keys: readonly string[];
   readonly text: string;
 
   constructor({ key, answer }: Exchange) {
-    this.key = key;
+    this.keys = [key];
     this.text = answer;
   }
 

@@ -16,7 +16,7 @@ Usage:
   ${NAME} judge TRACE                          judge a saved trace again
   ${NAME} replay CASE --url URL | --cmd "…"    run a failing case again (cases/*.json of a report)
   ${NAME} list                                 list every rule with its checks
-  ${NAME} explain RULE                         show a rule, its checks and its mutants
+  ${NAME} explain RULE                         show a rule, its checks, its mutants, and an example
 
 Examples:
   ${NAME} server --url http://127.0.0.1:3000

@@ -23,6 +23,8 @@ export async function judgeAgain(path: string | undefined, flags: Flags): Promis
     strict: flags.strict,
     baseline: flags.baseline,
   });
-  process.stdout.write(`${summary(made.report, colour(process.stdout))}\n`);
+  process.stdout.write(
+    `${summary(made.report, colour(process.stdout), { columns: process.stdout.columns })}\n`,
+  );
   return made.report.exit_code;
 }

@@ -1,7 +1,6 @@
 /** Runs the checks of a kind of target, with their programs, and writes the trace. */
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { SPEC_VERSION } from '@bot2bot/schemas';
 import { ruleOf, type Check } from '../checks/check.ts';
 import { isDue } from '../checks/scope.ts';
@@ -37,6 +36,29 @@ const ILL_CASES = 3;
 /** The part of the limit for first attempts; the rest is for repetitions of late cases, which may take 10 s each. */
 const FIRST_SHARE = 0.5;
 const BUDGET_POLL_MS = 100;
+
+/** How often it is looked whether this process runs, in ms. */
+const LAG_POLL_MS = 10;
+
+/** For how long this process did not run, at the longest: also when that lasts until the end. */
+class Lag {
+  #last = performance.now();
+  #most = 0;
+  readonly #timer = setInterval(() => this.#look(), LAG_POLL_MS);
+
+  #look(): void {
+    const now = performance.now();
+    this.#most = Math.max(this.#most, now - this.#last - LAG_POLL_MS);
+    this.#last = now;
+  }
+
+  /** @returns ms. */
+  stop(): number {
+    clearInterval(this.#timer);
+    this.#look();
+    return this.#most;
+  }
+}
 
 export interface RunOptions<Facts extends TargetFacts, E extends Event> {
   readonly seed: number;
@@ -333,8 +355,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
         write?.(record);
       },
     });
-    const lag = monitorEventLoopDelay({ resolution: 10 });
-    lag.enable();
+    const lag = new Lag();
     let outcome: EndRecord['outcome'] = 'done';
     let error: string | undefined;
     try {
@@ -349,13 +370,12 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     clearTimeout(timer);
     open.close();
     isOpen = false;
-    lag.disable();
     const end: EndRecord = {
       t: 'end',
       case: name,
       at: now(),
       outcome,
-      lag: Math.round(Math.max(lag.max / 1e6, open.held())),
+      lag: Math.round(Math.max(lag.stop(), open.held())),
       ...(error === undefined ? {} : { error }),
     };
     write?.(end);

@@ -12,11 +12,11 @@ import type { CloseRecord, FrameRecord, HttpRecord, OpenRecord } from '../trace/
 const MAX_BODY_BYTES = 80 << 20;
 /** More than any frame has: a message of 128 KiB, with every character escaped. */
 const MAX_FRAME_BYTES = 4 << 20;
-/** Maximum length of an answer that refuses a stream. */
 /** Maximum length of the answer to bytes that are not a request. */
 const MAX_RAW_CHARS = 1 << 20;
+/** Maximum length of an answer that refuses a stream; and the maximum pause in it, in ms. */
 const MAX_REFUSAL_CHARS = 65_536;
-const REFUSAL_MS = 1_000;
+const REFUSAL_MS = 2_000;
 
 export type Answer = Pick<HttpRecord, 'status' | 'resHeaders' | 'resBody' | 'error'>;
 type Heard = Pick<FrameRecord, 'kind' | 'id' | 'data'>;
@@ -79,17 +79,23 @@ function giveUpAfter(
   return release;
 }
 
-/** Read the answer that refuses a stream, up to a maximum length and time. */
+/** Read the answer that refuses a stream, up to a maximum length, and until it pauses for too long. */
 function refusal(incoming: http.IncomingMessage): Promise<OpenStream['answer']> {
   return new Promise((resolve) => {
     let resBody = '';
-    incoming
-      .setEncoding('utf8')
-      .on('data', (text: string) => (resBody = (resBody + text).slice(0, MAX_REFUSAL_CHARS)));
+    const timer = setTimeout(() => incoming.destroy(), REFUSAL_MS).unref();
+    incoming.setEncoding('utf8').on('data', (text: string) => {
+      resBody += text;
+      if (resBody.length < MAX_REFUSAL_CHARS) timer.refresh();
+      else incoming.destroy();
+    });
     const done = () =>
-      resolve({ status: incoming.statusCode ?? 0, resHeaders: flat(incoming.headers), resBody });
+      resolve({
+        status: incoming.statusCode ?? 0,
+        resHeaders: flat(incoming.headers),
+        resBody: resBody.slice(0, MAX_REFUSAL_CHARS),
+      });
     incoming.on('close', done).on('error', done);
-    setTimeout(() => incoming.destroy(), REFUSAL_MS).unref();
   });
 }
 

@@ -30,7 +30,10 @@ function slowest({ events }: RelayCase): number {
   const accepted = new Map<number, number>();
   const opened = new Map<string, number>();
   for (const event of events) {
-    if (event.t === 'open') opened.set(event.key, event.t1);
+    if (event.t === 'open') {
+      opened.set(event.key, event.t1);
+      most = Math.max(most, event.t1 - event.t0);
+    }
     if (event.t !== 'http') continue;
     const operation = operationOf(event.method, event.path);
     if (event.flood !== true && !PARKING.has(operation)) most = Math.max(most, event.t1 - event.t0);

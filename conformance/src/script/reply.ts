@@ -7,8 +7,14 @@ const SHOWN_CHARS = 300;
 
 /** The first characters of a text, in one line. */
 export function clipped(text: string, chars = SHOWN_CHARS): string {
-  const line = text.replaceAll(/\s+/g, ' ');
+  const line = text.trim().replaceAll(/\s+/g, ' ');
   return line.length > chars ? `${line.slice(0, chars)}…` : line;
+}
+
+/** A header of an answer, as the evidence. @param name as it is displayed, such as `Content-Type`. */
+export function headerOf(answer: Evidence & { header(name: string): string }, name: string): Evidence {
+  const describe = () => `${name}: ${answer.header(name) || '(absent)'}; ${answer.describe()}`;
+  return { keys: answer.keys, describe };
 }
 
 /** An HTTP answer. `status` is 0 if there was none. */
@@ -38,8 +44,8 @@ export class Reply implements Evidence {
     return this.record.t1 - this.record.t0;
   }
 
-  get key(): string {
-    return this.record.key;
+  get keys(): readonly string[] {
+    return [this.record.key];
   }
 
   /** A status and the beginning of the body. */

@@ -20,8 +20,8 @@ export interface Outcome {
 
 /** Something received from the target that shows whether a rule held. */
 export interface Evidence {
-  /** Key of the record that contains it. */
-  readonly key: string;
+  /** Keys of the records that contain it. */
+  readonly keys: readonly string[];
   /** A description in one line. */
   describe(): string;
 }
@@ -117,6 +117,6 @@ export abstract class Script<Facts extends TargetFacts> {
 
   #outcome(rule: string, ok: boolean, want: string, evidence: readonly Evidence[]): Outcome {
     const got = ok ? '' : evidence.map((item) => item.describe()).join('; ') || 'it did not hold';
-    return { rule, ok, want, got, evidence: evidence.map(({ key }) => key) };
+    return { rule, ok, want, got, evidence: evidence.flatMap(({ keys }) => keys) };
   }
 }

@@ -1,5 +1,5 @@
 /** Streams of a relay, for checks. */
-import { framesOf, type Frame } from '../trace/frames.ts';
+import { frameOf, framesOf, type Frame } from '../trace/frames.ts';
 import type { FrameRecord, LookRecord, SendRecord } from '../trace/records.ts';
 import { Value } from '../trace/value.ts';
 import { clipped } from './reply.ts';
@@ -36,6 +36,10 @@ export class Stream implements Evidence {
 
   get key(): string {
     return this.log.open.key;
+  }
+
+  get keys(): readonly string[] {
+    return [this.key];
   }
 
   get status(): number {
@@ -125,17 +129,41 @@ export class Stream implements Evidence {
     this.#owner.steps.close(this.key);
   }
 
+  /** Some frames of the stream, as the evidence; the whole stream if none of them exists. */
+  at(...frames: readonly (Pick<Frame, 'key'> | undefined)[]): Evidence {
+    const keys = frames.flatMap((frame) => (frame === undefined ? [] : [frame.key]));
+    const told = () => framesTold(this.records.filter(({ key }) => keys.includes(key)));
+    return keys.length === 0 ? this : { keys, describe: told };
+  }
+
+  /** The first message whose seq differs from these, as the evidence; the whole stream if seqs are missing at its end. */
+  atOther(seqs: readonly number[]): Evidence {
+    return this.at(this.of('message').find(({ json }, i) => json.get('seq').number !== seqs[i]));
+  }
+
   /** The frames, or the answer that refused the stream. */
   describe(): string {
     if (!this.opened) {
       const { error, resBody } = this.log.open;
       return this.status === 0 ? `no stream (${error ?? 'unknown'})` : `${this.status} ${clipped(resBody)}`;
     }
-    const frames = this.records.map(({ kind, data }) => (kind === 'comment' ? ':' : clipped(data, 120)));
-    const shown =
-      frames.length > 6
-        ? [...frames.slice(0, 3), `… ${frames.length - 6} more …`, ...frames.slice(-3)]
-        : frames;
-    return `stream: ${shown.join(' | ') || 'no frame'}${this.closed ? ' | closed' : ''}`;
+    return `${framesTold(this.records)}${this.closed ? ' | closed' : ''}`;
   }
+}
+
+/** One line about frames; of many, the first and the last, and how many of each kind are between them. */
+function framesTold(records: readonly FrameRecord[]): string {
+  const told = ({ kind, id, data }: FrameRecord) =>
+    kind === 'comment' ? ':' : `${id === undefined ? '' : `[${id}] `}${clipped(data, 120)}`;
+  const shown = records.map(told);
+  if (records.length > 6) {
+    const counts = new Map<string, number>();
+    for (const record of records.slice(3, -3)) {
+      const kind = record.kind === 'comment' ? 'keep-alive' : frameOf(record)?.type || 'frame';
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    const kinds = [...counts].map(([kind, count]) => `${count} × ${clipped(kind, 40)}`);
+    shown.splice(3, shown.length - 6, `… ${shown.length - 6} more: ${kinds.join(', ')} …`);
+  }
+  return `stream: ${shown.join(' | ') || 'no frame'}`;
 }

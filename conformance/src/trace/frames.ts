@@ -3,6 +3,8 @@ import { Value } from './value.ts';
 
 /** A frame of a stream: its JSON, its SSE id, and its time of arrival. */
 export interface Frame {
+  /** Of its record: `3#5` is a frame of the stream `3`. */
+  readonly key: string;
   readonly type: string;
   readonly json: Value;
   readonly id: string | undefined;
@@ -17,8 +19,9 @@ export function frameOf(record: FrameRecord): Frame | null {
   if (record.kind === 'comment' || record.kind === 'binary') return null;
   let frame = parsed.get(record);
   if (frame === undefined) {
-    const json = Value.parse(record.data);
-    parsed.set(record, (frame = { type: json.get('type').string, json, id: record.id, at: record.at }));
+    const { key, id, at, data } = record;
+    const json = Value.parse(data);
+    parsed.set(record, (frame = { key, type: json.get('type').string, json, id, at }));
   }
   return frame;
 }

@@ -19,6 +19,8 @@ export interface TargetFacts {
   /** Declared values outside the ranges of the specification; any makes the run a lab run. */
   readonly outside: readonly string[];
   readonly implementation: { readonly name: string; readonly version: string } | null;
+  /** It was started for the run alone: afterwards nothing serves where it was reached. */
+  readonly started?: true;
 }
 
 export interface RelayFacts extends TargetFacts {

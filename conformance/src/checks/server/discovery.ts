@@ -2,6 +2,7 @@
 import { ROUTES, type Route } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import { headerOf } from '../../script/reply.ts';
 
 /** The limits and timings that a relay of each profile must declare. @see CORE-11 */
 const DECLARED = {
@@ -72,14 +73,14 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
           'CORE-10',
           reply.header('cache-control').includes('no-store'),
           'Cache-Control: no-store',
-          reply,
+          headerOf(reply, 'Cache-Control'),
         );
       const stream = await t.open('sse', room);
       t.require(
         'CORE-10',
         stream.header('cache-control').includes('no-store'),
         'Cache-Control: no-store on the stream',
-        stream,
+        headerOf(stream, 'Cache-Control'),
       );
     },
   },
@@ -93,7 +94,7 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
         'CORE-11',
         reply.status === 200 && reply.header('content-type').includes('json'),
         '200 with JSON',
-        reply,
+        headerOf(reply, 'Content-Type'),
       );
       const { profiles } = t.target;
       for (const [place, table] of Object.entries(DECLARED)) {
@@ -165,7 +166,7 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
         'CORE-14',
         reply.status === 200 && reply.header('content-type').includes('text/html') && /<html/i.test(html),
         '200 with an HTML page',
-        reply,
+        headerOf(reply, 'Content-Type'),
       );
       const loaded = [...html.matchAll(/(?:src|href)\s*=\s*["']?([^"'\s>]+)/gi)].map(
         (match) => match[1] ?? '',

@@ -1,7 +1,7 @@
 /** Chapter 00: errors. */
 import { ROUTES, type Limits } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
-import type { Reply } from '../../script/reply.ts';
+import { headerOf, type Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -135,14 +135,14 @@ export const ERROR_CHECKS: readonly Check<RelayScript>[] = [
         'CORE-2',
         reply.header('content-type').includes('application/problem+json'),
         'application/problem+json',
-        reply,
+        headerOf(reply, 'Content-Type'),
       );
       const stream = await t.open('sse', 'a');
       t.require(
         'CORE-2',
         stream.header('content-type').includes('application/problem+json'),
         'application/problem+json for a refused stream',
-        stream,
+        headerOf(stream, 'Content-Type'),
       );
     },
   },
@@ -263,7 +263,7 @@ export const ERROR_CHECKS: readonly Check<RelayScript>[] = [
         'CORE-3',
         /^[1-9]\d*$/.test(reply.header('retry-after')),
         'a 429 with Retry-After in whole seconds',
-        reply,
+        headerOf(reply, 'Retry-After'),
       );
     },
   },

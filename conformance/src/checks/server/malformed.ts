@@ -2,6 +2,7 @@
 import { pathOf } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import { headerOf } from '../../script/reply.ts';
 
 /** Longer than the header limit of any HTTP library. */
 const LONG_HEADER = 80_000;
@@ -75,7 +76,7 @@ export const MALFORMED_CHECKS: readonly Check<RelayScript>[] = [
               'CORE-2',
               reply.header('content-type').includes('application/problem+json'),
               `a problem document to ${what}`,
-              reply,
+              headerOf(reply, 'Content-Type'),
             );
           return reply;
         }),

@@ -242,7 +242,7 @@ export const MESSAGE_CHECKS: readonly Check<RelayScript>[] = [
         rule,
         !late.messages.some((message) => message.get('id').string === dying.id),
         'no replay of what has expired',
-        late,
+        late.at(late.of('message').find(({ json }) => json.get('id').string === dying.id)),
       );
       const status = await t.status(room);
       t.require(

@@ -213,7 +213,7 @@ export const READ_CHECKS: readonly Check<RelayScript>[] = [
           'READ-7',
           stream.messages.every((message) => message.get('seq').number > (after ?? 0)),
           `only seqs above ${after}`,
-          stream,
+          stream.at(stream.of('message').find(({ json }) => !(json.get('seq').number > (after ?? 0)))),
         );
       }
     },

@@ -4,7 +4,7 @@ import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Stream } from '../../script/stream.ts';
 import { seqsOf } from './reads.ts';
-import { includes, people, presence } from './streams.ts';
+import { includes, people, presence, readyOf, shownBy } from './streams.ts';
 
 const BOTH = ['sse', 'ws'] as const;
 
@@ -78,7 +78,7 @@ export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
         const shown = await presence(watcher, (seen) =>
           seen.get('participants').items.some((item) => item.get('box_pub').raw === box_pub),
         );
-        t.require('STREAM-13', shown, 'the key of the newest listening', watcher);
+        t.require('STREAM-13', shown, 'the key of the newest listening', shownBy(watcher));
       }
     },
   },
@@ -97,7 +97,7 @@ export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
           'STREAM-11',
           await presence(socket, includes(name)),
           `${name} among the participants`,
-          socket,
+          shownBy(socket),
         );
       }
       const count = names.length - 1;
@@ -109,7 +109,7 @@ export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
         'STREAM-22',
         told.join() === 'first-second,second-third,third-first',
         'three renames',
-        watcher,
+        watcher.at(...watcher.of('rename')),
       );
     },
   },
@@ -203,9 +203,14 @@ export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
       }
       for (const kind of BOTH) {
         const made = await t.joined(kind, t.room(), { after: 7 });
-        t.require('READ-12', !isReset(made), 'no reset in a room that the stream makes', made);
+        t.require('READ-12', !isReset(made), 'no reset in a room that the stream makes', readyOf(made));
         const told = await t.joined(kind, t.room(), { after: 7, epoch: 'another-epoch' });
-        t.require('READ-12', isReset(told), 'reset: true to an epoch in a room that the stream makes', told);
+        t.require(
+          'READ-12',
+          isReset(told),
+          'reset: true to an epoch in a room that the stream makes',
+          readyOf(told),
+        );
       }
       const room = t.room();
       await t.joined('sse', room); // The open stream keeps the room alive, however slow the other steps are.
@@ -265,7 +270,7 @@ export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
           'STREAM-3',
           seen.join() === wanted.join(),
           `${wanted.length} messages, each once, in order`,
-          stream,
+          stream.atOther(wanted),
         );
         const ready = stream.frames.findIndex(({ type }) => type === 'ready');
         const floor = stream.ready.get('last_seq').number;
@@ -275,7 +280,7 @@ export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
             'STREAM-5',
             floor <= (seen[replayed - 1] ?? 0),
             'a floor that the stream has sent',
-            stream,
+            readyOf(stream),
           );
       }
     },

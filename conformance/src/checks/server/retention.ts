@@ -4,6 +4,7 @@ import type { RelayScript } from '../../script/claims.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { Stream } from '../../script/stream.ts';
 import { seqsOf } from './reads.ts';
+import { readyOf } from './streams.ts';
 
 /** Number of concurrent posts. */
 const AT_ONCE = 16;
@@ -48,7 +49,7 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
       /** Record a requirement, unless the evidence arrived so late that messages may have been evicted for their age. */
       const require = (rule: string, ok: boolean, want: string, ...seen: (Reply | Stream)[]) => {
         if (seen.every((each) => cameAt(each) - began < t.target.timings.retention_ms))
-          t.require(rule, ok, want, ...seen);
+          t.require(rule, ok, want, ...seen.map((each) => ('record' in each ? each : readyOf(each))));
       };
       const seen: number[] = [];
       let after = seqs[beyond - 1] ?? 0;

@@ -136,12 +136,8 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
           reply,
         );
       }
-      t.require(
-        'ROOM-4',
-        !stream.messages.some((message) => message.get('id').string === id),
-        'only the messages of the room',
-        stream,
-      );
+      const stray = stream.of('message').find(({ json }) => json.get('id').string === id);
+      t.require('ROOM-4', stray === undefined, 'only the messages of the room', stream.at(stray));
     },
   },
   {

@@ -82,8 +82,9 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
       const [socket, reader] = [await t.joined('ws', room), await t.joined('sse', room)];
       await socket.send(t.signedBody(room, who, {}, { by: other }));
       const refusal = await socket.has('error');
-      const code = socket.of('error')[0]?.json.get('code').raw;
-      t.require('SIGN-2', refusal && code === 401, 'an error frame with code 401', socket);
+      const [error] = socket.of('error');
+      const code = error?.json.get('code').raw;
+      t.require('SIGN-2', refusal && code === 401, 'an error frame with code 401', socket.at(error));
       const { nonce } = t.sealed();
       await socket.send(t.signedBody(room, who, { nonce, signed_only: true }));
       await reader.has('message');
@@ -185,7 +186,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
         'SIGN-4',
         sent?.json.get('seq').raw === seq && sent?.json.get('duplicate').raw === true,
         want,
-        socket,
+        socket.at(sent),
       );
       const { ids, page } = await idsIn(t, room);
       t.require('SIGN-4', ids.length === 1, 'one message', page);
@@ -213,8 +214,11 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
       const replayed = [await t.joined('sse', room), await t.joined('ws', room)];
       const reads = [await t.transcript(room), await t.wait(room)];
       const seen = [
-        ...[...live, ...replayed].map((stream) => ({ from: stream, messages: stream.messages })),
-        ...reads.map((reply) => ({ from: reply, messages: reply.json.get('messages').items })),
+        ...[...live, ...replayed].map((stream) => ({
+          from: (i: number) => stream.at(stream.of('message')[i]),
+          messages: stream.messages,
+        })),
+        ...reads.map((reply) => ({ from: () => reply, messages: reply.json.get('messages').items })),
       ];
       for (const { from, messages } of seen) {
         for (const [i, { record }] of posts.entries()) {
@@ -223,7 +227,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
             .map((name) => `sender_${name}`)
             .concat('signed_only')
             .find((field) => messages[i]?.get(field).raw !== body.get(field).raw);
-          t.require('SIGN-5', wrong === undefined, `${wrong ?? ''} as posted, in message ${i + 1}`, from);
+          t.require('SIGN-5', wrong === undefined, `${wrong ?? ''} as posted, in message ${i + 1}`, from(i));
         }
       }
     },

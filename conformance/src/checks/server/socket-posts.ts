@@ -2,7 +2,7 @@
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
-import type { Reply } from '../../script/reply.ts';
+import { headerOf, type Reply } from '../../script/reply.ts';
 import type { Stream } from '../../script/stream.ts';
 import type { Value } from '../../trace/value.ts';
 
@@ -82,11 +82,11 @@ function plainCases(t: RelayScript): Case[] {
   ];
 }
 
-/** The answer to a frame. */
-function answerTo(frames: readonly Frame[], nonce: unknown): Value | undefined {
+/** The frame that answers a frame with this nonce. */
+function answerTo(frames: readonly Frame[], nonce: unknown): Frame | undefined {
   return frames.find(
     ({ type, json }) => (type === 'sent' || type === 'error') && json.get('nonce').raw === nonce,
-  )?.json;
+  );
 }
 
 /** Whether a message was delivered with all posted fields. */
@@ -104,8 +104,10 @@ function carries(message: Value | undefined, body: Body): boolean {
 const messageOf = (messages: readonly Value[], { nonce }: Body) =>
   messages.find((message) => message.get('nonce').raw === nonce);
 
-const isAmong = (frames: readonly Frame[], { nonce }: Body) =>
-  frames.some(({ type, json }) => type === 'message' && json.get('nonce').raw === nonce);
+const frameOf = (frames: readonly Frame[], { nonce }: Body) =>
+  frames.find(({ type, json }) => type === 'message' && json.get('nonce').raw === nonce);
+
+const isAmong = (frames: readonly Frame[], body: Body) => frameOf(frames, body) !== undefined;
 
 /** Send a frame, and require the result of the same post. @returns whether that was the result. */
 async function frame(t: RelayScript, socket: Stream, given: Case): Promise<boolean> {
@@ -119,34 +121,34 @@ async function frame(t: RelayScript, socket: Stream, given: Case): Promise<boole
       'STREAM-14',
       asGiven,
       `the message of a frame with ${what}, as it was sent`,
-      socket,
+      socket.at(frameOf(socket.frames, body)),
     );
     if (!taken || !t.hardened) return taken;
     await socket.until((frames) => answerTo(frames, body['nonce']) !== undefined);
     const answer = answerTo(socket.frames, body['nonce']);
     const message = messageOf(socket.messages, body);
-    const same =
-      answer?.get('seq').raw === message?.get('seq').raw && answer?.get('id').raw === message?.get('id').raw;
-    const quiet = answer?.get('type').raw === 'sent' && !answer.has('duplicate') && !answer.has('code');
-    return t.require('STREAM-16', same && quiet, `sent with id and seq, to a frame with ${what}`, socket);
+    const same = ['seq', 'id'].every((field) => answer?.json.get(field).raw === message?.get(field).raw);
+    const quiet = answer?.type === 'sent' && !answer.json.has('duplicate') && !answer.json.has('code');
+    const want = `sent with id and seq, to a frame with ${what}`;
+    return t.require('STREAM-16', same && quiet, want, socket.at(answer));
   }
   if (malformed === true && !t.hardened) return true;
   const came = await socket.until((frames) => frames.filter(({ type }) => type === 'error').length > before);
-  const error = socket.of('error')[before]?.json;
-  const code = error?.get('code').number ?? NaN;
+  const error = socket.of('error')[before];
+  const code = error?.json.get('code').number ?? NaN;
   if (malformed !== true)
     t.require(
       'STREAM-15',
       came && refused.includes(code),
       `an error with code ${refused.join(' or ')} to ${what}`,
-      socket,
+      socket.at(error),
     );
   if (t.hardened)
     t.require(
       'STREAM-17',
-      came && error?.get('nonce').raw === body['nonce'],
+      came && error?.json.get('nonce').raw === body['nonce'],
       `an error with the nonce, to ${what}`,
-      socket,
+      socket.at(error),
     );
   return came;
 }
@@ -213,7 +215,7 @@ export const SOCKET_POST_CHECKS: readonly Check<RelayScript>[] = [
           'STREAM-14',
           carries(messageOf(watcher.messages, body), body),
           `${what} on another stream`,
-          watcher,
+          watcher.at(frameOf(watcher.frames, body)),
         );
     },
   },
@@ -232,9 +234,10 @@ export const SOCKET_POST_CHECKS: readonly Check<RelayScript>[] = [
       for (const count of [1, 2]) {
         await socket.send({ ...sealed, sender: 'another' });
         await socket.until((frames) => duplicates(frames).length >= count);
-        const again = duplicates(socket.frames)[count - 1]?.json;
-        const same = again?.get('seq').raw === first.seq && again.get('id').raw === first.id;
-        t.require('STREAM-16', same, `sent with duplicate: true and seq ${first.seq}`, first.reply, socket);
+        const again = duplicates(socket.frames)[count - 1];
+        const same = again?.json.get('seq').raw === first.seq && again.json.get('id').raw === first.id;
+        const want = `sent with duplicate: true and seq ${first.seq}`;
+        t.require('STREAM-16', same, want, first.reply, socket.at(again));
         const reply = await t.post(room, { ...sealed, reply_to: 'AAAAAAAA' });
         const told = reply.json.get('duplicate').raw === true && reply.json.get('seq').raw === first.seq;
         t.require('MSG-14', told, `duplicate: true and seq ${first.seq}`, first.reply, reply);
@@ -242,13 +245,26 @@ export const SOCKET_POST_CHECKS: readonly Check<RelayScript>[] = [
       const own = t.sealed();
       await socket.send(own);
       await socket.until((frames) => answerTo(frames, own.nonce) !== undefined);
-      const seq = answerTo(socket.frames, own.nonce)?.get('seq').raw;
+      const answer = answerTo(socket.frames, own.nonce);
+      const seq = answer?.json.get('seq').raw;
       const reply = await t.post(room, own);
       const told = reply.json.get('duplicate').raw === true && reply.json.get('seq').raw === seq;
-      t.require('MSG-14', told, 'duplicate: true, and the seq that the frame was told', socket, reply);
+      t.require(
+        'MSG-14',
+        told,
+        'duplicate: true, and the seq that the frame was told',
+        socket.at(answer),
+        reply,
+      );
       for (let i = 0; i < 2; i++) {
         const reused = await t.post(room, { ...t.sealed(), nonce: own.nonce });
-        t.require('MSG-15', reused.status === 409, '409 to a nonce that a frame used', socket, reused);
+        t.require(
+          'MSG-15',
+          reused.status === 409,
+          '409 to a nonce that a frame used',
+          socket.at(answer),
+          reused,
+        );
       }
       const page = await t.transcript(room);
       t.require('MSG-14', page.json.get('messages').items.length === 2, 'two messages', page);
@@ -324,12 +340,21 @@ export const SOCKET_POST_CHECKS: readonly Check<RelayScript>[] = [
         const before = socket.of('error').length;
         await socket.send(sent);
         await socket.until((frames) => frames.filter(({ type }) => type === 'error').length > before);
-        const error = socket.of('error')[before]?.json;
-        const [ok, want] = [error?.get('code').raw === status, `an error with code ${status} to ${what}`];
-        t.require(rule, ok, want, socket);
-        t.require('STREAM-15', ok, want, socket);
+        const error = socket.of('error')[before];
+        const [ok, want] = [
+          error?.json.get('code').raw === status,
+          `an error with code ${status} to ${what}`,
+        ];
+        const seen = socket.at(error);
+        t.require(rule, ok, want, seen);
+        t.require('STREAM-15', ok, want, seen);
         if (t.hardened)
-          t.require('STREAM-17', error?.get('nonce').raw === sent['nonce'], `its nonce, to ${what}`, socket);
+          t.require(
+            'STREAM-17',
+            error?.json.get('nonce').raw === sent['nonce'],
+            `its nonce, to ${what}`,
+            seen,
+          );
       };
       for (const refusal of refusals) await refuse(refusal);
       const lock = t.signedBody(room, who, { signed_only: true });
@@ -355,7 +380,7 @@ export const SOCKET_POST_CHECKS: readonly Check<RelayScript>[] = [
         'CORE-10',
         socket.header('cache-control').includes('no-store'),
         'Cache-Control: no-store',
-        socket,
+        headerOf(socket, 'Cache-Control'),
       );
       const open = socket.header('access-control-allow-origin') === '*';
       const bare = socket.header('access-control-allow-credentials') === '';

@@ -132,7 +132,7 @@ export class Room implements RoomHistory {
     }
     for (const stream of this.streams) {
       for (const frame of stream.frames) {
-        if (frame.type === 'message') yield { message: frame.json, at: frame.at, key: stream.open.key };
+        if (frame.type === 'message') yield { message: frame.json, at: frame.at, key: frame.key };
       }
     }
   }
