@@ -21,7 +21,7 @@ const OF_DISCOVERY: string[] = [
   'CORE-8/long-body',
   'MSG-8/ttl-range',
   'READ-13/buffer',
-  'ROOM-6/kept',
+  'READ-3/timeout',
 ];
 
 /** What catches a mutation. */

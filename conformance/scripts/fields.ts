@@ -1,4 +1,4 @@
-/** `npm run fields [-- OPERATION.FIELD]`: alters every field, or one, and writes down which rule catches it. */
+/** `npm run fields [-- OPERATION.FIELD]`: changes every field, or one, and records which rule catches it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {

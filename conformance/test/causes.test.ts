@@ -32,7 +32,7 @@ const at = (name: string, evidence: string[], want: string, got = want) =>
   failure({ case: name, evidence, want, got });
 
 describe('causes', () => {
-  it('the failure with the fewest steps comes first, and what shares all its evidence is under it', () => {
+  it('the failure with the fewest steps comes first, and those that share all its evidence are under it', () => {
     const lost = [at('c', ['1', '2#3'], 'once'), at('d', ['4'], 'once')];
     expect(
       causesOf([
@@ -54,7 +54,7 @@ describe('causes', () => {
     expect(causesOf([head, other])).toHaveLength(2);
   });
 
-  it('a failure that counts is never folded under one that the baseline knows', () => {
+  it('a new failure is never folded under one in the baseline', () => {
     const same = [at('c', ['1'], 'x')];
     const found = causesOf([rule('KNOWN-1', 1, same, false), rule('NEW-1', 5, same)]);
     expect(found).toEqual([{ rule: 'NEW-1', explains: ['KNOWN-1'] }]);
@@ -94,22 +94,43 @@ describe('the difference in one sentence', () => {
       'seq 1 came twice',
     ],
     ['one', 'stream: {"type":"ready"} | : | :', 'the stream brought ready, 2 × keep-alive'],
+    [
+      'one',
+      'stream: [e:0] {"type":"ready"} | … 3 more: 2 × message, 1 × ready … | :',
+      'the stream brought 2 × ready, 2 × message, keep-alive',
+    ],
+    ['seq 5', '200 {"seq":7}', 'seq is 7 instead of 5, in 200 {"seq":7}'],
+    ['seq 5, the oldest', '200 {"empty":true}', 'no seq, in 200 {"empty":true}'],
+    ['the answer with duplicate: true', '200 {"a":1}; 200 {"b":2}', 'no duplicate, in 200 {"b":2}'],
+    [
+      '{ok, cursor: 0}',
+      '200 {"ok":true,"cursor":3}',
+      'cursor is 3 instead of 0, in 200 {"ok":true,"cursor":3}',
+    ],
+    ['sent with duplicate: true', 'stream: {"type":"sent"}', 'no duplicate, in {"type":"sent"}'],
+    ['no resumed, for the claim is new', '200 {"resumed":true}', 'resumed is true, in 200 {"resumed":true}'],
+    ['a: true', '200 {"x":"cut off…', '200 {"x":"cut off…'],
+    ['a: true', '200 [{"a":true},{"a":false}]', '200 [{"a":true},{"a":false}]'],
+    ['the id e:1', 'stream: [e:0] {"type":"ready"}', '[e:0] {"type":"ready"}'],
+    ['two', 'stream: [e:0] {"type":"ready"} | [e:0] {"type":"ready"}', 'the stream brought 2 × ready'],
     ['anything', 'no answer (ECONNRESET)', 'no answer (ECONNRESET)'],
   ])('%s, but %s', (want, got, told) => {
     expect(difference(want, got, namer())).toBe(told);
   });
 
-  it('gives the same value the same short name, and no long one', () => {
+  it('gives equal values equal short names, and leaves no long value', () => {
     const short = namer();
     const room = 't-YB6fHLLBnO_Oi54qSdqNDc';
     const first = short(`/api/rooms/${room}/status {"epoch":"At3BShupEOpk","id":"m_zg8tpUSgMRQu"}`);
     expect(first).toBe('/api/rooms/room 1/status {"epoch":"epoch 1","id":"m1"}');
     expect(short(`[At3BShupEOpk:1795843216391001] ${room}`)).toBe('[epoch 1:seq 1] room 1');
     expect(short('1795843216391003')).toBe('seq 3');
+    expect(short('[Bt3BShupEOpk:1795843216394001]')).toBe('[epoch 2:seq B1]');
+    expect(short('gap 1795843216391002-1795843216391003')).toBe('gap seq 2-seq 3');
   });
 });
 
-/** Messages lost on streams, a wrong status, and a broken signature: of each kind of script one. */
+/** Lost messages on streams, a wrong status, a wrong signature: one for each kind of repro script. */
 const IDS = ['STREAM-3/lost', 'CORE-8/400', 'SIGN-1/label', 'STREAM-16/no-ack'];
 const ONLY = ['CORE-8', 'STREAM-3', 'STREAM-16', 'SIGN-1'];
 const sound = `exec node ${join(import.meta.dirname, '../../reference-server/bin/bot2bot-relay.mjs')} --port {port} ${LAB.join(' ')}`;
@@ -122,9 +143,9 @@ beforeAll(async () => {
   bad = await certify(mutant, { only: ONLY, seed: 5, runs: 2 });
 }, 120_000);
 
-/** The lines of each cause: between blank lines, before the chapters. */
-function blocks(report: Report): string[][] {
-  return summary(report, false)
+/** The lines of each cause: blocks between blank lines, before the table of chapters. */
+function blocks(report: Report, columns?: number): string[][] {
+  return summary(report, false, { columns })
     .split('\n\n')
     .map((block) => block.split('\n').filter((line) => line !== ''))
     .filter(([first]) => first?.startsWith('✗'));
@@ -153,13 +174,29 @@ it('the terminal has one block of at most 15 lines of 80 columns for each cause,
       for (const line of lines) expect([line, line.length <= 79]).toEqual([line, true]);
     }
   }
+  const wide = Math.max(
+    ...blocks(worst, 120)
+      .flat()
+      .map((line) => line.length),
+  );
+  expect(wide).toBeGreaterThan(100);
+  expect(wide).toBeLessThan(120);
   const said = blocks(bad.report).flat().join('\n');
   for (const { rule: id } of bad.report.failures) expect(said).toContain(id);
   for (const line of said.split('\n')) expect(line).not.toMatch(/t-[\w-]{20}|\d{15}/);
 });
 
+it('CORE-2: a wrong content type is what is told of an answer', async () => {
+  const patches = MUTANTS.filter(({ id }) => id === 'CORE-2/plain-json');
+  const command = `exec node ${await broken('content-type', patches)} --port {port}`;
+  const { report } = await certify(command, { only: ['CORE-2/malformed-json'] });
+  expect(report.failures.map((found) => [found.rule, found.check, found.difference])).toEqual([
+    ['CORE-2', 'CORE-2/malformed-json', expect.stringMatching(/^Content-Type: application\/json; .*400 /)],
+  ]);
+});
+
 it.each(ONLY)(
-  'the script of %s ends with 1 at the broken relay and with 0 at a correct one',
+  'the script of %s exits 1 with the broken relay and 0 with a correct one',
   { timeout: 180_000 },
   async (id) => {
     needs('curl');

@@ -60,6 +60,8 @@ export class Leases {
   readonly #shares: ConcurrencyCap;
   readonly #clock: Clock;
   readonly #handles = new Map<string, HandleState>();
+  /** The latest time at which a claim that has ended was live, on the monotonic clock. */
+  #liveUntil = -Infinity;
 
   constructor(log: RoomLog, limits: RelayLimits, clock: Clock) {
     this.#shares = shareOf(limits.room_handles, limits);
@@ -88,6 +90,7 @@ export class Leases {
   #reclaim(): boolean {
     for (const [handle, state] of this.#handles) {
       if (state.cursor > 0 || this.#live(state) !== null) continue;
+      this.#end(state);
       this.#handles.delete(handle);
       state.release();
       return true;
@@ -95,10 +98,19 @@ export class Leases {
     return false;
   }
 
-  /** Whether any claim is live. @see CLAIM-28 */
-  get live(): boolean {
-    for (const state of this.#handles.values()) if (this.#live(state) !== null) return true;
-    return false;
+  /** How long no claim has been live, in ms: 0 while one is live, Infinity if there never was one. @see CLAIM-28 */
+  get unclaimedMs(): number {
+    let until = this.#liveUntil;
+    for (const { claim } of this.#handles.values())
+      if (claim !== null) until = Math.max(until, claim.deadline);
+    return Math.max(0, this.#clock.mono() - until);
+  }
+
+  /** Drop the claim of a handle, if it has one. */
+  #end(state: HandleState): void {
+    if (state.claim === null) return;
+    this.#liveUntil = Math.max(this.#liveUntil, Math.min(state.claim.deadline, this.#clock.mono()));
+    state.claim = null;
   }
 
   #live({ claim }: HandleState): Claim | null {
@@ -119,13 +131,14 @@ export class Leases {
     const entry = this.#log.next(from, (candidate) => admits(request, candidate), now);
     if (entry === undefined) {
       request.searched = this.#log.lastAssigned;
-      if (known !== undefined) known.claim = null;
+      if (known !== undefined) this.#end(known);
       return null;
     }
     const state = known ?? this.#enter(request);
     const { oldestSeq } = this.#log;
     for (const seq of state.deliveries.keys()) if (seq < oldestSeq) state.deliveries.delete(seq);
     state.deliveries.set(entry.seq, (state.deliveries.get(entry.seq) ?? 0) + 1);
+    this.#end(state);
     const id = `c_${randomBytes(12).toString('base64url')}`;
     state.claim = { id, seq: entry.seq, deadline: this.#clock.mono() + leaseMs };
     return this.#grant(state, state.claim, entry, false);
@@ -165,12 +178,12 @@ export class Leases {
     if (mine === null || mine.claim.seq !== seq) return { kind: 'gone', cursor };
     const { state } = mine;
     state.cursor = seq;
-    state.claim = null;
+    this.#end(state);
     for (const passed of state.deliveries.keys()) if (passed <= seq) state.deliveries.delete(passed);
     return { kind: 'acked', advanced: true, cursor: seq };
   }
 
-  /** @returns ms left of the lease; null when the claim is not live, which it then stays. @see CLAIM-21 */
+  /** @returns ms left of the lease; null when the claim is not live, and so stays ended. @see CLAIM-21 */
   renew(handle: string, claimId: string, leaseMs: number): number | null {
     const mine = this.#mine(handle, claimId);
     if (mine === null) return null;
@@ -181,7 +194,7 @@ export class Leases {
   /** @returns whether the claim was live until now. @see CLAIM-22 */
   release(handle: string, claimId: string): boolean {
     const mine = this.#mine(handle, claimId);
-    if (mine !== null) mine.state.claim = null;
+    if (mine !== null) this.#end(mine.state);
     return mine !== null;
   }
 }

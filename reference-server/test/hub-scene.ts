@@ -1,4 +1,4 @@
-/** A hub on a clock that the test moves, with sockets in memory, and a model of what each of its readers is owed. */
+/** A hub with a clock that the test controls and sockets in memory, and a model of the messages due to each reader. */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { DEFAULT_TIMINGS } from '@bot2bot/schemas';
@@ -9,7 +9,7 @@ import type { Format } from '../src/encoding.ts';
 import { MemoryEngine } from '../src/engine/memory.ts';
 import { Hub } from '../src/hub.ts';
 import { ENTRY_BYTES } from '../src/log.ts';
-import { answerOf, positionOf, wholeOf } from '../src/page.ts';
+import { answerOf, positionOf, bytesOfAnswer } from '../src/page.ts';
 import type { Room, Subscriber, Waiter } from '../src/room.ts';
 import { framesIn, json, Wire, type Json } from './wire.ts';
 
@@ -33,24 +33,26 @@ interface Post {
   readonly expiresAt: number;
 }
 
-/** One lifetime of a room, as its clients can know it. */
+/** One lifetime of a room, as its clients can observe it. */
 interface Life {
   readonly room: Room;
   readonly posts: Post[];
   /** Everything below this seq has been evicted. */
   floor: number;
   usedAt: number;
+  /** The last claim of the handle, and the time until which it is live. */
+  claim: { readonly id: string; readonly until: number } | null;
 }
 
 interface Stream {
   readonly life: Life;
   readonly sub: Subscriber;
   readonly wire: Wire;
-  /** Greatest of what its client had, and of what was gone when it joined. */
+  /** The stream begins after this seq: the client's cursor, or the last seq that was evicted when it joined, if greater. */
   readonly start: number;
   readonly newestAtJoin: number;
   readonly expectedReady: Json;
-  /** Frames that have been checked, and the seq of the last message among them. */
+  /** Number of frames that have been checked, and the seq of the last message among them. */
   checked: number;
   last: number;
   isReady: boolean;
@@ -65,7 +67,7 @@ interface Read {
   open: boolean;
 }
 
-/** Resolves when the hub has served what changed. */
+/** Resolves when the hub has served all changes. */
 export const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 export class Scene {
@@ -96,7 +98,7 @@ export class Scene {
     let life = this.lives.get(id);
     if (life?.room !== room) {
       expect(room.log.firstSeq).toBeGreaterThan(this.#highest);
-      life = { room, posts: [], floor: room.log.firstSeq, usedAt: this.now };
+      life = { room, posts: [], floor: room.log.firstSeq, usedAt: this.now, claim: null };
       this.lives.set(id, life);
     }
     return life;
@@ -139,7 +141,7 @@ export class Scene {
     this.hub.evictOverBudget();
   }
 
-  /** A cursor in a room: 0, somewhere in what was posted, its end, or far ahead of it. */
+  /** A cursor for a room: 0, the seq of some post, that of the last one, or far beyond. */
   cursor({ posts, room }: Life, at: number): number {
     if (at === 0) return 0;
     if (at > 0.95) return room.log.lastAssigned + 2;
@@ -208,14 +210,14 @@ export class Scene {
     this.hub.join(sub);
   }
 
-  /** The messages that a reader is owed at this time. */
+  /** The messages that a read after this seq must return now. */
   owed({ posts, floor }: Life, after: number): Post[] {
     return posts.filter(({ seq, expiresAt }) => seq > after && seq >= floor && expiresAt > this.now);
   }
 
   /** @see READ-5 READ-8 READ-9 READ-10 */
   checkAnswer(life: Life, after: number, answer: Json): void {
-    // It may have been given before something else was evicted in the same step.
+    // The answer may have been given before another eviction in the same step.
     const oldest = Number(answer['oldest_seq']);
     expect(oldest).toBeGreaterThanOrEqual(life.floor);
     expect(oldest).toBeLessThanOrEqual(this.checkFloor(life));
@@ -242,7 +244,7 @@ export class Scene {
     let after = this.cursor(life, at);
     for (let hasMore = true; hasMore;) {
       const page = answerOf(life.room, { after, reset: false }, PAGE, this.now);
-      const answer = json(wholeOf(page).toString());
+      const answer = json(bytesOfAnswer(page).toString());
       this.checkAnswer(life, after, answer);
       after = Number(answer['next_after']);
       hasMore = answer['has_more'] === true;
@@ -267,7 +269,28 @@ export class Scene {
     this.hub.park(life.room, waiter);
   }
 
-  /** @returns the room's oldest seq, once it is sure that everything below it had to go. @see READ-13 READ-14 */
+  /** Release the claim of the handle, then claim a message; with `leaseMs` 0, only release. */
+  claim(id: string, client: Client, leaseMs: number): void {
+    const life = this.lives.get(id);
+    if (life === undefined || this.hub.rooms.get(id) !== life.room) return;
+    const { log } = life.room;
+    const { claim } = life;
+    if (claim !== null && this.engine.release(log, 'bot', claim.id))
+      life.claim = { ...claim, until: this.now };
+    if (leaseMs === 0) return;
+    const request = {
+      handle: 'bot',
+      client,
+      leaseMs,
+      exclude: new Set<string>(),
+      self: 'label',
+      searched: 0,
+    } as const;
+    const grant = this.engine.claim(log, { ...request });
+    if (grant !== null) life.claim = { id: grant.claimId, until: this.now + leaseMs };
+  }
+
+  /** Check that every eviction was necessary. @returns the room's oldest seq. @see READ-13 READ-14 */
   checkFloor({ room: { log }, posts, floor }: Life): number {
     const { oldestSeq } = log;
     expect(oldestSeq).toBeGreaterThanOrEqual(floor);
@@ -283,7 +306,7 @@ export class Scene {
 
   evictedBefore = 0;
 
-  /** What has been sent on a stream since it was last checked. @see STREAM-2 STREAM-3 STREAM-5 */
+  /** Check the frames that were sent on a stream since the last check. @see STREAM-2 STREAM-3 STREAM-5 */
   checkStream(stream: Stream): void {
     const { life, sub, wire, start } = stream;
     expect(wire.overfilled).toBe(false);
@@ -312,7 +335,7 @@ export class Scene {
     stream.checked = frames.length;
   }
 
-  /** What became of everyone in the last step. @param isFlushed whether the hub has served all that changed. */
+  /** Check all clients after a step. @param isFlushed whether the hub has served all changes. */
   observe(isFlushed: boolean): void {
     for (const stream of this.streams) {
       if (!stream.open) continue;
@@ -320,7 +343,7 @@ export class Scene {
       const { life, wire, start } = stream;
       const reached = Math.max(start, stream.last);
       if (wire.destroyed) {
-        // Only who stopped reading, or missed what was evicted, loses its stream.
+        // A stream is cut only if its client stopped reading, or if a message was evicted before it was sent.
         expect(wire.stalled || life.room.log.oldestSeq > reached + 1).toBe(true);
         stream.open = false;
         life.usedAt = this.now;
@@ -369,7 +392,8 @@ export class Scene {
     for (const { open, deadline } of this.reads) expect(open && deadline <= this.now).toBe(false);
     for (const [id, life] of this.lives) {
       const isUsed = [...this.streams, ...this.reads].some((user) => user.open && user.life === life);
-      const isKept = isUsed || this.now - life.usedAt < TIMINGS.room_idle_ms;
+      const usedAt = Math.max(life.usedAt, life.claim?.until ?? 0);
+      const isKept = isUsed || this.now - usedAt < TIMINGS.room_idle_ms;
       expect(this.hub.rooms.get(id) === life.room).toBe(isKept);
       if (!isKept) this.lives.delete(id);
     }

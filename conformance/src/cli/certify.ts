@@ -1,4 +1,4 @@
-/** Certifies a relay: drives it, judges what came, writes the report. */
+/** The command `server`: drives a relay, judges the trace, writes the report. */
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { relayDriver } from '../drive/relay.ts';
@@ -30,14 +30,15 @@ async function withTarget<T>(
   }
 }
 
-/** @param given one program of one check, instead of all that is due. */
+/** @param given run only this program of this check. */
 export async function certify(
   flags: Flags,
   signal: AbortSignal,
   given?: { readonly check: string; readonly program: unknown },
 ): Promise<number> {
   return withTarget(flags, signal, async (url) => {
-    const target = await probe(url, flags.level, signal);
+    const found = await probe(url, flags.level, signal);
+    const target = flags.cmd === undefined ? found : { ...found, started: true as const };
     if (flags.profile !== undefined && !target.profiles.includes(flags.profile)) {
       process.stderr.write(`${NAME}: the relay does not serve the profile ${flags.profile}\n`);
       return EXIT.violation;
@@ -73,7 +74,7 @@ export async function certify(
     const made = makeReport(RELAY_PRESENTER, trace, await judge(RELAY, trace), { strict, baseline });
     writeReport(flags.report, made);
     process.stdout.write(
-      `${summary(made.report, colour(process.stdout))}\nReport: ${join(flags.report, 'report.html')}, with report.json and junit.xml beside it\n`,
+      `${summary(made.report, colour(process.stdout), { columns: process.stdout.columns, folder: flags.report })}\nReport: ${join(flags.report, 'report.html')}, with report.json and junit.xml beside it\n`,
     );
     if (signal.aborted) return EXIT.incomplete;
     return made.report.exit_code;

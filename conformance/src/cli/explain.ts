@@ -3,11 +3,13 @@ import { REQUIREMENTS } from '@bot2bot/schemas';
 import { ruleOf, type AnyCheck } from '../checks/check.ts';
 import { asked } from '../checks/scope.ts';
 import { RELAY } from '../judge/relay.ts';
+import { clip } from '../report/exchange.ts';
 import { KILLS } from '../report/kills.gen.ts';
 import { EXIT } from '../report/report.ts';
+import { wrapped } from '../report/terminal.ts';
 import { colour, NAME, UsageError } from './flags.ts';
 
-/** Every rule, and what checks it. */
+/** The command `list`: prints every rule with its checks. */
 export function list(): number {
   const bold = (text: string) => (colour(process.stdout) ? styleText('bold', text) : text);
   for (const rule of REQUIREMENTS) {
@@ -24,33 +26,55 @@ export function list(): number {
 }
 
 const LANES = {
-  quick: 'takes seconds, beside others',
-  long: 'waits for a timing of the protocol, beside others',
+  quick: 'takes seconds, in parallel with others',
+  long: 'waits for a timing of the protocol, in parallel with others',
   solo: 'runs alone, only with --cert or in lab',
 } as const;
 
-/** When a check runs, in words. */
+/** Describes when a check runs. */
 function when({ lane, cert, lab }: AnyCheck): string {
   if (lab !== undefined) return `runs only in lab: ${lab}`;
   return cert === true && lane !== 'solo' ? `${LANES[lane]}; only with --cert or in lab` : LANES[lane];
 }
 
-/** A rule, its checks, and the broken relays that it tells. */
-export function explain(id: string | undefined): number {
+const titled = (title: string, lines: readonly string[]) =>
+  lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
+
+/** The command `explain`: prints a rule, its checks, the mutants that it kills, and an exchange of a relay that passes. */
+export async function explain(id: string | undefined): Promise<number> {
   const rule = REQUIREMENTS.find((known) => known.id === id?.toUpperCase());
-  if (rule === undefined) throw new UsageError(`there is no rule ${id ?? ''}; see ${NAME} list`);
+  if (rule === undefined) throw new UsageError(`unknown rule ${id ?? ''}; see ${NAME} list`);
   const checks = RELAY.checks.filter(
     (check) => asked(ruleOf(check), [rule.id]) || check.also?.includes(rule.id) === true,
   );
+  const { EXAMPLES } = await import('../report/examples.gen.ts');
+  const example = EXAMPLES[rule.id];
+  const columns = process.stdout.isTTY ? process.stdout.columns : Infinity;
   const lines = [
     `${rule.id} (${rule.actor}, ${rule.word}, ${rule.level}, since ${rule.since}; spec/${rule.chapter})`,
     '',
-    `  ${rule.sentence}`,
-    '',
+    ...wrapped(rule.sentence, '  ', Infinity),
     ...(checks.length === 0
-      ? [rule.actor === 'client' ? 'A rule for clients.' : 'Judged by its schema, on every answer and frame.']
-      : checks.flatMap((check) => [`${check.id}: ${check.title}`, `  ${when(check)}`])),
-    ...Object.entries(KILLS[rule.id] ?? {}).map(([id, what]) => `tells a relay that ${what} (${id})`),
+      ? [
+          '',
+          rule.actor === 'client'
+            ? 'A rule for clients.'
+            : 'Judged by its schema, on every answer and frame.',
+        ]
+      : titled(
+          'Checks',
+          checks.flatMap((check) => [`${check.id}: ${check.title}`, `  ${when(check)}`]),
+        )),
+    ...titled(
+      'Detects a relay that',
+      Object.entries(KILLS[rule.id] ?? {}).map(([mutant, what]) => `${what} (${mutant})`),
+    ),
+    ...(example === undefined
+      ? []
+      : titled(
+          `A relay that passes, in ${example.check}: ${example.want}`,
+          example.lines.map((line) => (line.startsWith('*') ? line : clip(line, columns - 3))),
+        )),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
   return EXIT.conformant;

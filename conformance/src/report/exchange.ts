@@ -28,12 +28,14 @@ export type Arrow = Omit<Step, 'evidence'> & { readonly key: string };
 
 /**
  * The steps up to the last piece of evidence, in the order of time; all of the case where nothing is evidence. Of many,
- * the evidence and what led up to it.
+ * the evidence and what led up to it. Where all of a stream is evidence, for what it lacks, its beginning and its end
+ * stand for it.
  */
 export function exchange(arrows: readonly Arrow[], failure: Pick<Failure, 'evidence'>): Step[] {
-  const isEvidence = (key: string) =>
-    failure.evidence.some((wanted) => key === wanted || key.startsWith(`${wanted}#`));
-  const last = arrows.findLastIndex(({ key }) => isEvidence(key));
+  const isEvidence = (key: string) => failure.evidence.includes(key);
+  const last = arrows.findLastIndex(
+    ({ key }) => isEvidence(key) || failure.evidence.some((wanted) => key.startsWith(`${wanted}#`)),
+  );
   const steps = (last < 0 ? arrows : arrows.slice(0, last + 1)).map(({ key, body, ...arrow }): Step => ({
     ...arrow,
     ...(body === undefined || body === '' ? {} : { body: clip(body, SHOWN_CHARS) }),
@@ -49,7 +51,10 @@ export function exchange(arrows: readonly Arrow[], failure: Pick<Failure, 'evide
 function shortened(steps: readonly Step[]): Step[] {
   if (steps.length <= SHOWN_STEPS) return [...steps];
   const evidence = steps.filter((step) => step.evidence).slice(-SHOWN_STEPS);
-  const rest = steps.filter((step) => !step.evidence).slice(-SHOWN_STEPS);
+  // What other streams brought at the same time is the first to go.
+  const lanes = new Set(evidence.map(({ lane }) => lane));
+  const isNear = ({ lane }: Step) => lanes.size === 0 || lanes.has(lane) || lane.startsWith('client');
+  const rest = steps.filter((step) => !step.evidence && isNear(step)).slice(-SHOWN_STEPS);
   const kept = new Set([...evidence, ...rest.slice(Math.min(evidence.length, SHOWN_STEPS - 4))]);
   const shown: Step[] = [];
   let omitted = 0;
@@ -71,13 +76,19 @@ function gap(omitted: number, at: number): Step {
 
 const ARROWS = { sent: '→', came: '←', note: ' ' } as const;
 
-/** An exchange as lines of text: `*` marks the evidence, and lanes are named where there is more than one. */
-export function exchangeLines(steps: readonly Step[]): string[] {
+/**
+ * An exchange as lines of text: `*` marks the evidence, and lanes are named where there is more than one.
+ * @param short what is shown in place of a text, before it is clipped.
+ */
+export function exchangeLines(
+  steps: readonly Step[],
+  short: (text: string) => string = (text) => text,
+): string[] {
   const lanes = new Set(steps.map(({ lane }) => lane).filter((lane) => lane !== ''));
   const width = Math.max(0, ...[...lanes].map((lane) => lane.length));
   return steps.map(({ lane, way, what, body, at, evidence }) => {
     const who = lanes.size > 1 ? `${lane.padEnd(width)} ` : '';
-    const text = body === undefined ? '' : ` ${clip(body, way === 'sent' ? 200 : 400)}`;
-    return `${evidence ? '*' : ' '} ${who}${ARROWS[way]} ${what}${text}${way === 'came' ? `  (+${at} ms)` : ''}`;
+    const text = body === undefined ? '' : ` ${clip(short(body.trim()), way === 'sent' ? 200 : 400)}`;
+    return `${evidence ? '*' : ' '} ${who}${ARROWS[way]} ${short(what)}${text}${way === 'came' ? `  (+${at} ms)` : ''}`;
   });
 }

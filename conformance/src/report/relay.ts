@@ -48,9 +48,20 @@ function arrows(events: readonly RelayEvent[]): Arrow[] {
       case 'open': {
         const lane = `${event.kind.toUpperCase()} ${++counts[event.kind]}`;
         streams.set(event.key, lane);
+        // Its status comes with the first frame at the latest, though it is seen afterwards.
+        const frames = events.flatMap((other) =>
+          other.t === 'frame' && other.key.startsWith(`${event.key}#`) ? [other.at] : [],
+        );
         return [
           arrow(event, 'sent', lane, event.t0, `${event.kind.toUpperCase()} ${event.path}`),
-          arrow(event, 'came', lane, event.t1, answer(event.status, event.error), event.resBody),
+          arrow(
+            event,
+            'came',
+            lane,
+            Math.min(event.t1, ...frames),
+            answer(event.status, event.error),
+            event.resBody,
+          ),
         ];
       }
       case 'frame': {

@@ -69,6 +69,7 @@ export const Report = Type.Object({
   strict: Type.Boolean(),
   target: Type.Object({
     url: Type.String(),
+    started: Type.Boolean({ description: 'It was started for the run, and has ended with it.' }),
     implementation: Type.Union([Type.Null(), Type.Object({ name: Type.String(), version: Type.String() })]),
     level: Type.String(),
     declared: Type.Boolean(),
@@ -237,6 +238,7 @@ export function makeReport<Facts extends TargetFacts, E extends Event>(
     strict,
     target: {
       url: presenter.where(target),
+      started: target.started === true,
       implementation: target.implementation,
       level: target.level,
       declared: target.declared,

@@ -12,8 +12,8 @@ interface Head {
   readonly recorded: string;
   readonly seed: number;
   readonly case: string;
-  /** Of the relay that was tested. */
-  readonly url: string;
+  /** Of the relay that was tested; null where it has ended with the run. */
+  readonly url: string | null;
 }
 
 /** Text for a comment: one line, whatever the target sent. */
@@ -28,8 +28,14 @@ const head = (
 # Required: ${line(required)}
 # It was:   ${line(recorded)}
 # Case ${line(name)} of a run with --seed ${seed}. Needs ${needs}.
-# Usage: sh ${rule}.sh [base URL]
-BASE=\${1:-${sh(url)}}
+${
+  url === null
+    ? `# Usage: sh ${rule}.sh URL
+BASE=\${1:-}
+[ -n "$BASE" ] || { echo 'Start the relay, and give the URL at which it runs.' >&2; exit 2; }`
+    : `# Usage: sh ${rule}.sh [URL]
+BASE=\${1:-${sh(url)}}`
+}
 `;
 
 /** The suite judges again: where streams, times, signatures or more than one answer show the failure. */

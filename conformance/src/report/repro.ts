@@ -88,7 +88,7 @@ export function reproScript(run: RelayRun, trace: RelayCase, failure: Failure, s
     recorded: failure.got,
     seed: run.seed,
     case: failure.case,
-    url: run.target.url,
+    url: run.target.started === true ? null : run.target.url,
   };
   const found = curlSteps(trace, failure);
   if (found === null) return replayTemplate(head);

@@ -1,7 +1,7 @@
 /** The report for a terminal. */
 import { styleText } from 'node:util';
 import { clip, exchangeLines, type Step } from './exchange.ts';
-import { difference, namer } from './names.ts';
+import { difference, namerOf } from './names.ts';
 import type { Report } from './report.ts';
 import {
   families,
@@ -52,28 +52,27 @@ function troublesByCause({ troubles }: Report): Map<string, string[]> {
   return found;
 }
 
-/** Columns of a line, and lines of a cause. */
-const WIDTH = 79;
-/** Where a sentence is broken: it stands two columns in, and a clipped line ends with an ellipsis. */
-const WRAP = WIDTH - 4;
+/** Columns of a terminal that nothing is known of, and of the widest lines that are easy to read. */
+const [COLUMNS, MOST_COLUMNS] = [80, 160];
+/** Lines of a cause. */
 const CAUSE_LINES = 15;
 const STEP_LINES = 4;
 
 type Paint = (style: Parameters<typeof styleText>[0], text: string) => string;
 
-/** Text in lines of a terminal, broken at spaces; the last one is clipped. */
-function wrapped(text: string, indent: string, most: number): string[] {
+/** Text in lines of a terminal, broken at spaces; the last one is clipped. @param width columns of a line. */
+export function wrapped(text: string, indent: string, most: number, width = COLUMNS - 1): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(/\s+/).filter((part) => part !== '')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > WRAP) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > width - 4) {
       lines.push(line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;
   }
   lines.push(line);
   const kept = lines.length > most ? [...lines.slice(0, most - 1), lines.slice(most - 1).join(' ')] : lines;
-  return kept.map((each) => `${indent}${clip(each, WIDTH - indent.length - 1)}`);
+  return kept.map((each) => `${indent}${clip(each, width - indent.length - 1)}`);
 }
 
 /** The last steps that show the breach, without what lies between. */
@@ -84,28 +83,44 @@ function breach(steps: readonly Step[]): Step[] {
   return (evidence.length > 0 ? evidence : steps).slice(-STEP_LINES);
 }
 
+/** Where a report is shown. */
+interface Place {
+  /** Of the terminal. */
+  readonly columns?: number | undefined;
+  /** Where its files were written, if they were. */
+  readonly folder?: string;
+}
+
 /** What is to be read first of one cause, in 15 lines at most. */
-function causeLines(report: Report, cause: Report['causes'][number], paint: Paint): string[] {
-  const short = namer();
-  const one = (text: string) => clip(shown(short(text)), WIDTH - 13);
+function causeLines(
+  report: Report,
+  cause: Report['causes'][number],
+  paint: Paint,
+  { columns = COLUMNS, folder }: Place,
+): string[] {
+  const width = Math.min(Math.max(columns, COLUMNS), MOST_COLUMNS) - 1;
   const rule = report.rules.find(({ id }) => id === cause.rule);
   const failure = report.failures.find((known) => known.rule === cause.rule);
   if (failure === undefined) return [];
-  // The lowest seq of the exchange is seq 1.
-  short((JSON.stringify(failure.exchange).match(/\b\d{15,17}\b/g) ?? []).sort().join(' '));
-  const [first = '', ...rest] = wrapped(`✗ ${cause.rule} ${rule?.sentence ?? ''}`, '', 2);
+  const short = namerOf(failure.exchange);
+  // What is named first in the steps is m1.
+  const steps = exchangeLines(breach(failure.exchange), short);
+  const one = (text: string) => clip(shown(short(text)), width - 13);
+  const [first = '', ...rest] = wrapped(`✗ ${cause.rule} ${rule?.sentence ?? ''}`, '', 2, width);
   const colour = rule === undefined ? 'red' : COLOURS[markOf(rule)];
   const lines = [
     first.replace(/^✗ \S+/, (name) => paint(colour, name)),
-    ...rest.map((line) => `  ${clip(line, WIDTH - 3)}`),
+    ...rest.map((line) => `  ${clip(line, width - 3)}`),
     ...(rule?.known === undefined ? [] : [`  known     ${one(rule.known)}`]),
     `  required  ${one(failure.required)}`,
-    `  observed  ${clip(shown(difference(failure.required, failure.observed, short)), WIDTH - 13)}`,
-    ...exchangeLines(breach(failure.exchange)).map((line) =>
-      paint('gray', `  ${clip(shown(short(line)), WIDTH - 3)}`),
-    ),
-    `  ${clip(`${repetition(failure.repeated)} · case ${shown(failure.case)}`, WIDTH - 3)}`,
-    ...(failure.repro === null ? [] : [`  again: sh ${failure.repro}`]),
+    `  observed  ${clip(shown(difference(failure.required, failure.observed, short)), width - 13)}`,
+    ...steps.map((line) => paint('gray', `  ${clip(shown(line), width - 3)}`)),
+    `  ${clip(`${repetition(failure.repeated)} · case ${shown(failure.case)}`, width - 3)}`,
+    ...(failure.repro === null
+      ? []
+      : [
+          `  again: sh ${folder === undefined ? '' : `${folder}/`}${failure.repro}${report.target.started ? ' URL' : ''}`,
+        ]),
   ];
   if (cause.explains.length === 0) return lines;
   lines.push(`  explains ${cause.explains.length} more:`);
@@ -113,18 +128,18 @@ function causeLines(report: Report, cause: Report['causes'][number], paint: Pain
   const each = cause.explains.map((id) => {
     const found = report.failures.find((known) => known.rule === id);
     const words = `${one(found?.required ?? '')}: ${difference(found?.required ?? '', found?.observed ?? '', short)}`;
-    return `    ${id.padEnd(9)} ${clip(shown(words), WIDTH - 15)}`;
+    return `    ${id.padEnd(9)} ${clip(shown(words), width - 15)}`;
   });
   if (each.length <= room) return [...lines, ...each];
   const ids = cause.explains.slice(room - 2).join(' ');
-  return [...lines, ...each.slice(0, room - 2), ...wrapped(ids, '    ', 2)];
+  return [...lines, ...each.slice(0, room - 2), ...wrapped(ids, '    ', 2, width)];
 }
 
 /** The summary for a terminal. @param colour false where NO_COLOR is set or nobody watches. */
-export function summary(report: Report, colour: boolean): string {
+export function summary(report: Report, colour: boolean, place: Place = {}): string {
   const paint: Paint = (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text);
   const lines: string[] = [];
-  for (const cause of report.causes) lines.push('', ...causeLines(report, cause, paint));
+  for (const cause of report.causes) lines.push('', ...causeLines(report, cause, paint, place));
   for (const [why, names] of troublesByCause(report)) {
     const more = names.length - MAX_NAMES;
     lines.push(

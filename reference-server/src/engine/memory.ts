@@ -74,7 +74,7 @@ export class MemoryEngine implements Engine {
     this.#leasesOf(log).admit(handle, client);
   }
 
-  leased(log: RoomLog): boolean {
-    return this.#leases.get(log)?.live ?? false;
+  unclaimedMs(log: RoomLog): number {
+    return this.#leases.get(log)?.unclaimedMs ?? Infinity;
   }
 }

@@ -1,4 +1,4 @@
-/** Chapter 05: what becomes of claims when messages and rooms go. */
+/** Chapter 05: claims when messages expire or are evicted, and when rooms end. */
 import type { Check } from '../check.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -7,7 +7,7 @@ import { claimIdOf, consumer, cursorOf, isEmpty, seqOf, type Consumer } from '..
 
 const gapOf = ({ json }: Reply) => [json.get('gap').get('from').number, json.get('gap').get('to').number];
 
-/** Post as many messages as a room holds, so that everything older is evicted. */
+/** Post as many messages as a room can buffer, so that all older ones are evicted. */
 async function overflow(t: RelayScript, room: string): Promise<void> {
   const each = Math.ceil(t.target.limits.buffer_messages / 8);
   await t.all(
@@ -43,7 +43,7 @@ async function nothingFor(t: RelayScript, who: Consumer, cursor: number): Promis
   t.require('CLAIM-24', gap === want, `gap ${want} in an empty answer`, reply);
 }
 
-/** A message with the shortest life, and one that stays. */
+/** Post a message with the shortest time to live, and one that does not expire. */
 async function mortal(t: RelayScript, who: Consumer): Promise<{ short: number; ttl: number; next: number }> {
   const ttl = t.target.timings.ttl_min_ms;
   const { seq: short } = await t.posted(who.room, { ttl_ms: ttl });
@@ -54,7 +54,7 @@ async function mortal(t: RelayScript, who: Consumer): Promise<{ short: number; t
 export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-24/gap',
-    title: 'what was evicted above the cursor is told until an ack passes it',
+    title: 'a gap above the cursor is reported until an ack passes it',
     lane: 'long',
     cert: true,
     also: ['CLAIM-9', 'CLAIM-19', 'CLAIM-25', 'CLAIM-26'],
@@ -121,7 +121,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-25/expired',
-    title: 'an ack of a live claim succeeds though its message has expired',
+    title: 'an ack of a live claim succeeds even if its message has expired',
     lane: 'long',
     run: async (t) => {
       const who = await consumer(t);
@@ -137,7 +137,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-26/expired',
-    title: 'what has expired is not granted, and its claim gives way to the next',
+    title: 'an expired message is not granted, and its claim gives way to the next',
     lane: 'long',
     run: async (t) => {
       const who = await consumer(t);
@@ -156,7 +156,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-27/reset',
-    title: 'reset tells of another epoch, and of nothing else',
+    title: 'a claim gets a reset only if it names another epoch',
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
@@ -188,7 +188,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-27/anew',
-    title: 'in a room that was made anew a handle begins anew',
+    title: 'a handle has no cursor in a recreated room',
     lane: 'long',
     cert: true,
     also: ['CLAIM-12'],
@@ -209,7 +209,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-28/kept',
-    title: 'a parked claim and a live one keep the room',
+    title: 'a parked claim and a live one keep the room alive',
     lane: 'long',
     run: async (t) => {
       const idle = t.target.timings.room_idle_ms;
@@ -224,7 +224,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
       };
       await t.all(
         async (b) => {
-          // Parked over and over: each claim is activity for as long as it lasts.
+          // Repeated parked claims: each is activity of the room as long as it lasts.
           const seconds = Math.max(1, Math.floor(idle / 6_000));
           for (let i = 0; i < Math.ceil(beyond / 1000 / seconds); i++)
             await parked.in(b).claim({ timeout: seconds });

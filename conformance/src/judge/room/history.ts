@@ -26,6 +26,8 @@ export interface Read {
   readonly epochAsked: string | null;
   readonly json: Value;
   readonly messages: readonly Value[];
+  /** Key of the record that holds a message, by its place. */
+  readonly keyOf: (index: number) => string;
   readonly limit: number;
 }
 
@@ -108,6 +110,7 @@ export function historiesOf(run: RelayRun, trace: RelayCase): ReadonlyMap<string
       epochAsked: query.get('epoch'),
       json,
       messages: json.get('messages').items,
+      keyOf: () => event.key,
       limit: operation === 'waitForMessages' ? most : numberIn(query, 'limit', 100, 1, most),
     });
   }

@@ -18,11 +18,17 @@ export function judgeRead(room: Room, read: Read): void {
     );
   }
   const after = foreign && room.hardened ? 0 : read.after;
-  const low = seqs.find((seq) => !(seq > after));
+  const low = seqs.findIndex((seq) => !(seq > after));
   // Only a message that was there to be left out puts the rule to the test.
   const below = [...room.known.values()].some((k) => k.seq <= after && k.since < read.t0);
-  if (low !== undefined || below)
-    room.judge('READ-7', low === undefined, `only messages above ${after}`, `seq ${low ?? ''}`, key);
+  if (low >= 0 || below)
+    room.judge(
+      'READ-7',
+      low < 0,
+      `only messages above ${after}`,
+      `seq ${seqs[low] ?? ''}`,
+      low < 0 ? key : read.keyOf(low),
+    );
   const disorder = seqs.findIndex((seq, i) => i > 0 && !(seq > (seqs[i - 1] ?? NaN)));
   if (seqs.length > 1)
     room.judge(
@@ -30,7 +36,7 @@ export function judgeRead(room: Room, read: Read): void {
       disorder < 0,
       'each message once, in the order of seq',
       `seq ${seqs[disorder] ?? ''} after ${seqs[disorder - 1] ?? ''}`,
-      key,
+      ...(disorder < 0 ? [key] : new Set([read.keyOf(disorder - 1), read.keyOf(disorder)])),
     );
   const due = room.due(after, read.t0, read.t1);
   const pageRule = read.kind === 'wait' ? 'READ-1' : 'READ-4';
@@ -39,6 +45,7 @@ export function judgeRead(room: Room, read: Read): void {
   const full = seqs.length >= read.limit;
   const end = full ? (seqs.at(-1) ?? 0) : Infinity;
   const missing = due.find((known) => known.seq <= end && !seqs.includes(known.seq));
+  const later = missing === undefined ? -1 : seqs.findIndex((seq) => seq > missing.seq);
   if (due.length > 0)
     room.judge(
       'READ-8',
@@ -46,11 +53,13 @@ export function judgeRead(room: Room, read: Read): void {
       `seq ${missing?.seq ?? ''}, accepted before this read began`,
       `a read without it`,
       missing?.post?.key ?? key,
-      key,
+      later < 0 ? key : read.keyOf(later),
     );
-  const stale = seqs
-    .map((seq) => room.known.get(seq))
-    .find((known) => known !== undefined && room.mustBeGone(known, read.t0));
+  const staleAt = seqs.findIndex((seq) => {
+    const known = room.known.get(seq);
+    return known !== undefined && room.mustBeGone(known, read.t0);
+  });
+  const stale = room.known.get(seqs[staleAt] ?? NaN);
   if ([...room.known.values()].some((k) => k.seq > after && room.mustBeGone(k, read.t0))) {
     room.judge(
       room.hardened ? 'MSG-10' : 'MSG-9',
@@ -58,7 +67,7 @@ export function judgeRead(room: Room, read: Read): void {
       'no message past its ttl_ms',
       `seq ${stale?.seq ?? ''}`,
       stale?.post?.key ?? key,
-      key,
+      staleAt < 0 ? key : read.keyOf(staleAt),
     );
   }
   if (read.kind !== 'stream') lastSeq(room, read);

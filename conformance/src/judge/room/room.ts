@@ -145,7 +145,7 @@ export class Room implements RoomHistory {
     for (const stream of this.streams) {
       for (const frame of stream.frames) {
         if (frame.type === 'message')
-          yield { message: frame.json, at: frame.at, key: stream.open.key, claimed: false };
+          yield { message: frame.json, at: frame.at, key: frame.key, claimed: false };
       }
     }
     for (const { kind, json, t1, key } of this.told) {

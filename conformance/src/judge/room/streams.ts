@@ -5,29 +5,30 @@ import { judgeRead } from './reads.ts';
 import type { Known, Room } from './room.ts';
 import type { Frame } from '../../trace/frames.ts';
 
-/** A stream may lag this far behind an answer before a message counts as missing, in ms. */
+/** A stream may lag this far behind an answer, and behind its own last message, before one counts as missing, in ms. */
 const LIVE_MS = 2_000;
 
 export function judgeStream(room: Room, stream: StreamSeen): void {
   const { open, frames } = stream;
-  const { key } = open;
   const types = frames.map((frame) => frame.type);
   const readyAt = types.indexOf('ready');
-  const early = types.slice(0, readyAt < 0 ? types.length : readyAt).find((type) => type !== 'message');
+  const early = frames
+    .slice(0, readyAt < 0 ? frames.length : readyAt)
+    .find((frame) => frame.type !== 'message');
   if (readyAt >= 0 || early !== undefined)
     room.judge(
       'STREAM-2',
       early === undefined,
       'only buffered messages before ready',
-      `a ${early ?? ''} frame`,
-      key,
+      `a ${early?.type ?? ''} frame`,
+      early?.key ?? open.key,
     );
-  if (readyAt >= 0)
-    room.judge('STREAM-2', types.filter((type) => type === 'ready').length <= 1, 'one ready', 'several', key);
   const ready = frames[readyAt];
   if (ready === undefined) return;
+  const second = frames.slice(readyAt + 1).find((frame) => frame.type === 'ready');
+  room.judge('STREAM-2', second === undefined, 'one ready', 'several', ready.key, second?.key ?? ready.key);
   const query = queryOf(open.path);
-  const replay = frames.slice(0, readyAt).map((frame) => frame.json.get('seq').number);
+  const replay = frames.slice(0, readyAt);
   const live = frames.slice(readyAt + 1).filter((frame) => frame.type === 'message');
   const resumed = /^([A-Za-z0-9_-]{8,32}):(\d{1,16})$/.exec(open.reqHeaders['Last-Event-ID'] ?? '');
   const takesAfter = open.kind === 'sse' || room.hardened;
@@ -35,35 +36,34 @@ export function judgeStream(room: Room, stream: StreamSeen): void {
   const asked = usesId ? Number(resumed[2]) : numberIn(query, 'after', 0, 0, Number.MAX_SAFE_INTEGER);
   const after = takesAfter ? asked : 0;
   judgeRead(room, {
-    key,
+    key: ready.key,
     kind: 'stream',
     t0: open.t0,
     t1: ready.at,
     after,
     epochAsked: usesId ? (resumed[1] ?? null) : query.get('epoch'),
     json: ready.json,
-    messages: frames.slice(0, readyAt).map((frame) => frame.json),
+    messages: replay.map((frame) => frame.json),
+    keyOf: (index) => replay[index]?.key ?? ready.key,
     limit: Infinity,
   });
   const foreign = room.hardened && ready.json.get('reset').raw === true;
-  judgeFloor(room, stream, ready, foreign ? 0 : after, replay, live);
-  judgeLive(room, stream, ready, foreign ? 0 : after, replay, live);
+  judgeFloor(room, ready, foreign ? 0 : after, replay, live);
+  judgeLive(room, stream, ready, foreign ? 0 : after, [...replay, ...live]);
   if (room.hardened && open.kind === 'sse') judgeIds(room, stream, ready);
 }
 
 function judgeFloor(
   room: Room,
-  stream: StreamSeen,
   ready: Frame,
   after: number,
-  replay: readonly number[],
+  replay: readonly Frame[],
   live: readonly Frame[],
 ): void {
-  const { key } = stream.open;
   const floor = ready.json.get('last_seq').number;
   if (Number.isNaN(floor)) return;
-  const most = Math.max(after, 0, ...replay);
-  room.judge('STREAM-5', floor <= most, `last_seq of at most ${most}`, `${floor}`, key);
+  const most = Math.max(after, 0, ...replay.map((frame) => frame.json.get('seq').number));
+  room.judge('STREAM-5', floor <= most, `last_seq of at most ${most}`, `${floor}`, ready.key);
   const below = live.find((frame) => frame.json.get('seq').number <= floor);
   if (live.length > 0)
     room.judge(
@@ -71,7 +71,7 @@ function judgeFloor(
       below === undefined,
       `only messages above ${floor} after ready`,
       `seq ${below?.json.get('seq').number ?? ''}`,
-      key,
+      below?.key ?? ready.key,
     );
 }
 
@@ -80,11 +80,10 @@ function judgeLive(
   stream: StreamSeen,
   ready: Frame,
   after: number,
-  replay: readonly number[],
-  live: readonly Frame[],
+  messages: readonly Frame[],
 ): void {
   const { key } = stream.open;
-  const seqs = [...replay, ...live.map((frame) => frame.json.get('seq').number)];
+  const seqs = messages.map((frame) => frame.json.get('seq').number);
   const disorder = seqs.findIndex((seq, i) => i > 0 && !(seq > (seqs[i - 1] ?? NaN)));
   if (seqs.length > 1)
     room.judge(
@@ -92,7 +91,8 @@ function judgeLive(
       disorder < 0,
       'each message once, in the order of seq',
       `seq ${seqs[disorder] ?? ''} after ${seqs[disorder - 1] ?? ''}`,
-      key,
+      messages[disorder - 1]?.key ?? key,
+      messages[disorder]?.key ?? key,
     );
   const seen = new Set(seqs);
   const newest = seqs.at(-1) ?? 0;
@@ -108,19 +108,20 @@ function judgeLive(
   const judge = (lost: Known | undefined, late?: true) => {
     if (!isDue) return;
     const want = `seq ${lost?.seq ?? ''}, accepted while the stream was open`;
-    const evidence = [lost?.post?.key ?? key, key];
+    const later = lost === undefined ? -1 : seqs.findIndex((seq) => seq > lost.seq);
+    const evidence = [lost?.post?.key ?? key, messages[later]?.key ?? key];
     const [ok, got] = lost === undefined ? [true, ''] : [false, 'a stream without it'];
     room.outcomes.push({ rule: 'STREAM-3', ok, want, got, evidence, ...(late === true ? { late } : {}) });
   };
   judge(missing.find(({ seq }) => seq < newest));
+  const latest = Math.max(messages.at(-1)?.at ?? 0, ready.at);
   judge(
-    missing.find(({ seq, since }) => seq > newest && since + LIVE_MS < until),
+    missing.find(({ seq, since }) => seq > newest && Math.max(since, latest) + LIVE_MS < until),
     true,
   );
 }
 
 function judgeIds(room: Room, stream: StreamSeen, ready: Frame): void {
-  const { key } = stream.open;
   const epoch = ready.json.get('epoch').string;
   for (const frame of stream.frames) {
     if (frame.type !== 'message' && frame.type !== 'ready') continue;
@@ -130,7 +131,7 @@ function judgeIds(room: Room, stream: StreamSeen, ready: Frame): void {
       frame.id === `${epoch}:${seq}`,
       `the event id ${epoch}:${seq}`,
       frame.id ?? 'none',
-      key,
+      frame.key,
     );
   }
 }
@@ -142,9 +143,9 @@ export function judgeEpochs(room: Room): void {
     ...room.reads
       .filter((read) => read.kind !== 'stream')
       .map(({ json, t1, key }) => ({ json, at: t1, key, rule: 'READ-11' })),
-    ...room.streams.flatMap(({ frames, open: { key } }) => {
+    ...room.streams.flatMap(({ frames }) => {
       const ready = frames.find((frame) => frame.type === 'ready');
-      return ready === undefined ? [] : [{ json: ready.json, at: ready.at, key, rule: 'READ-11' }];
+      return ready === undefined ? [] : [{ json: ready.json, at: ready.at, key: ready.key, rule: 'READ-11' }];
     }),
     ...room.told.map(({ json, t1, key, kind }) => ({
       json,

@@ -19,7 +19,7 @@ const BODY_CHARS = 96;
 
 /** One line that fits: characters of the scripts that take two columns count twice. */
 function fitting(text: string, columns: number): string {
-  const flat = text.replace(/\s+/g, ' ');
+  const flat = text.trim().replace(/\s+/g, ' ');
   let used = 0;
   let fits = '';
   for (const char of flat) {

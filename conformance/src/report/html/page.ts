@@ -2,6 +2,7 @@
 import { diagram } from './diagram.ts';
 import { clip } from '../exchange.ts';
 import { KILLS } from '../kills.gen.ts';
+import { difference } from '../names.ts';
 import { STYLE } from './style.ts';
 import type { Report } from '../report.ts';
 import {
@@ -46,7 +47,7 @@ function head(report: Report): Markup {
 <p class="who">${implementation(report)} at level ${target.level}, specification ${report.spec}</p>
 ${target.lab ? xml`<p class="lab">In lab, not a certificate. Declared outside the ranges: ${target.outside_ranges.join(', ')}</p>` : NOTHING}
 <dl>
-${fact('Target', target.url)}${fact('Profiles', target.profiles.join(', '))}${fact('Seed', String(report.seed))}${fact('Started', report.started_at)}${fact('Suite', report.suite)}${fact('Lanes', `${report.cert ? 'all (--cert)' : 'quick and long'}${report.strict ? ', --strict' : ''}`)}${fact('Below the default', target.below_default.join(', '))}</dl>
+${fact('Target', target.started ? `${target.url}, started for the run` : target.url)}${fact('Profiles', target.profiles.join(', '))}${fact('Seed', String(report.seed))}${fact('Started', report.started_at)}${fact('Suite', report.suite)}${fact('Lanes', `${report.cert ? 'all (--cert)' : 'quick and long'}${report.strict ? ', --strict' : ''}`)}${fact('Below the default', target.below_default.join(', '))}</dl>
 <ul class="counts">
 ${[...tally(rules)].map(([mark, count]) => xml`<li class="${mark}"><b>${count}</b> of ${rules.length} ${MARK_WORDS[mark]}</li>\n`)}</ul>
 </header>
@@ -76,11 +77,12 @@ function failureArticle(report: Report, failure: Report['failures'][number]): Ma
     failure.repro === null
       ? NOTHING
       : xml`<li><a href="${failure.repro}">${failure.repro}</a> repeats it</li>`;
+  const told = difference(failure.required, failure.observed, (text) => text);
   return xml`<article id="${failure.rule}" class="${mark}">
 <h3><span class="mark ${mark}">${MARK_WORDS[mark]}</span> ${failure.rule}</h3>
 <p class="sentence">${prose(rule?.sentence ?? '')}</p>
 ${rule?.known === undefined ? NOTHING : xml`<p>Known, from the baseline: ${rule.known}</p>`}
-<dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Difference</dt><dd>${failure.difference}</dd></div><div><dt>Observed</dt><dd>${failure.observed}</dd></div></dl>
+<dl class="found"><div><dt>Required</dt><dd>${failure.required}</dd></div><div><dt>Observed</dt><dd>${told}</dd></div>${told.endsWith(failure.observed) ? NOTHING : xml`<div><dt>In full</dt><dd class="whole">${failure.observed}</dd></div>`}</dl>
 <ul class="aside"><li>${repetition(failure.repeated)}</li><li>case ${failure.case}</li>${repro}</ul>
 <div class="scroll" tabindex="0" role="group" aria-label="Sequence diagram of ${failure.rule}">${diagram(failure.exchange, `What was sent and what came, up to the failure of ${failure.rule}`, report.subject)}</div>
 </article>
@@ -119,12 +121,14 @@ function next(report: Report): Markup {
   const repro = report.failures.find((failure) => failure.rule === rule)?.repro ?? null;
   const more = explains.length === 0 ? '' : `: it explains ${explains.length} more`;
   const command = (words: string) => xml`<code>bot2bot-conformance ${words}</code>`;
+  const { started, url } = report.target;
+  const relay = started ? '--cmd "COMMAND"' : `--url ${url}`;
   return xml`<section class="next"><h2>What to do next</h2>
 <ol>
 <li>Look at <a href="#${rule}">${rule}</a> first${more}. ${report.failures.length} broken rules have ${report.causes.length} ${report.causes.length === 1 ? 'cause' : 'causes'}.</li>
-<li>Run its case again, in this folder: ${command(`replay cases/${rule}.json --url ${report.target.url}`)}${repro === null ? NOTHING : xml`, or <code>sh ${repro}</code>`}</li>
+<li>Run its case again, in this folder: ${command(`replay cases/${rule}.json ${relay}`)}${repro === null ? NOTHING : xml`, or <code>sh ${repro}${started ? ' URL' : ''}</code>`}${started ? '. COMMAND is what starts the relay, as for this run (it is not kept here, for it may hold secrets), and URL is where one runs.' : '.'}</li>
 <li>Read what the rule asks, and what checks it: ${command(`explain ${rule}`)}</li>
-<li>After a mend, check this rule alone: ${command(`server --url ${report.target.url} --only ${rule}`)}</li>
+<li>After a mend, check this rule alone: ${command(`server ${relay} --only ${rule}`)}</li>
 <li>To tolerate it for now, write <code>${`{"failures":[{"rule":"${rule}","why":"our ticket"}]}`}</code> to a file, and give it with <code>--baseline FILE</code> and <code>--seed ${String(report.seed)}</code>.</li>
 </ol>
 </section>

@@ -52,6 +52,8 @@ ul.chapters li { display: grid; grid-template-columns: 5.5rem minmax(6rem, 1fr) 
 article { margin: 0 0 1.25rem; padding: 1rem 1.25rem; border: 1px solid var(--line); border-left: 5px solid var(--fill-fail); border-radius: 8px; background: var(--card); }
 details { margin: 0 0 1.25rem; padding: .5rem 0 0 1rem; border-left: 2px solid var(--line); }
 summary { padding: .25rem 0 .75rem; font-weight: 600; cursor: pointer; }
+.mutants details { margin: 0; padding: 0; border: 0; }
+.mutants summary { padding: 0; font-weight: 400; }
 ul.folded { margin-bottom: 1rem; }
 .next li { margin: .35rem 0; }
 article.known { border-left-color: var(--fill-known); }
@@ -61,6 +63,7 @@ article p { margin: .5rem 0; }
 .found div { display: grid; grid-template-columns: 6rem 1fr; gap: .5rem; }
 .found dt { padding-top: .15rem; }
 .found dd { white-space: pre-wrap; }
+.found .whole { color: var(--muted); font: .8rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 ul.aside { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; color: var(--muted); font-size: .9rem; }
 .scroll { margin-top: .75rem; overflow-x: auto; border-top: 1px solid var(--line); }
 svg { display: block; max-width: none; }
@@ -102,5 +105,6 @@ td:nth-child(3) { min-width: 8.5rem; }
   tbody th small { display: inline; margin-left: .75rem; }
   .number::before { content: "Held "; color: var(--muted); }
   .mutants::before { content: "Told "; color: var(--muted); }
+  .mutants details { display: inline-block; vertical-align: top; }
 }
 `;

@@ -1,28 +1,28 @@
-/** Chapters 02, 04 and 06: a WebSocket frame is accepted, refused and delivered as the same post is. */
+/** Chapters 02, 04 and 06: a message in a WebSocket frame is accepted, refused and delivered like the same post. */
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
-import type { Reply } from '../../script/reply.ts';
+import { headerOf, type Reply } from '../../script/reply.ts';
 import type { Stream } from '../../script/stream.ts';
 import type { Value } from '../../trace/value.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** One body, and what both ways in must make of it. */
+/** A message body, and the required result as a post and as a frame. */
 interface Case {
-  /** The rule that a post of it would break. */
+  /** The rule that decides whether the body is accepted. */
   readonly rule: string;
   readonly what: string;
   readonly body: Body;
-  /** Statuses that refuse it; null where it is accepted. */
+  /** Statuses of the refusal; null if it is accepted. */
   readonly refused: readonly number[] | null;
-  /** `ciphertext` or `nonce` is not valid: at compat a frame of it may be dropped without an answer (STREAM-15). */
+  /** `ciphertext` or `nonce` is invalid: at compat such a frame may be dropped without an answer (STREAM-15). */
   readonly malformed?: true;
 }
 
 const BAD_REQUEST = [400];
 
-/** Bodies at each limit of chapter 02, and one beyond. The numbers are those of the chapter. */
+/** Bodies at each limit of chapter 02, and just beyond it. The numbers are copied from the chapter. */
 function plainCases(t: RelayScript): Case[] {
   const least = t.target.timings.ttl_min_ms;
   const accepted = (rule: string, what: string, body: Body): Case => ({
@@ -82,14 +82,14 @@ function plainCases(t: RelayScript): Case[] {
   ];
 }
 
-/** What a frame was answered with. */
-function answerTo(frames: readonly Frame[], nonce: unknown): Value | undefined {
+/** The frame that answers a frame with this nonce. */
+function answerTo(frames: readonly Frame[], nonce: unknown): Frame | undefined {
   return frames.find(
     ({ type, json }) => (type === 'sent' || type === 'error') && json.get('nonce').raw === nonce,
-  )?.json;
+  );
 }
 
-/** Whether a message was delivered with everything that its post gave. */
+/** Whether a message was delivered with all posted fields. */
 function carries(message: Value | undefined, body: Body): boolean {
   const fields = ['ciphertext', 'nonce', 'sender', 'reply_to', 'ttl_ms', 'ext'];
   return (
@@ -104,10 +104,12 @@ function carries(message: Value | undefined, body: Body): boolean {
 const messageOf = (messages: readonly Value[], { nonce }: Body) =>
   messages.find((message) => message.get('nonce').raw === nonce);
 
-const isAmong = (frames: readonly Frame[], { nonce }: Body) =>
-  frames.some(({ type, json }) => type === 'message' && json.get('nonce').raw === nonce);
+const frameOf = (frames: readonly Frame[], { nonce }: Body) =>
+  frames.find(({ type, json }) => type === 'message' && json.get('nonce').raw === nonce);
 
-/** Send one frame, and require what the same post would be answered. @returns whether it was. */
+const isAmong = (frames: readonly Frame[], body: Body) => frameOf(frames, body) !== undefined;
+
+/** Send a frame, and require the result of the same post. @returns whether that was the result. */
 async function frame(t: RelayScript, socket: Stream, given: Case): Promise<boolean> {
   const { what, body, refused, malformed } = given;
   const before = socket.of('error').length;
@@ -119,39 +121,39 @@ async function frame(t: RelayScript, socket: Stream, given: Case): Promise<boole
       'STREAM-14',
       asGiven,
       `the message of a frame with ${what}, as it was sent`,
-      socket,
+      socket.at(frameOf(socket.frames, body)),
     );
     if (!taken || !t.hardened) return taken;
     await socket.until((frames) => answerTo(frames, body['nonce']) !== undefined);
     const answer = answerTo(socket.frames, body['nonce']);
     const message = messageOf(socket.messages, body);
-    const same =
-      answer?.get('seq').raw === message?.get('seq').raw && answer?.get('id').raw === message?.get('id').raw;
-    const quiet = answer?.get('type').raw === 'sent' && !answer.has('duplicate') && !answer.has('code');
-    return t.require('STREAM-16', same && quiet, `sent with id and seq, to a frame with ${what}`, socket);
+    const same = ['seq', 'id'].every((field) => answer?.json.get(field).raw === message?.get(field).raw);
+    const quiet = answer?.type === 'sent' && !answer.json.has('duplicate') && !answer.json.has('code');
+    const want = `sent with id and seq, to a frame with ${what}`;
+    return t.require('STREAM-16', same && quiet, want, socket.at(answer));
   }
   if (malformed === true && !t.hardened) return true;
   const came = await socket.until((frames) => frames.filter(({ type }) => type === 'error').length > before);
-  const error = socket.of('error')[before]?.json;
-  const code = error?.get('code').number ?? NaN;
+  const error = socket.of('error')[before];
+  const code = error?.json.get('code').number ?? NaN;
   if (malformed !== true)
     t.require(
       'STREAM-15',
       came && refused.includes(code),
       `an error with code ${refused.join(' or ')} to ${what}`,
-      socket,
+      socket.at(error),
     );
   if (t.hardened)
     t.require(
       'STREAM-17',
-      came && error?.get('nonce').raw === body['nonce'],
+      came && error?.json.get('nonce').raw === body['nonce'],
       `an error with the nonce, to ${what}`,
-      socket,
+      socket.at(error),
     );
   return came;
 }
 
-/** Post one body, and require what its rule says. */
+/** Post a body, and require the result that its rule demands. */
 async function post(t: RelayScript, room: string, given: Case): Promise<Reply> {
   const { rule, what, body, refused } = given;
   const reply = await t.post(room, body);
@@ -160,10 +162,10 @@ async function post(t: RelayScript, room: string, given: Case): Promise<Reply> {
   return reply;
 }
 
-export const WAY_CHECKS: readonly Check<RelayScript>[] = [
+export const SOCKET_POST_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-14/as-posts',
-    title: 'at each limit and one beyond, a frame is taken as the same post is',
+    title: 'at each limit and beyond it, a frame is accepted or refused like the same post',
     lane: 'quick',
     also: [
       'STREAM-15',
@@ -185,10 +187,10 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
     run: async (t) => {
       const [posted, framed] = [t.room(), t.room()];
       const cases = plainCases(t);
-      await t.joined('sse', posted); // The room lives while it is open, however slow the rest.
+      await t.joined('sse', posted); // The open stream keeps the room alive, however slow the other steps are.
       const [socket, watcher] = [await t.joined('ws', framed), await t.joined('sse', framed)];
       for (const given of cases) await post(t, posted, given);
-      // A relay that takes no frame at all is not asked for each of them.
+      // If the relay accepts no frames at all, do not test each body.
       for (const given of cases) if (!(await frame(t, socket, given))) return;
       const wanted = cases.filter(({ refused }) => refused === null);
       await watcher.until((frames) => wanted.every(({ body }) => isAmong(frames, body)));
@@ -213,13 +215,13 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
           'STREAM-14',
           carries(messageOf(watcher.messages, body), body),
           `${what} on another stream`,
-          watcher,
+          watcher.at(frameOf(watcher.frames, body)),
         );
     },
   },
   {
     id: 'STREAM-16/nonces',
-    title: 'posts and frames share one memory of nonces, from the second to the third',
+    title: 'posts and frames share remembered nonces',
     lane: 'quick',
     also: ['MSG-14', 'MSG-15', 'STREAM-17'],
     run: async (t) => {
@@ -232,9 +234,10 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
       for (const count of [1, 2]) {
         await socket.send({ ...sealed, sender: 'another' });
         await socket.until((frames) => duplicates(frames).length >= count);
-        const again = duplicates(socket.frames)[count - 1]?.json;
-        const same = again?.get('seq').raw === first.seq && again.get('id').raw === first.id;
-        t.require('STREAM-16', same, `sent with duplicate: true and seq ${first.seq}`, first.reply, socket);
+        const again = duplicates(socket.frames)[count - 1];
+        const same = again?.json.get('seq').raw === first.seq && again.json.get('id').raw === first.id;
+        const want = `sent with duplicate: true and seq ${first.seq}`;
+        t.require('STREAM-16', same, want, first.reply, socket.at(again));
         const reply = await t.post(room, { ...sealed, reply_to: 'AAAAAAAA' });
         const told = reply.json.get('duplicate').raw === true && reply.json.get('seq').raw === first.seq;
         t.require('MSG-14', told, `duplicate: true and seq ${first.seq}`, first.reply, reply);
@@ -242,13 +245,26 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
       const own = t.sealed();
       await socket.send(own);
       await socket.until((frames) => answerTo(frames, own.nonce) !== undefined);
-      const seq = answerTo(socket.frames, own.nonce)?.get('seq').raw;
+      const answer = answerTo(socket.frames, own.nonce);
+      const seq = answer?.json.get('seq').raw;
       const reply = await t.post(room, own);
       const told = reply.json.get('duplicate').raw === true && reply.json.get('seq').raw === seq;
-      t.require('MSG-14', told, 'duplicate: true, and the seq that the frame was told', socket, reply);
+      t.require(
+        'MSG-14',
+        told,
+        'duplicate: true, and the seq that the frame was told',
+        socket.at(answer),
+        reply,
+      );
       for (let i = 0; i < 2; i++) {
         const reused = await t.post(room, { ...t.sealed(), nonce: own.nonce });
-        t.require('MSG-15', reused.status === 409, '409 to a nonce that a frame used', socket, reused);
+        t.require(
+          'MSG-15',
+          reused.status === 409,
+          '409 to a nonce that a frame used',
+          socket.at(answer),
+          reused,
+        );
       }
       const page = await t.transcript(room);
       t.require('MSG-14', page.json.get('messages').items.length === 2, 'two messages', page);
@@ -256,7 +272,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-14/signed',
-    title: 'signed frames are verified, delivered and refused as signed posts are',
+    title: 'signed frames are verified, delivered and refused like signed posts',
     lane: 'quick',
     also: ['STREAM-15', 'STREAM-17', 'SIGN-1', 'SIGN-2', 'SIGN-3', 'SIGN-5', 'SIGN-6', 'SIGN-7', 'SIGN-8'],
     run: async (t) => {
@@ -268,7 +284,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
       const body = t.signedBody(room, who, { ...extra, sender: 'nobody' }, { senderNonce });
       const fields = Object.keys(body).filter((field) => t.hardened && field.startsWith('sender_'));
       const signed = async (sent: Body) => {
-        // Signatures and times are not made twice alike: a trace is judged by what was sent then.
+        // Signatures and timestamps cannot be recomputed: a replay uses the sent values from the trace.
         const given = await socket.send(sent);
         const came = await watcher.until((frames) => isAmong(frames, sent));
         if (!t.require('STREAM-14', came, 'the message of a signed frame', watcher)) return false;
@@ -324,12 +340,21 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
         const before = socket.of('error').length;
         await socket.send(sent);
         await socket.until((frames) => frames.filter(({ type }) => type === 'error').length > before);
-        const error = socket.of('error')[before]?.json;
-        const [ok, want] = [error?.get('code').raw === status, `an error with code ${status} to ${what}`];
-        t.require(rule, ok, want, socket);
-        t.require('STREAM-15', ok, want, socket);
+        const error = socket.of('error')[before];
+        const [ok, want] = [
+          error?.json.get('code').raw === status,
+          `an error with code ${status} to ${what}`,
+        ];
+        const seen = socket.at(error);
+        t.require(rule, ok, want, seen);
+        t.require('STREAM-15', ok, want, seen);
         if (t.hardened)
-          t.require('STREAM-17', error?.get('nonce').raw === sent['nonce'], `its nonce, to ${what}`, socket);
+          t.require(
+            'STREAM-17',
+            error?.json.get('nonce').raw === sent['nonce'],
+            `its nonce, to ${what}`,
+            seen,
+          );
       };
       for (const refusal of refusals) await refuse(refusal);
       const lock = t.signedBody(room, who, { signed_only: true });
@@ -355,7 +380,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
         'CORE-10',
         socket.header('cache-control').includes('no-store'),
         'Cache-Control: no-store',
-        socket,
+        headerOf(socket, 'Cache-Control'),
       );
       const open = socket.header('access-control-allow-origin') === '*';
       const bare = socket.header('access-control-allow-credentials') === '';
@@ -364,7 +389,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-14/at-the-limit',
-    title: 'a frame of frame_bytes, or of as much as a post may have, is accepted',
+    title: 'a frame of frame_bytes, or with the largest post, is accepted',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
