@@ -334,8 +334,14 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
             item.get('sign_pub').raw === mine.me.signPub;
           t.require(rule, told, 'the profile as published, its signature and the keys of its handle', reply);
           const seen = item.get('last_seen_at').raw;
-          const wanted = mine === other ? beat.json.get('last_seen_at').raw : unbeaten === undefined ? seen : unbeaten;
-          t.require(rule, seen === wanted, 'last_seen_at of the heartbeat; without one, that of before', reply);
+          const wanted =
+            mine === other ? beat.json.get('last_seen_at').raw : unbeaten === undefined ? seen : unbeaten;
+          t.require(
+            rule,
+            seen === wanted,
+            'last_seen_at of the heartbeat; without one, that of before',
+            reply,
+          );
         }
       }
       const cursors = answers.filter(([rule]) => rule === 'DIR-11');
