@@ -336,12 +336,7 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
           const seen = item.get('last_seen_at').raw;
           const wanted =
             mine === other ? beat.json.get('last_seen_at').raw : unbeaten === undefined ? seen : unbeaten;
-          t.require(
-            rule,
-            seen === wanted,
-            'last_seen_at of the heartbeat; without one, that of before',
-            reply,
-          );
+          t.require(rule, seen === wanted, 'last_seen_at as in the heartbeat or before', reply);
         }
       }
       const cursors = answers.filter(([rule]) => rule === 'DIR-11');
