@@ -37,10 +37,10 @@ const ILL_CASES = 3;
 const FIRST_SHARE = 0.5;
 const BUDGET_POLL_MS = 100;
 
-/** How often it is looked whether this process runs, in ms. */
+/** Interval of the timer that detects stalls of this process, in ms. */
 const LAG_POLL_MS = 10;
 
-/** For how long this process did not run, at the longest: also when that lasts until the end. */
+/** Measures the longest stall of this process, including one that lasts until the end. */
 class Lag {
   #last = performance.now();
   #most = 0;
@@ -52,7 +52,7 @@ class Lag {
     this.#last = now;
   }
 
-  /** @returns ms. */
+  /** Stop measuring. @returns the longest stall, in ms. */
   stop(): number {
     clearInterval(this.#timer);
     this.#look();
