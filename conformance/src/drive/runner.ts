@@ -236,6 +236,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
         if (tries === LATE_TRIES - 1) for (const rule of always) this.#proven.add(rule);
         if (trouble === '' && failed.length === 0) break;
       }
+      if (always[0] !== undefined && this.#proven.has(always[0])) await this.#shrink(late.job, always[0]);
     }
   }
 
@@ -260,7 +261,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
       if (rules.length > 0 || !this.#part.aborted)
         this.#late.push({ job, rules: [...new Set(rules)], ms: performance.now() - from });
     } else if (firm.length > 0 && job.check.lane === 'quick' && !this.#part.aborted) await this.#case(job);
-    if (firm.length > 0 && job.program !== undefined) await this.#shrink(job, firm);
+    if (firm[0] !== undefined) await this.#shrink(job, firm[0].rule);
     this.#running.delete(job.name);
     this.#done++;
     this.#progress();
@@ -289,11 +290,15 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     this.#cases.push({ start, end, events: [] });
   }
 
-  /** Search for the smallest program that breaks the first of these rules. The tried programs are not cases of the trace. */
-  async #shrink(job: Job<S>, failed: readonly Outcome[]): Promise<void> {
-    const rule = failed[0]?.rule ?? '';
+  /** Search for the smallest program that breaks this rule. The tried programs are not cases of the trace. */
+  async #shrink(job: Job<S>, rule: string): Promise<void> {
     const source = this.#driver.programs.get(job.check.id);
-    if (source === undefined || this.#shrunk.some((known) => known.rule === rule)) return;
+    if (
+      source === undefined ||
+      job.program === undefined ||
+      this.#shrunk.some((known) => known.rule === rule)
+    )
+      return;
     const deadline = performance.now() + SHRINK_MS;
     let [best, tries] = [job.program, 0];
     const isOver = () => tries >= SHRINK_TRIES || performance.now() > deadline || this.#part.aborted;
