@@ -362,7 +362,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "MSG-12": {
   "check": "MSG-12/steps",
-  "want": "seq seq 2",
+  "want": "seq 2",
   "lines": [
    "  → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
@@ -997,38 +997,39 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "READ-10": {
   "check": "READ-13/buffer",
-  "want": "gap seq 2-seq 7",
+  "want": "gap seq 2-seq 17",
   "lines": [
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 65,\"id\":\"m1\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"3shu\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 66,\"id\":\"m2\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"2OeG\"…",
-   "  client ← 200 {\"ok\":true,\"id\":\"m3\",\"seq\":seq 67}",
-   "  client → GET /api/rooms/room 1/transcript?after=seq 7&limit=500",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 67,\"id\":\"m3\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"fujX\"…",
-   "  client ← 200 {\"messages\":[{\"seq\":seq 8,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"mf/6\",\"nonce\":…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 73,\"id\":\"m1\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Q5GI\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 74,\"id\":\"m2\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"PA+4\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 75,\"id\":\"m3\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"eUcU\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 76,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"dGFH\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 77,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"a4aF\"…",
+   "  client ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\"…",
    "  client → GET /api/rooms/room 1/transcript?limit=1",
-   "  client ← 200 {\"messages\":[{\"seq\":seq 8,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"mf/6\",\"nonce\":…",
+   "  client ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\"…",
    "  client → GET /api/rooms/room 1/status",
-   "  client ← 200 {\"exists\":true,\"roomId\":\"room 1\",\"participants\":1,\"recent_count\":60,\"last_seq\":seq 67,\"age_seconds\":1,\"id…",
+   "  client ← 200 {\"exists\":true,\"roomId\":\"room 1\",\"participants\":1,\"recent_count\":60,\"last_seq\":seq 77,\"age_seconds\":0,\"id…",
    "* client → GET /api/rooms/room 1/transcript?after=seq 1&limit=3",
-   "* client ← 200 {\"messages\":[{\"seq\":seq 8,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"mf/6\",\"nonce\":\"nonce 4\",\"ts\":time},{\"seq\":seq 9,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"4q1M\",\"nonce\":\"nonce 5\",\"ts\":time},{\"seq\":seq 10,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"…"
+   "* client ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 6\",\"ts\":time},{\"seq\":seq 19,\"id\":\"m7\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ywuw\",\"nonce\":\"nonce 7\",\"ts\":time},{\"seq\":seq 20,\"id\":\"m8\",\"sender\":\"suite\",\"sender_verified\":false…"
   ]
  },
  "READ-13": {
   "check": "READ-13/buffer",
   "want": "the newest messages in order",
   "lines": [
-   "  client ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 58}",
-   "  client → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"3shu\",\"nonce\":\"nonce 1\"}",
-   "  client ← 200 {\"ok\":true,\"id\":\"m2\",\"seq\":seq 59}",
-   "  client → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"2OeG\",\"nonce\":\"nonce 2\"}",
-   "  client ← 200 {\"ok\":true,\"id\":\"m3\",\"seq\":seq 60}",
-   "  client → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"fujX\",\"nonce\":\"nonce 3\"}",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 59,\"id\":\"m2\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"3shu\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 60,\"id\":\"m3\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"2OeG\"…",
-   "  client ← 200 {\"ok\":true,\"id\":\"m4\",\"seq\":seq 61}",
    "* client → GET /api/rooms/room 1/transcript?after=seq 1&limit=500",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 61,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"fujX\"…",
-   "* client ← 200 {\"messages\":[{\"seq\":seq 2,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"mf/6\",\"nonce\":\"nonce 4\",\"ts\":time},{\"seq\":seq 3,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"4q1M\",\"nonce\":\"nonce 5\",\"ts\":time},{\"seq\":seq 4,\"id\":\"m7\",\"sender\":\"suite\",\"sender_verified\":false,\"c…"
+   "           …",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 52,\"id\":\"m1\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"G+VX\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 53,\"id\":\"m2\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"M+j3\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 54,\"id\":\"m3\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"97np\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 55,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"wY20\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 56,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"SZQk\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 57,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Q5GI\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 58,\"id\":\"m7\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"PA+4\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 59,\"id\":\"m8\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"eUcU\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 60,\"id\":\"m9\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"dGFH\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 61,\"id\":\"m10\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"a4aF…",
+   "* client ← 200 {\"messages\":[{\"seq\":seq 2,\"id\":\"m11\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 11\",\"ts\":time},{\"seq\":seq 3,\"id\":\"m12\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ywuw\",\"nonce\":\"nonce 12\",\"ts\":time},{\"seq\":seq 4,\"id\":\"m13\",\"sender\":\"suite\",\"sender_verified\":fal…"
   ]
  },
  "READ-14": {
@@ -1113,7 +1114,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "CLAIM-3": {
   "check": "CLAIM-3/parallel",
-  "want": "the claim claim 1 of seq seq 1",
+  "want": "the claim 1 of seq 1",
   "lines": [
    "  → POST /api/rooms/room 1/messages {\"sender\":\"s0\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
@@ -1160,7 +1161,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "CLAIM-6": {
   "check": "CLAIM-6/lowest-first",
-  "want": "seq seq 1, the oldest",
+  "want": "seq 1, the oldest",
   "lines": [
    "  → POST /api/rooms/room 1/messages {\"sender\":\"a\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
@@ -1174,7 +1175,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "CLAIM-7": {
   "check": "CLAIM-7/while-it-runs",
-  "want": "the claim claim 1",
+  "want": "the claim 1",
   "lines": [
    "  → POST /api/rooms/room 1/messages {\"sender\":\"s0\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
@@ -1183,7 +1184,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
    "* → POST /api/rooms/room 1/claim?timeout=1&lease_ms=1000 {\"handle\":\"agent 1\"}",
    "* ← 200 {\"ok\":true,\"claim_id\":\"claim 1\",\"message\":{\"seq\":seq 1,\"id\":\"m1\",\"sender\":\"s0\",\"sender_verified\":false,\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ts\":time},\"cursor\":0,\"last_seq\":seq 2,\"epoch\":\"epoch 1\",\"oldest_seq\":seq 1,\"lease_remaining_ms\":999,\"delivery\":1}",
    "* → POST /api/rooms/room 1/claim?timeout=1&lease_ms=1000 {\"handle\":\"agent 1\"}",
-   "* ← 200 {\"ok\":true,\"claim_id\":\"claim 1\",\"message\":{\"seq\":seq 1,\"id\":\"m1\",\"sender\":\"s0\",\"sender_verified\":false,\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ts\":time},\"cursor\":0,\"last_seq\":seq 2,\"epoch\":\"epoch 1\",\"oldest_seq\":seq 1,\"lease_remaining_ms\":997,\"delivery\":1,\"resumed\":true}"
+   "* ← 200 {\"ok\":true,\"claim_id\":\"claim 1\",\"message\":{\"seq\":seq 1,\"id\":\"m1\",\"sender\":\"s0\",\"sender_verified\":false,\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ts\":time},\"cursor\":0,\"last_seq\":seq 2,\"epoch\":\"epoch 1\",\"oldest_seq\":seq 1,\"lease_remaining_ms\":993,\"delivery\":1,\"resumed\":true}"
   ]
  },
  "CLAIM-8": {
@@ -1198,7 +1199,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "CLAIM-9": {
   "check": "CLAIM-9/parks",
-  "want": "a grant of seq seq 2, which came while it was parked",
+  "want": "a grant of seq 2, which came while it was parked",
   "lines": [
    "  → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
@@ -1683,7 +1684,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   "lines": [
    "  → POST /api/rooms/room 1/messages {\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ttl_ms\":31622400000,\"reply_to\":\"AAAA…",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
-   "* → POST /api/rooms/room 1/messages {\"ciphertext\":\"ciphertext 2\",\"nonce\":\"nonce 3\",\"ttl_ms\":300,\"reply_to\":\"AAAAAAAA\",\"ext\":\"abc\",\"sender_handle\":\"agent 1\",\"sender_ts\":time,\"sender_nonce\":\"nonce 4\",\"sender_sig\":\"signature 3\",\"sender_sig…",
+   "* → POST /api/rooms/room 1/messages {\"ciphertext\":\"ciphertext 2\",\"nonce\":\"nonce 3\",\"ttl_ms\":1000,\"reply_to\":\"AAAAAAAA\",\"ext\":\"abc\",\"sender_handle\":\"agent 1\",\"sender_ts\":time,\"sender_nonce\":\"nonce 4\",\"sender_sig\":\"signature 3\",\"sender_si…",
    "* ← 401 {\"type\":\"urn:bot2bot:problem:signature-invalid\",\"title\":\"The signature is missing, invalid, or outside clock_tolerance_ms\",\"status\":401,\"error\":\"The signature is missing, invalid, or outside clock_tolerance_ms\"}"
   ]
  },
