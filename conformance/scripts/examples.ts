@@ -114,9 +114,14 @@ async function examplesOf(trace: RelayTrace): Promise<ReadonlyMap<string, Exampl
   return found;
 }
 
-/** What an example is about: of its lines, those that show that the rule held, but for their numbers and order. */
+/**
+ * What an example is about: of its lines, those that show that the rule held, but for numbers, order, lanes (they are
+ * named only where there are several), and the end of a line, which moves with the lanes.
+ */
 function gist({ check, want, lines }: Example): string {
-  const telling = lines.filter((line) => line.startsWith('*'));
+  const telling = lines
+    .filter((line) => line.startsWith('*'))
+    .map((line) => line.slice(line.search(/[→←]/), TELLING_CHARS * 0.75));
   const kinds = new Set([want, ...telling].map((line) => line.replaceAll(/(?:seq [A-Z]?)?\d+/g, '0')));
   return [check, ...[...kinds].sort()].join('\n');
 }
