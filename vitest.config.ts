@@ -1,17 +1,17 @@
 import { defineConfig } from 'vitest/config';
 
-/** They measure, or judge what is late: each runs beside nothing else. */
+/** Tests that measure time or memory, or depend on timing: each file runs alone. */
 const ALONE = [
   'reference-server/test/{hostile,handed-out,validation-cost,regexes,authorization}.test.ts',
   'reference-sdk/test/storm.test.ts',
   'test/supply.test.ts',
 ];
-/** The proof of the suite, and of what the relay withstands. It takes twice as long as all others together. */
+/** Slow tests that prove the suite (with mutants) and the relay (with attacks): they take twice as long as all others. */
 const PROOF = [
   'conformance/test/{mutants,targets,benign-agents,fields}.test.ts',
   'reference-server/test/attacks.test.ts',
 ];
-/** They start no process and wait for none: nothing has to be built for them. */
+/** Tests that start no process, and so need no build. */
 const UNIT = [
   'schemas/test/**/*.test.ts',
   'reference-sdk/test/{ed25519,identity,vectors}.test.ts',
@@ -23,7 +23,7 @@ const RELAY = ['reference-server/test/**/*.test.ts'];
 const SDK = ['reference-sdk/test/**/*.test.ts'];
 const ALL = ['test/**/*.test.ts', '*/test/**/*.test.ts'];
 
-/** A project of tests that run beside those of each other; what a later project has not named falls to the suite's. */
+/** A project whose files run in parallel, also with those of other such projects. @param others files of other projects. */
 const together = (name: string, include: string[], others: string[]) => ({
   extends: true as const,
   test: {
@@ -34,7 +34,7 @@ const together = (name: string, include: string[], others: string[]) => ({
     sequence: { groupOrder: 0 },
   },
 });
-/** A project whose files run one after the other, after those of the groups before it. */
+/** A project whose files run one after the other, after all projects with a lower `groupOrder`. */
 const inTurn = (name: string, include: string[], groupOrder: number) => ({
   extends: true as const,
   test: { name, include, fileParallelism: false, sequence: { groupOrder } },

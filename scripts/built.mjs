@@ -1,6 +1,6 @@
 /**
- * `node scripts/built.mjs FILE [words]`: build, then run the file in this process, as if node had been given it: its
- * signals and its exit are those of the file.
+ * `node scripts/built.mjs FILE [arguments]`: build, then run the file in this process, so that it gets the signals and
+ * determines the exit code.
  */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * What the relay hands out. The SDK and its command line as one file: `reference-sdk/dist/bot2bot.mjs`, and a copy that
- * the relay serves at `/sdk/bot2bot.mjs`. And Swagger UI for `/api/docs`: its own package phones home when it is
- * installed, so its two files come from @fastify/swagger-ui.
+ * Builds the static files that the relay serves: the SDK with its command line as one file (`reference-sdk/dist/bot2bot.mjs`,
+ * with a copy for `/sdk/bot2bot.mjs`), and Swagger UI for `/api/docs`. The two files of Swagger UI come from
+ * @fastify/swagger-ui, since Swagger's own package contacts a server when it is installed.
  */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 
 const out = 'reference-sdk/dist/bot2bot.mjs';
 
-/** Browsers cannot import `node:*`, not even what they never use: Node is asked for it where it is used. */
+/** Browsers cannot import `node:*`: such imports are replaced by a call that gets the module from Node when it is used. */
 const builtins = {
   name: 'builtins',
   setup(esbuild) {
@@ -30,7 +30,7 @@ await build({
   mainFields: ['module', 'main'],
   conditions: ['source'],
   target: 'es2022',
-  // tweetnacl looks for `self`, and without it for node's crypto by require, which no module has.
+  // Without `self`, tweetnacl would call `require('crypto')`, which does not exist in an ES module.
   define: { self: 'globalThis' },
   external: ['crypto'],
   plugins: [builtins],

@@ -1,4 +1,4 @@
-/** `npm run check`: everything short of the tests. Each step says what it is; the first that fails ends it. Changes no file of the repository. */
+/** `npm run check`: all checks except the tests. It prints each step and stops at the first that fails. It changes no file of the repository. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ function run(title: string, ...words: string[]): void {
 const fresh = mkdtempSync(join(tmpdir(), 'bot2bot-generated-'));
 process.on('exit', () => rmSync(fresh, { recursive: true }));
 run('generate', 'tsx', 'schemas/scripts/generate.ts', fresh);
-// What follows reads the built schemas.
+// The next steps import the built schemas.
 run('types', 'tsc', '-b');
 run('generate what reports need', 'tsx', 'conformance/scripts/generate.ts', fresh);
 run('generate the vectors', 'tsx', 'conformance/scripts/vectors.ts', fresh);

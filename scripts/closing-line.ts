@@ -1,7 +1,7 @@
 import type { Reporter, TestModule, TestSpecification } from 'vitest/node';
-import { install, WANTING } from './needs.ts';
+import { install, MISSING_PROGRAM } from './needs.ts';
 
-/** Installs what the selected tests need, and ends the output with one line that any runner of CI can read. */
+/** Installs the programs that the selected tests need, and ends the output with one line that CI can parse. */
 export default class ClosingLine implements Reporter {
   onTestRunStart(specifications: readonly TestSpecification[]): void {
     install(specifications.map(({ moduleId }) => moduleId));
@@ -13,17 +13,17 @@ export default class ClosingLine implements Reporter {
     const broken = modules.filter((module) => module.errors().length > 0).length;
     const line = `${count('passed')} passed, ${count('failed') + broken + unhandled.length} failed`;
     const skipped = count('skipped') + count('pending');
-    const wanting = [...modules, ...tests].flatMap((part) => {
+    const unrun = [...modules, ...tests].flatMap((part) => {
       const errors = part.type === 'test' ? (part.result().errors ?? []) : part.errors();
       const where = part.type === 'test' ? part.module.relativeModuleId : part.relativeModuleId;
       const name = part.type === 'test' ? part.fullName : 'all tests';
       return errors
-        .filter(({ message }) => message.startsWith(WANTING))
+        .filter(({ message }) => message.startsWith(MISSING_PROGRAM))
         .map(({ message }) => `${where} > ${name}: ${message}\n`);
     });
-    // After the summary of the default reporter, which is written when this hook returns.
+    // On exit, since the default reporter writes its summary after this hook returns.
     process.on('exit', () =>
-      process.stdout.write(`\n${wanting.join('')}${line}${skipped === 0 ? '' : `, ${skipped} skipped`}\n`),
+      process.stdout.write(`\n${unrun.join('')}${line}${skipped === 0 ? '' : `, ${skipped} skipped`}\n`),
     );
   }
 }

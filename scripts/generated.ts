@@ -1,8 +1,8 @@
-/** Compares what the sources generate with what is committed. */
+/** Compares generated files with the committed ones. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Folders in which everything is generated. */
+/** Folders that contain only generated files. */
 const WHOLE = ['spec/generated'];
 
 function filesOf(folder: string): string[] {
@@ -12,7 +12,7 @@ function filesOf(folder: string): string[] {
   );
 }
 
-/** Files of `tree` that differ from those generated into `fresh`, are missing, or are generated no more. */
+/** Files of `tree` that differ from those generated into `fresh`, are missing, or are no longer generated. */
 export function staleFiles(fresh: string, tree: string): string[] {
   const generated = filesOf(fresh);
   const isSame = (name: string) =>

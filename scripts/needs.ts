@@ -1,43 +1,43 @@
-/** What tests need beyond `npm ci`. A test says so itself: `needs('nginx')`. */
+/** Programs that tests need beyond `npm ci`. A test file declares them: `needs('nginx')`. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 const runs = (command: string, ...words: string[]) => spawnSync(command, words).status === 0;
 const finds = (command: string) => () => runs('which', command);
 
-/** Debian packages, and whether what tests use of them is there. */
+/** Debian packages, each with a function that tells whether it is installed. */
 const HAS = {
   curl: finds('curl'),
   nginx: finds('nginx'),
   strace: finds('strace'),
   tmux: finds('tmux'),
-  // Of Debian's own python3, whatever other one there is.
+  // Debian's python3, even if another one comes first in PATH.
   'python3-requests': () => runs('/usr/bin/python3', '-c', 'import requests'),
 };
 type Need = keyof typeof HAS;
 
 const isNeed = (name: string): name is Need => Object.hasOwn(HAS, name);
 
-/** How the failure of a test begins that could not run. */
-export const WANTING = 'could not run for want of';
+/** The start of the error of a test that could not run. */
+export const MISSING_PROGRAM = 'could not run without';
 
-/** Stated by a test, first of all: it fails at once where what it needs is missing. */
+/** Called first by a test file: fails at once if the program is missing. */
 export function needs(name: Need): void {
-  if (!HAS[name]()) throw new Error(`${WANTING} ${name}; install that package`);
+  if (!HAS[name]()) throw new Error(`${MISSING_PROGRAM} ${name}; install that package`);
 }
 
-/** The names that tests state in their text. */
+/** The names that a test file declares in its source. */
 export function statedIn(text: string): Need[] {
   return [...text.matchAll(/\bneeds\('([^']+)'\)/g)].map(([, name = '']) => name).filter(isNeed);
 }
 
-/** Install what these files of tests state and what is missing, where that can be done; where not, each of the tests fails. */
+/** Install the missing programs that these test files declare, if possible (root, apt); otherwise their tests fail. */
 export function install(files: readonly string[]): void {
   const stated = new Set(files.flatMap((file) => statedIn(readFileSync(file, 'utf8'))));
   const missing = [...stated].filter((name) => !HAS[name]());
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || !finds('apt-get')()) {
-    process.stdout.write(`Tests need ${missing.join(', ')}, which only root can install, with apt\n`);
+    process.stdout.write(`Tests need ${missing.join(', ')}; only root can install them, with apt\n`);
     return;
   }
   process.stdout.write(`Tests need ${missing.join(', ')}: installing\n`);

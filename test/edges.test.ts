@@ -9,7 +9,7 @@ const SDK = 'imports tweetnacl and @noble/hashes alone';
 interface Probe {
   readonly folder: string;
   readonly specifier: string;
-  /** What the lint says of it; undefined where it is allowed. */
+  /** The lint's message; undefined if the import is allowed. */
   readonly refused?: string;
 }
 
@@ -18,7 +18,7 @@ const nameOf = (index: number) => `edge-probe-${index}.ts`;
 const FOLDERS = ['schemas/src', 'reference-sdk/src', 'reference-server/src', 'conformance/src'];
 let said: readonly { readonly filename: string }[] = [];
 
-/** Files with one import each, where they would stand, and pairs that import each other: one run lints them all. */
+/** Create a file for each import, in the folder of its layer, and pairs that import each other; one run lints all. */
 beforeAll(() => {
   const written: string[] = [];
   const put = (folder: string, name: string, text: string) => {
@@ -52,7 +52,7 @@ beforeAll(() => {
   }
 }, 60_000);
 
-/** What the lint said of a file. */
+/** The lint's messages for a file. */
 function complaints(folder: string, name: string): string[] {
   return said
     .filter(({ filename }) => filename === join(folder, name))
@@ -68,7 +68,7 @@ function edge(folder: string, specifier: string, refused?: string): void {
   });
 }
 
-describe('packages and layers import along their edges', () => {
+describe('packages and layers import only what they may', () => {
   edge('schemas/src', '@bot2bot/server', 'schemas imports no other package');
   edge('schemas/src', '../../conformance/src/index.ts', 'schemas imports no other package');
   edge('reference-server/src', '@bot2bot/conformance', 'the relay imports schemas alone');
@@ -114,12 +114,12 @@ describe('packages and layers import along their edges', () => {
   edge('reference-sdk/src/cli', 'node:fs/promises');
 });
 
-describe('no file imports in a circle', () => {
+describe('no circular imports', () => {
   it.each(FOLDERS)('%s: two files that import each other are refused', (folder) => {
     expect(complaints(folder, 'cycle-probe-a.ts').join('\n')).toContain('Dependency cycle');
   });
 
-  it.each(FOLDERS)('%s: nor by their types', (folder) => {
+  it.each(FOLDERS)('%s: also if they import only types', (folder) => {
     expect(complaints(folder, 'type-probe-a.ts').join('\n')).toContain('Dependency cycle');
   });
 });

@@ -16,7 +16,7 @@ function treeOf(files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-it('what differs, is missing, or is generated no more is told; what is written by hand is not', () => {
+it('reports files that differ, are missing, or are no longer generated, but no hand-written files', () => {
   const fresh = treeOf({ 'spec/generated/a': '1', 'spec/generated/b/c': '2', 'x/y.gen.ts': '3' });
   const tree = treeOf({
     'spec/generated/a': '1',
@@ -28,7 +28,7 @@ it('what differs, is missing, or is generated no more is told; what is written b
   expect(staleFiles(fresh, fresh)).toEqual([]);
 });
 
-it('the generators, given a folder, write there what is committed, and nothing elsewhere', () => {
+it('the generators, given a folder, write the committed files there, and nothing elsewhere', () => {
   const committed = [
     'spec/generated/openapi.json',
     'schemas/src/requirements.gen.ts',

@@ -1,4 +1,4 @@
-/** No file of tests falls through the projects of vitest, and each says what it needs of the system. */
+/** Every test file belongs to exactly one vitest project, and declares the programs that it needs. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -15,7 +15,7 @@ const files = folders
   )
   .filter((name) => name.endsWith('.test.ts') && !/(?:^|\/)(?:node_modules|dist)\//.test(name));
 
-it('each file of tests is in exactly one project', () => {
+it('each test file is in exactly one project', () => {
   const words = ['--no', 'vitest', 'list', '--filesOnly', '--json'];
   const { stdout } = spawnSync('npx', words, { cwd: root, encoding: 'utf8' });
   const listed = (JSON.parse(stdout) as { file: string }[]).map(({ file }) => relative(root, file));
@@ -29,7 +29,7 @@ it.each([
   ['nginx', /from '\.\/nginx\.ts'/],
   ['python3-requests', /\/usr\/bin\/python3/],
   ['curl', /repro\/.*\.sh/],
-])('what starts %s says that it needs it', (need, starts) => {
+])('test files that start %s declare it', (need, starts) => {
   const others = files.filter((file) => file !== 'test/projects.test.ts');
   const users = others.filter((file) =>
     starts.test(readFileSync(join(root, file), 'utf8').replaceAll(/\bneeds\('[^']+'\)/g, '')),

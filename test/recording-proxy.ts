@@ -1,4 +1,4 @@
-/** A proxy on loopback that writes down which hosts it was asked for, and asks the proxy of this machine if there is one. */
+/** An HTTP proxy on loopback that records the requested hosts. It uses the machine's own proxy, if there is one. */
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
@@ -6,12 +6,12 @@ import type { Duplex } from 'node:stream';
 
 export interface RecordingProxy {
   readonly url: string;
-  /** `host:port` of everything that was asked for, each once. */
+  /** The `host:port` of every request, without duplicates. */
   readonly hosts: ReadonlySet<string>;
   close(): void;
 }
 
-/** @param upstream the proxy of this machine; null: the hosts are reached directly. */
+/** @param upstream the machine's proxy; null: connect to the hosts directly. */
 export async function recordingProxy(upstream: URL | null): Promise<RecordingProxy> {
   const hosts = new Set<string>();
   const open = new Set<Socket | Duplex>();

@@ -1,4 +1,4 @@
-/** What an install brings, whom it talks to, and what it runs. */
+/** Tests of `npm ci`: which packages have scripts, which hosts it contacts, which programs it runs. */
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { needs } from '../scripts/needs.ts';
 
 const root = join(import.meta.dirname, '..');
 
-/** Packages with an install script, and why it need not run. None is allowed to. */
+/** Packages with an install script, and why the script is not needed. None is allowed to run. */
 const SCRIPTS: Readonly<Record<string, string>> = {
   'classic-level': 'picks a prebuilt binary, which is found without it, or compiles one',
   esbuild: 'checks the binary of the optional package for this platform, which npm has installed',
@@ -26,7 +26,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lock;
 const nameOf = (place: string) => place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length);
 
-it('the packages with an install script are known, and denied by name', () => {
+it('all packages with an install script are listed, and denied by name', () => {
   const scripted = Object.entries(lock.packages).filter(([, { hasInstallScript }]) => hasInstallScript);
   expect([...new Set(scripted.map(([place]) => nameOf(place)))].sort()).toEqual(Object.keys(SCRIPTS).sort());
   expect(manifest.allowScripts).toEqual(
@@ -34,18 +34,18 @@ it('the packages with an install script are known, and denied by name', () => {
   );
 });
 
-it('no package is there to report installs', () => {
+it('no package reports installs to a server', () => {
   expect(Object.keys(lock.packages).filter((place) => /(?:^|\/)@scarf\//.test(place))).toEqual([]);
 });
 
-/** What npm inherits: not the variables by which the npm above us would send it to this workspace. */
+/** The environment for npm, without the variables with which an outer npm would direct it to this workspace. */
 function environment(more: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const kept = /^npm_config_(?:registry|userconfig|globalconfig|cafile|ca|strict_ssl)$/i;
   const own = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name) || kept.test(name));
   return { ...Object.fromEntries(own), ...more };
 }
 
-/** `npm ci` on a copy of the manifests, with a cache of its own, under strace. */
+/** Run `npm ci` on a copy of the manifests, with an empty cache, under strace. */
 async function tracedInstall(): Promise<{
   said: string;
   hosts: string[];
@@ -98,12 +98,12 @@ async function tracedInstall(): Promise<{
   };
 }
 
-it('npm ci reaches the registry alone, and starts no process but npm', async () => {
+it('npm ci contacts only the registry, and starts no process other than npm', async () => {
   needs('strace');
   const { said, hosts, registry, port, trace } = await tracedInstall();
   expect(hosts).toEqual([registry]);
 
-  // npm has a proxy on loopback, and so no reason to reach or to look up anything else.
+  // npm uses the proxy on loopback: it has no reason to connect to, or to resolve, any other host.
   const reached = trace.filter((line) => /sa_family=AF_INET/.test(line));
   expect(reached.length).toBeGreaterThan(0);
   const toProxy = `sin_port=htons(${port}), sin_addr=inet_addr("127.0.0.1")`;

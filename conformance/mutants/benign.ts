@@ -1,39 +1,39 @@
-/** Relays that differ from ours as others may, and conform: no run may accuse one of them. */
+/** Conformant relays that differ from the reference relay: a run must not report a failure of any of them. */
 import type { Patch } from './broken.ts';
 import type { Alteration, Transport } from './proxy.ts';
 import { REWRITTEN } from './rewritten.ts';
 
-/** A proxy before a relay. */
+/** A proxy in front of a relay. */
 export interface Through extends Transport {
   readonly alteration?: Alteration;
 }
 
 export interface Benign {
   readonly name: string;
-  /** Chapters on which the difference bears. */
+  /** Chapters that the difference may affect; empty: all. */
   readonly only: readonly string[];
-  /** At compat it says nothing of itself, and its timings are those of the specification. */
+  /** A relay at compat declares nothing, and has the timings of the specification. */
   readonly level: 'compat' | 'hardened';
   readonly patches: readonly Patch[];
-  /** The proxy through which it is reached. */
+  /** The proxy in front of it, if any. */
   readonly through?: Through;
 }
 
 const WAIT = 'await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));';
 const CLAIM_ID = "`c_${randomBytes(12).toString('base64url')}`";
 const ROOMS = ['MSG', 'READ', 'STREAM', 'CORE'];
-/** Pieces of a message's JSON with one more field. */
+/** Source text: the JSON of a message, with an additional field, in parts. */
 const ON_STREAM = (frame: string) => `[Buffer.from('{"via":"stream",'), payloadOf(${frame}).subarray(1)]`;
 const DELIVERY = ['MSG', 'READ', 'STREAM'];
 const CLAIMS = ['CLAIM'];
 export const AGENTS: readonly string[] = ['ID', 'REQ', 'SIGN', 'DM', 'DIR'];
 
-/** Proxies that conforming relays stand behind, or relays that write or send as with such a proxy. */
+/** Variations of transport or formatting, which a proxy applies; each name describes the relay as clients see it. */
 export const THROUGH: readonly (readonly [string, Through])[] = [
-  ['that closes connections which are idle for a second', { idleMs: 1_000 }],
+  ['that closes connections that are idle for a second', { idleMs: 1_000 }],
   ['behind a proxy that pipelines', { pipelined: true }],
   ['with header names in upper and lower case', { mixedCase: true }],
-  ['that writes JSON in its own way', { alteration: REWRITTEN }],
+  ['that formats JSON differently', { alteration: REWRITTEN }],
   ['that sends in small pieces', { inPieces: true }],
   ['that sends JSON of its own way in small pieces', { alteration: REWRITTEN, inPieces: true }],
   ['whose answers begin late', { slowMs: 100 }],
@@ -42,7 +42,7 @@ export const THROUGH: readonly (readonly [string, Through])[] = [
 export const BENIGN: readonly Benign[] = [
   ...THROUGH.map(([name, through]): Benign => ({ name, only: [], level: 'hardened', patches: [], through })),
   {
-    name: 'with extra fields on streams alone',
+    name: 'with extra fields on streams only',
     only: DELIVERY,
     level: 'hardened',
     patches: [
@@ -56,7 +56,7 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'with ids as long and seqs as large as may be',
+    name: 'with the longest ids and the largest seqs',
     only: [...ROOMS, ...CLAIMS],
     level: 'hardened',
     patches: [
@@ -67,7 +67,7 @@ export const BENIGN: readonly Benign[] = [
       },
       { file: 'log.ts', from: 'epoch = randomBytes(9)', to: 'epoch = randomBytes(24)' },
       { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(48).toString('base64url')" },
-      // Seven thousand thousand million below the largest safe integer.
+      // About 7 × 10^12 below the largest safe integer.
       {
         file: 'engine/memory.ts',
         from: 'Math.max(SEQS_PER_MS * this.#clock.wall(), this.#highest + 1)',
@@ -94,7 +94,7 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'with frames of a type that nobody knows',
+    name: 'with frames of an unknown type',
     only: ROOMS,
     level: 'hardened',
     patches: [
@@ -126,7 +126,7 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'with extra fields, and claim_ids as long as may be',
+    name: 'with extra fields, and the longest claim_ids',
     only: CLAIMS,
     level: 'hardened',
     patches: [
@@ -140,7 +140,7 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'that is slow, with claim_ids as short as may be',
+    name: 'that is slow, with the shortest claim_ids',
     only: CLAIMS,
     level: 'hardened',
     patches: [
@@ -179,7 +179,7 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'that looks at signatures before keys',
+    name: 'that verifies signatures before it checks keys',
     only: AGENTS,
     level: 'hardened',
     patches: [
@@ -196,7 +196,7 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'that looks for a signature before the handle',
+    name: 'that checks for a signature before the handle',
     only: AGENTS,
     level: 'hardened',
     patches: [
@@ -208,7 +208,7 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'that takes heartbeats without a profile',
+    name: 'that accepts heartbeats without a profile',
     only: AGENTS,
     level: 'hardened',
     patches: [
@@ -220,7 +220,7 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'that is slow, and counts inboxes from one by threes',
+    name: 'that is slow, and numbers inboxes 1, 4, 7, …',
     only: AGENTS,
     level: 'hardened',
     patches: [
@@ -243,7 +243,7 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'at compat that says nothing of itself',
+    name: 'at compat that declares nothing',
     only: AGENTS,
     level: 'compat',
     patches: [

@@ -1,4 +1,4 @@
-/** Builds a relay with a passage of its source replaced. */
+/** Builds a relay with patched sources. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { context, type BuildContext } from 'esbuild';
@@ -10,7 +10,7 @@ export type Patch = Pick<Mutant, 'file' | 'from' | 'to'>;
 
 type Files = ReadonlyMap<string, readonly Patch[]>;
 
-/** The patches of the build under way; one build at a time, so that what it has parsed serves the next. */
+/** The patches of the current build. Builds run one at a time, so that each reuses the parsed files of the one before. */
 let patches: Files = new Map();
 let building: Promise<unknown> = Promise.resolve();
 let bundler: Promise<BuildContext> | undefined;
@@ -18,7 +18,7 @@ let bundler: Promise<BuildContext> | undefined;
 function makeBundler(): Promise<BuildContext> {
   return context({
     entryPoints: [join(server, 'src/main.ts')],
-    // With all that it depends on, but for what is not JavaScript: it starts in a third of the time.
+    // Including dependencies, except native ones: the bundle starts in a third of the time.
     bundle: true,
     external: ['classic-level'],
     platform: 'node',
@@ -50,8 +50,8 @@ function makeBundler(): Promise<BuildContext> {
 
 /**
  * Bundle the relay's command with patches applied.
- * @param name of the file that is made, under `reference-server/dist`.
- * @returns its path.
+ * @param name of the output file, in `reference-server/dist/mutants`.
+ * @returns the path of the output file.
  * @throws {Error} when a passage does not occur exactly once.
  */
 export async function broken(name: string, given: readonly Patch[]): Promise<string> {

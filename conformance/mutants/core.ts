@@ -1,13 +1,13 @@
 /** Chapter 00. */
 import type { Mutant } from './mutant.ts';
 
-/** What an HTTP library says by itself. */
+/** The answer that Node's HTTP library gives by default. */
 const BARE = "'HTTP/1.1 400 Bad Request\\r\\nConnection: close\\r\\n\\r\\n'";
 
 export const CORE_MUTANTS: readonly Mutant[] = [
   {
     id: 'CORE-2/parser',
-    what: 'answers what is no HTTP with a bare 400',
+    what: 'answers bytes that are not HTTP with a bare 400',
     file: 'server.ts',
     from: 'clientErrorHandler: (error, socket) =>\n      connections.refuse(',
     to: `clientErrorHandler: (error, socket) =>\n      error.code !== 'none' ? void socket.end(${BARE}) : connections.refuse(`,
@@ -16,7 +16,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-2/expectation',
-    what: 'answers an expectation that it does not know with a bare 417',
+    what: 'answers an unknown Expect header with a bare 417',
     file: 'server.ts',
     from: "answerProblem(response, new RequestProblem('expectation-failed')),",
     to: 'response.writeHead(417).end(),',
@@ -25,7 +25,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-2/handshake',
-    what: "answers a handshake that is no WebSocket's with a bare 400",
+    what: 'answers an invalid WebSocket handshake with a bare 400',
     file: 'routes/stream.ts',
     from: "if (socket instanceof Socket) relay.connections.refuse(socket, new RequestProblem('bad-request'));",
     to: `socket.end(${BARE});`,
@@ -42,24 +42,24 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-8/chunked',
-    what: 'takes a body of any length when it comes in chunks',
+    what: 'accepts a chunked body of any length',
     file: 'body.ts',
-    from: 'if (size > most) problem ??=',
-    to: "if (size > most && request.headers['content-length'] !== undefined) problem ??=",
+    from: 'if (size > maxBytes) problem ??=',
+    to: "if (size > maxBytes && request.headers['content-length'] !== undefined) problem ??=",
   },
   {
     id: 'CORE-8/twice-as-long',
-    what: 'takes bodies half as long again as its limit',
+    what: 'accepts bodies of one and a half times its limit',
     file: 'body.ts',
-    from: 'if (size > most) problem ??=',
-    to: 'if (size > most * 1.5) problem ??=',
+    from: 'if (size > maxBytes) problem ??=',
+    to: 'if (size > maxBytes * 1.5) problem ??=',
   },
   {
     id: 'CORE-5/one-byte-less',
-    what: 'refuses a body of exactly the longest length',
+    what: 'refuses a body of exactly the maximum length',
     file: 'body.ts',
-    from: 'if (size > most) problem ??=',
-    to: 'if (size >= most) problem ??=',
+    from: 'if (size > maxBytes) problem ??=',
+    to: 'if (size >= maxBytes) problem ??=',
     seenBy: 'CORE-8/at-the-limit',
   },
   {
@@ -129,7 +129,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-6/nan',
-    what: 'takes a limit that is no number for 1',
+    what: 'treats a limit that is not a number as 1',
     file: 'routes/reads.ts',
     from: 'fallback: TRANSCRIPT_LIMIT,',
     to: 'fallback: 1,',
@@ -137,7 +137,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-7/lenient',
-    what: 'takes a body that is not JSON for a message',
+    what: 'accepts a body that is not JSON as a message',
     file: 'validate.ts',
     from: "throw new RequestProblem('bad-json');\n  return value",
     to: "return { ciphertext: 'AAAA', nonce: 'A'.repeat(32) };\n  return value",
@@ -173,7 +173,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-10/cacheable',
-    what: 'lets caches keep the answers of rooms',
+    what: 'allows caches to store answers about rooms',
     file: 'problem.ts',
     from: "'Cache-Control': 'no-store'",
     to: "'Cache-Control': 'max-age=60'",
@@ -187,7 +187,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-12/seconds',
-    what: 'tells its clock in seconds',
+    what: 'reports its clock in seconds',
     file: 'routes/meta.ts',
     from: 'rooms: hub.rooms.size, ts: clock.wall() }',
     to: 'rooms: hub.rooms.size, ts: Math.floor(clock.wall() / 1000) }',

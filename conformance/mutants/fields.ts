@@ -1,30 +1,30 @@
-/** Every field that a relay answers with or sends, from the contract, and how one of them is altered. */
+/** All fields of answers and frames, derived from the contract, and how a field is changed. */
 import { COMPONENTS, ROUTES, type OperationId, type Route } from '@bot2bot/schemas';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Alteration } from './proxy.ts';
 
 /**
- * - `drop`: the field is absent; of an array's elements the first is.
- * - `type`: another JSON type.
- * - `other`: another value of the type that the schema allows. A time is an hour off.
- * - `stale`: the value that an earlier answer or frame of the same kind had, or the element before.
+ * - `drop`: remove the field; of an array, its first element.
+ * - `type`: replace the value by one of another JSON type.
+ * - `other`: replace the value by another one that the schema allows. A time is moved by an hour.
+ * - `stale`: replace the value by that of an earlier answer or frame of the same kind, or of the element before.
  */
 const KINDS = ['drop', 'type', 'other', 'stale'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** One field of one answer or frame. */
+/** A field of an answer or frame. */
 export interface Field {
-  /** `probeRoom.participants`; with the component where an operation answers with several: `claimMessage.ClaimEmpty.cursor`. */
+  /** `probeRoom.participants`; with the component if an operation has several: `claimMessage.ClaimEmpty.cursor`. */
   readonly name: string;
   readonly operation: OperationId;
   readonly component: Schema;
-  /** Names of properties; `[]` for the elements of an array, `{}` for the values of a record. */
+  /** Property names; `[]` stands for the elements of an array, `{}` for the values of a record. */
   readonly path: readonly string[];
   readonly schema: Schema;
 }
 
-/** One field altered in one way, wherever it occurs. */
+/** A change of one kind to a field, wherever it occurs. */
 export interface Mutation {
   /** `probeRoom.participants drop`. */
   readonly name: string;
@@ -32,7 +32,7 @@ export interface Mutation {
   readonly kind: Kind;
 }
 
-/** What is read of a schema. */
+/** The keywords of a schema that are used here. */
 interface Schema extends TSchema {
   readonly $id?: string;
   readonly $ref?: string;
@@ -45,7 +45,7 @@ interface Schema extends TSchema {
   readonly patternProperties?: Readonly<Record<string, Schema>>;
 }
 
-/** Path of an event's id, which is no part of its JSON. @see STREAM-8 */
+/** Path of an event's id, which is not part of its JSON. @see STREAM-8 */
 const EVENT_ID = 'id';
 const EventId: Schema = { $id: 'Event', type: 'string', pattern: '^[A-Za-z0-9_-]{8,32}:[0-9]+$' };
 
@@ -69,7 +69,7 @@ function walk(
   for (const inner of schema.anyOf ?? []) walk(inner, path, visit);
 }
 
-/** Every field of every successful answer and of every frame. */
+/** All fields of successful answers and of frames. */
 export function fieldsOf(routes: Readonly<Record<string, Route>> = ROUTES): Field[] {
   const fields: Field[] = [];
   for (const [id, { replies, answers }] of Object.entries(routes)) {
@@ -93,12 +93,12 @@ export function fieldsOf(routes: Readonly<Record<string, Route>> = ROUTES): Fiel
   return fields;
 }
 
-/** Elements and entries have no place of their own that could be left with an old value. */
+/** All mutations of these fields. */
 export function mutationsOf(fields: readonly Field[]): Mutation[] {
   return fields.flatMap((field) => {
     const { name, schema } = field;
     const isObject = schema.properties !== undefined;
-    // Another object is one with another field: those are altered one by one. A literal is never another.
+    // No `other` for objects, whose fields are changed one by one; no `stale` for literals, which never change.
     const kinds = KINDS.filter(
       (kind) => !(kind === 'other' && isObject) && !(kind === 'stale' && schema.const !== undefined),
     );
@@ -131,7 +131,7 @@ function ofAnotherType(value: Json): Json {
 
 const LETTERS = 'ABab01';
 
-/** A string with one character replaced, so that it still has the form that its schema asks for. */
+/** A string with one character replaced, which still matches its schema. */
 function anotherText(schema: Schema, value: string): string {
   for (let at = 0; at < value.length; at++) {
     for (const letter of LETTERS) {
@@ -144,14 +144,14 @@ function anotherText(schema: Schema, value: string): string {
 
 const HOUR_S = 3_600;
 
-/** A time an hour later, by the unit that its name ends with; any other number beside its own. */
+/** A time moved by an hour, in the unit of its name's suffix; or the next number. */
 function anotherNumber(schema: Schema, name: string, value: number): number {
   if (/(^|_)seconds$/.test(name)) return value + HOUR_S;
   if (/(^|_)(ts|at|ms|ago)$/.test(name)) return value + HOUR_S * 1000;
   return allows(schema, value + 1) ? value + 1 : value - 1;
 }
 
-/** Another value that the schema allows; the same where there is none. */
+/** Another value that the schema allows; the same value if there is none. */
 function another(schema: Schema, name: string, value: Json): Json {
   if (typeof value === 'string') return anotherText(schema, value);
   if (typeof value === 'number') return anotherNumber(schema, name, value);
@@ -167,12 +167,12 @@ function another(schema: Schema, name: string, value: Json): Json {
 
 const same = (a: Json, b: Json) => JSON.stringify(a) === JSON.stringify(b);
 
-/** Carries out one mutation on all that one relay answers and sends, in the order in which it does. */
+/** Applies one mutation to all answers and frames of a relay, in order. */
 export class FieldAlteration implements Alteration {
   readonly #mutation: Mutation;
-  /** The newest value that came, for `stale`. */
+  /** The previous value, for `stale`. */
   #before: Json;
-  /** How many values it has changed. */
+  /** Number of changed values. */
   count = 0;
 
   constructor(mutation: Mutation) {
@@ -228,7 +228,7 @@ export class FieldAlteration implements Alteration {
       if (before === undefined || same(before, value)) return;
       parent[key] = before;
     } else if (!present) {
-      // `true` or absent: its other value is to be there.
+      // A field that is `true` or absent: the other value of an absent one is `true`.
       if (kind !== 'other' || field.schema.const !== true) return;
       parent[key] = true;
     } else if (kind === 'drop') Reflect.deleteProperty(parent, key);

@@ -4,7 +4,7 @@ import type { Mutant } from './mutant.ts';
 export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     id: 'ID-1/no-time',
-    what: 'answers a registration without its time',
+    what: 'answers a registration without registered_at',
     file: 'routes/agents.ts',
     from: '.send({ ok: true, handle, registered_at });',
     to: '.send({ ok: true, handle });',
@@ -41,7 +41,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ID-3/race',
-    what: 'registers a handle twice when two ask at once',
+    what: 'registers a handle twice at concurrent requests',
     file: 'identities.ts',
     from: '    admit();\n',
     to: '    admit();\n    await new Promise((resolve) => setTimeout(resolve, 30));\n',
@@ -55,21 +55,21 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ID-4/registered-anew',
-    what: 'tells another time when a handle registers again',
+    what: 'reports another registered_at when a handle registers again',
     file: 'identities.ts',
     from: 'await this.#store.settled(handle);\n      return owner;',
     to: 'return { ...owner, registered_at: this.#clock.wall() };',
   },
   {
     id: 'ID-5/any-time',
-    what: 'takes registrations of any time',
+    what: 'accepts registrations with any timestamp',
     file: 'routes/agents.ts',
     from: "if (!auth.replays.isTimely(ts)) throw new RequestProblem('clock-skew');\n",
     to: '',
   },
   {
     id: 'ID-5/any-signature',
-    what: 'takes registrations with any signature',
+    what: 'accepts registrations with any signature',
     file: 'routes/agents.ts',
     from: 'if (!verifies(registerText(',
     to: 'if (ts < 0 && !verifies(registerText(',
@@ -83,25 +83,25 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ID-7/small-order',
-    what: 'takes public keys of small order',
+    what: 'accepts public keys of small order',
     file: 'ed25519.ts',
     from: "if (SMALL_ORDER.has(bytes.toString('hex'))) return false;",
     to: '',
   },
   {
     id: 'ID-7/not-canonical',
-    what: 'takes public keys that are not canonical',
+    what: 'accepts public keys that are not canonical',
     file: 'ed25519.ts',
     from: 'return y < P && isOnCurve(y);',
     to: 'return isOnCurve(y % P);',
   },
   {
     id: 'ID-8/malleable',
-    what: 'takes signatures whose scalar is too large',
+    what: 'accepts signatures whose scalar is too large',
     file: 'ed25519.ts',
-    from: 'if (bytes.length !== 64 || !below(bytes.subarray(32), ORDER)) return false;',
+    from: 'if (bytes.length !== 64 || !isBelow(bytes.subarray(32), ORDER)) return false;',
     to: `if (bytes.length !== 64) return false;
-  if (!below(bytes.subarray(32), ORDER)) {
+  if (!isBelow(bytes.subarray(32), ORDER)) {
     let borrow = 0;
     for (let i = 0; i < 32; i++) {
       const left = (bytes[32 + i] ?? 0) - (ORDER[i] ?? 0) - borrow;
@@ -112,14 +112,14 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'REQ-1/second-form-only',
-    what: 'refuses the first form of request signatures',
+    what: 'refuses requests signed in the first form',
     file: 'auth.ts',
-    from: 'given.form < least ||',
+    from: 'given.form < minForm ||',
     to: 'given.form < 2 ||',
   },
   {
     id: 'REQ-1/encoded-again',
-    what: 'verifies the target as it would encode it itself',
+    what: 'verifies the target re-encoded by itself',
     file: 'auth.ts',
     from: "const [method, sent] = [raw.method ?? '', raw.url ?? ''];",
     to: "const [method, sent] = [raw.method ?? '', encodeURI(decodeURI(raw.url ?? ''))];",
@@ -145,47 +145,47 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     id: 'REQ-2/open-directory',
     what: 'publishes profiles without a signature',
     file: 'routes/agents.ts',
-    from: 'auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });',
+    from: 'auth.verifyRequest({ raw: request.raw, body: request.body, handle, minForm: 1, client });',
     to: '',
   },
   {
     id: 'REQ-2/short-n',
-    what: 'takes signing nonces that are too short',
+    what: 'accepts signing nonces that are too short',
     file: 'authorization.ts',
     from: '!isNonce.Check(n) || ',
     to: '',
   },
   {
     id: 'REQ-2/any-signature',
-    what: 'takes requests with any signature',
+    what: 'accepts requests with any signature',
     file: 'auth.ts',
     from: 'if (!this.#prefixes.some((prefix) => verifies(textOf(prefix + sent), sig, key)))',
     to: 'if (!verifies(textOf(sent), sig, key) && sig.length < 80)',
   },
   {
     id: 'REQ-3/any-time',
-    what: 'takes requests signed at any time',
+    what: 'accepts requests with any timestamp',
     file: 'auth.ts',
-    from: 'given.form < least || !this.replays.isTimely(given.ts)',
-    to: 'given.form < least',
+    from: 'given.form < minForm || !this.replays.isTimely(given.ts)',
+    to: 'given.form < minForm',
   },
   {
     id: 'REQ-4/replayed',
-    what: 'takes a signed request twice',
+    what: 'accepts a signed request twice',
     file: 'auth.ts',
     from: 'this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });',
     to: '',
   },
   {
     id: 'REQ-4/with-its-time',
-    what: 'takes a signing nonce again with another time',
+    what: 'accepts a signing nonce again with another timestamp',
     file: 'auth.ts',
     from: 'this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });',
     to: 'this.replays.use({ key: `r ${handle} ${n} ${ts}`, ts, handle, client });',
   },
   {
     id: 'REQ-4/by-method',
-    what: 'takes a signing nonce again with another method',
+    what: 'accepts a signing nonce again with another method',
     file: 'auth.ts',
     from: 'this.replays.use({ key: `r ${handle} ${n}`, ts, handle, client });',
     to: 'this.replays.use({ key: `r ${handle} ${method} ${n}`, ts, handle, client });',
@@ -206,17 +206,17 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'REQ-6/either',
-    what: 'takes a first-form signature in a second-form header',
+    what: 'accepts a first-form signature in a second-form header',
     file: 'auth.ts',
     from: 'if (!this.#prefixes.some((prefix) => verifies(textOf(prefix + sent), sig, key)))',
     to: 'if (!verifies(textOf(sent), sig, key) && !verifies(requestText(method, sent, ts, n), sig, key))',
   },
   {
     id: 'SIGN-1/label',
-    what: 'delivers signed messages under the label that was posted',
+    what: 'delivers signed messages with the posted label',
     file: 'validate.ts',
-    from: 'signature === undefined ? (valid.sender ?? POSTER) : `@${signature.handle}`',
-    to: 'valid.sender ?? POSTER',
+    from: 'signature === undefined ? (valid.sender ?? DEFAULT_SENDER) : `@${signature.handle}`',
+    to: 'valid.sender ?? DEFAULT_SENDER',
   },
   {
     id: 'SIGN-1/key-as-registered',
@@ -243,14 +243,14 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'SIGN-2/any-signature',
-    what: 'takes messages with any signature',
+    what: 'accepts messages with any signature',
     file: 'auth.ts',
     from: "if (!verifies(text, given.sig, key)) throw new RequestProblem('signature-invalid');",
     to: '',
   },
   {
     id: 'SIGN-2/any-time',
-    what: 'takes messages signed at any time',
+    what: 'accepts messages signed at any time',
     file: 'auth.ts',
     from: 'identity === undefined || !this.replays.isTimely(given.ts)',
     to: 'identity === undefined',
@@ -258,7 +258,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'SIGN-2/half-is-none',
-    what: 'takes a half-signed message for unsigned',
+    what: 'treats a half-signed message as unsigned',
     file: 'validate.ts',
     from: "if (!signatureFields.Check(body)) throw new RequestProblem('signature-invalid');",
     to: 'if (!signatureFields.Check(body)) return undefined;',
@@ -266,7 +266,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'SIGN-3/again',
-    what: 'takes a sender nonce twice',
+    what: 'accepts a sender nonce twice',
     file: 'auth.ts',
     from: 'this.replays.use({ key: `m ${handle} ${nonce}`, ts, handle, client });',
     to: 'void 0;',
@@ -311,7 +311,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'SIGN-7/silent',
-    what: 'does not tell readers that a room was locked',
+    what: 'sends no locked frame when a room is locked',
     file: 'relay.ts',
     from: 'if (log.locked && !wasLocked) room.notices.push(',
     to: 'if (wasLocked && !log.locked) room.notices.push(',
@@ -319,7 +319,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'SIGN-8/open',
-    what: 'takes unsigned messages in a locked room',
+    what: 'accepts unsigned messages in a locked room',
     file: 'auth.ts',
     from: "else if (locked) throw new RequestProblem('signed-only');",
     to: '',

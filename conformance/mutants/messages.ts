@@ -26,14 +26,14 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-3/seq-twice',
-    what: 'gives one seq to two messages now and then',
+    what: 'sometimes gives two messages the same seq',
     file: 'log.ts',
     from: 'const seq = this.#nextSeq++;',
     to: 'const seq = this.#nextSeq++;\n    if (seq % 5 === 0) this.#nextSeq--;',
   },
   {
     id: 'MSG-4/one-less',
-    what: 'refuses a ciphertext of exactly the longest length',
+    what: 'refuses a ciphertext of exactly the maximum length',
     file: 'validate.ts',
     from: 'text.length > limits.ciphertext_chars',
     to: 'text.length >= limits.ciphertext_chars',
@@ -41,7 +41,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-5/unpadded',
-    what: 'takes ciphertext that is no whole base64',
+    what: 'accepts ciphertext that is not complete base64',
     file: 'validate.ts',
     from: 'const ciphertextHere = { ...ciphertext, maxLength: limits.ciphertext_chars };',
     to: "const ciphertextHere = Type.String({ pattern: '^[A-Za-z0-9+/_-]+={0,2}$' });",
@@ -49,7 +49,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-5/short-nonce',
-    what: 'takes nonces that are too short or too long',
+    what: 'accepts nonces that are too short or too long',
     file: 'validate.ts',
     from: '      sender: Type.Optional(Type.String({',
     to: "      nonce: Type.String({ pattern: '^[A-Za-z0-9+/_-]{31,33}=?$' }),\n      sender: Type.Optional(Type.String({",
@@ -65,7 +65,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-6/65',
-    what: 'takes a sender label of 65 characters',
+    what: 'accepts a sender label of 65 characters',
     file: 'validate.ts',
     from: 'maxLength: limits.sender_chars',
     to: 'maxLength: limits.sender_chars + 1',
@@ -82,7 +82,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-7/any',
-    what: 'takes anything as reply_to',
+    what: 'accepts anything as reply_to',
     file: 'validate.ts',
     from: '      sender: Type.Optional(Type.String({',
     to: '      reply_to: Type.Optional(Type.Any()),\n      sender: Type.Optional(Type.String({',
@@ -90,7 +90,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-8/no-floor',
-    what: 'takes a ttl_ms below the least',
+    what: 'accepts a ttl_ms below the minimum',
     file: 'validate.ts',
     from: 'ttl >= timings.ttl_min_ms',
     to: 'ttl > 0',
@@ -143,7 +143,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-13/clock-alone',
-    what: 'lets a remade room begin below seqs that were used',
+    what: 'starts a recreated room below seqs that were used',
     file: 'engine/memory.ts',
     from: 'Math.max(SEQS_PER_MS * this.#clock.wall(), this.#highest + 1)',
     to: 'SEQS_PER_MS * (this.#clock.wall() + 60_000 - (this.#highest === 0 ? 0 : 59_000))',
@@ -166,7 +166,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-15/accepted',
-    what: 'takes another ciphertext under a nonce that was used',
+    what: 'accepts another ciphertext with a used nonce',
     file: 'engine/memory.ts',
     from: 'if (before !== null)\n',
     to: 'if (before?.same)\n',
@@ -204,7 +204,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-18/any',
-    what: 'takes any text as ext',
+    what: 'accepts any text as ext',
     file: 'validate.ts',
     from: '      sender: Type.Optional(Type.String({',
     to: '      ext: Type.Optional(Type.String()),\n      sender: Type.Optional(Type.String({',
@@ -219,14 +219,14 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-20/unlimited',
-    what: 'limits no rate',
+    what: 'has no rate limit',
     file: 'rate-limit.ts',
     from: "if (left > 0) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
     to: "if (left > 1e9) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
   },
   {
     id: 'MSG-21/kept',
-    what: 'keeps the message of a post that it refuses',
+    what: 'stores the message of a post that it refuses',
     file: 'routes/messages.ts',
     from: 'const posted = await relay.post(',
     to: "const body = parseObject(request.body);\n    if (typeof body['ciphertext'] === 'string' && typeof body['nonce'] === 'string') await relay.post(id, ['x'], () => ({ sender: 'x', ciphertext: body['ciphertext'], nonce: body['nonce'] })).catch(() => null);\n    const posted = await relay.post(",
@@ -234,7 +234,7 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'MSG-22/verified',
-    what: 'calls unsigned senders verified',
+    what: 'reports unsigned senders as verified',
     file: 'message.ts',
     from: '"sender_verified":${signature !== undefined},',
     to: '"sender_verified":true,',

@@ -1,20 +1,20 @@
 /** A broken relay: the reference relay with one passage of its source replaced, so that it breaks one rule. */
 export interface Mutant {
-  /** The rule that it breaks, and a word: `MSG-3/seq-twice`. */
+  /** The rule that it breaks, and a short name: `MSG-3/seq-twice`. */
   readonly id: `${string}/${string}`;
-  /** What it does wrong, in words that follow "a relay that". */
+  /** The fault, as the end of a sentence that begins with "a relay that". */
   readonly what: string;
-  /** In `reference-server/src`. */
+  /** File that is patched, in `reference-server/src`. */
   readonly file: string;
-  /** Occurs exactly once in the file. */
+  /** The passage to replace; must occur exactly once in the file. */
   readonly from: string;
   readonly to: string;
-  /** Flags beyond those of the lab. */
+  /** Flags of the relay, in addition to LAB. */
   readonly flags?: readonly string[];
-  /** The check of another rule that sees it, where those of its own rule do not, or not every time. */
+  /** A check of another rule that detects the mutant, if those of its own rule do not, or not every time. */
   readonly seenBy?: `${string}/${string}`;
-  /** Rules that the same fault breaks, in what the checks of its rule drive: each of them, every time. */
+  /** Other rules that the same fault breaks in the cases that run for it: all of them, in every run. */
   readonly alsoBreaks?: readonly string[];
-  /** Rules that the same fault breaks at times, for it depends on timing whether it shows. */
+  /** Other rules that the same fault breaks only in some runs, depending on timing. */
   readonly mayBreak?: readonly string[];
 }

@@ -1,4 +1,4 @@
-/** Every broken relay, chapter by chapter. */
+/** All mutants, by chapter. */
 import { CLAIM_MUTANTS } from './claims.ts';
 import { CORE_MUTANTS } from './core.ts';
 import { DIRECTORY_MUTANTS } from './directory.ts';
@@ -10,7 +10,7 @@ import { STREAM_MUTANTS } from './streams.ts';
 import { READ_MUTANTS } from './reads.ts';
 import type { Mutant } from './mutant.ts';
 
-/** Timings of the lab, in which every mutant runs: nothing takes longer than a few seconds. */
+/** Flags with short timings, with which every mutant runs, so that nothing takes longer than a few seconds. */
 export const LAB: readonly string[] = [
   '--room-idle-ms',
   '3000',
@@ -46,7 +46,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DIRECTORY_MUTANTS,
 ];
 
-/** The mutants of each rule, and what they do wrong. That each is killed by it is what the test of the mutants proves. */
+/** The mutants of each rule by id, with their faults. `mutants.test.ts` proves that the rule kills each of them. */
 export function killMatrix(): Record<string, Record<string, string>> {
   const matrix: Record<string, Record<string, string>> = {};
   for (const { id, what } of MUTANTS) (matrix[id.split('/')[0] ?? ''] ??= {})[id] = what;

@@ -1,4 +1,4 @@
-/** Stands between the suite and a relay, and carries or writes what the relay answers and sends otherwise. */
+/** A proxy between the suite and a relay that changes the relay's answers and frames, or how they are transferred. */
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { Readable, type Duplex } from 'node:stream';
@@ -8,50 +8,50 @@ import { Client } from 'undici';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import { operationOf } from '../src/trace/operations.ts';
 
-/** More than a frame of a relay or of the suite holds. */
+/** Maximum WebSocket payload; larger than any frame of a relay or of the suite. */
 const MOST_BYTES = 80 << 20;
 
-/** Changes what a relay says. */
+/** A change to answers and frames. */
 export interface Alteration {
-  /** Whether answers with this status to this operation are altered. @param status 101 for frames of a WebSocket. */
+  /** Whether answers of this operation with this status may be changed. @param status 101 for frames of a WebSocket. */
   concerns(operation: OperationId | null, status: number): boolean;
-  /** @param text the JSON of an answer or frame. @returns the same text where there is nothing to alter. */
+  /** Change the JSON of an answer or frame. @returns the same text if there is nothing to change. */
   json(text: string): string;
-  /** @param id of a server-sent event; absent when it had none. */
+  /** Change the id of a server-sent event. @param id undefined if the event has none. */
   eventId(id: string | undefined): string | undefined;
 }
 
-/** How bytes are carried, where that is not as the relay sent them. */
+/** Changes to the transfer of bytes. */
 export interface Transport {
-  /** A connection is closed when it has been idle for so long, in ms. */
+  /** Close connections that have been idle for this time, in ms. */
   readonly idleMs?: number;
-  /** Each answer begins late, by up to so many ms. */
+  /** Delay each answer by a random time up to this, in ms. */
   readonly slowMs?: number;
-  /** Bodies, events and frames come in small chunks, cut between any two bytes. */
+  /** Send bodies, events and frames in small chunks, split between any two bytes. */
   readonly inPieces?: boolean;
-  /** Names of headers come in upper and lower case. */
+  /** Write header names in mixed case. */
   readonly mixedCase?: boolean;
-  /** Requests that may be sent again share one connection to the relay, which does not wait for their answers in between. */
+  /** Send idempotent requests to the relay on one shared connection, pipelined. */
   readonly pipelined?: boolean;
 }
 
 export interface Proxy {
   readonly url: string;
-  /** Alter this from now on, or nothing; connections that are open stay as they are. */
+  /** Replace the alteration from now on; null: none. Open connections keep theirs. */
   alter(alteration: Alteration | null): void;
   stop(): Promise<void>;
 }
 
-/** A relay's answer, of which the body is still to come. */
+/** A relay's answer whose body has not been read yet. */
 interface Answer {
   readonly status: number;
   readonly statusMessage: string;
-  /** Name, value, name, value, … */
+  /** Names and values, alternating. */
   readonly rawHeaders: readonly string[];
   readonly body: Readable;
 }
 
-/** Whether a pipelining proxy may send this request once more when its connection ends: it neither writes, nor spends a nonce, nor parks. */
+/** Whether the proxy may pipeline this request, and so repeat it if the connection ends: it does not write, use up a nonce, or park. */
 function isPipelined(request: http.IncomingMessage, operation: OperationId | null): boolean {
   return (
     request.method === 'GET' &&
@@ -64,18 +64,18 @@ function isPipelined(request: http.IncomingMessage, operation: OperationId | nul
   );
 }
 
-/** @param target base URL of the relay, without a path. */
+/** Start a proxy on 127.0.0.1. @param target base URL of the relay, without a path. */
 export async function startProxy(target: string, transport: Transport = {}): Promise<Proxy> {
   const { hostname, port, host } = new URL(target);
   const agent = new http.Agent({ keepAlive: true });
   const shared = transport.pipelined === true ? new Client(target, { pipelining: 8 }) : null;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MOST_BYTES, perMessageDeflate: false });
-  /** The relay's own headers of an answer to a handshake. */
+  /** The headers with which the relay answered a handshake. */
   const greetings = new WeakMap<http.IncomingMessage, readonly string[]>();
   sockets.on('headers', (lines, request) => lines.push(...linesOf(greetings.get(request) ?? [])));
   let alteration: Alteration | null = null;
 
-  /** Ask the relay on a connection of its own. */
+  /** Forward a request to the relay on a new connection. */
   function ask(request: http.IncomingMessage, response: http.ServerResponse): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const upstream = http.request({
@@ -132,11 +132,11 @@ export async function startProxy(target: string, transport: Transport = {}): Pro
   });
 
   const tunnels = new Set<Duplex>();
-  /** Let a client and the relay speak without the proxy. @param sent what the client has sent. */
+  /** Connect a client directly to the relay. @param sent bytes that the client has sent already. */
   function tunnel(socket: Duplex, sent: Buffer): void {
     const upstream = net.connect(Number(port), hostname);
     tunnels.add(socket);
-    // What came before the relay cut the connection still goes on.
+    // Bytes that arrived before the relay closed the connection are still forwarded.
     upstream.on('error', () => socket.end());
     socket
       .on('error', () => upstream.destroy())
@@ -148,9 +148,9 @@ export async function startProxy(target: string, transport: Transport = {}): Pro
     upstream.pipe(socket).pipe(upstream);
   }
 
-  // Whether to meet an expectation is for the relay to say.
+  // The relay decides about Expect headers.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
-  // What is no HTTP goes to the relay as it is: it has to refuse it.
+  // Bytes that are not HTTP are forwarded unchanged: the relay has to refuse them.
   server.on('clientError', (error: Error & { rawPacket?: Buffer }, socket) => {
     if (tunnels.has(socket)) return;
     tunnel(socket, error.rawPacket ?? Buffer.alloc(0));
@@ -213,7 +213,7 @@ function headerOf(rawHeaders: readonly string[], name: string): string {
   return at < 0 ? '' : (rawHeaders[at + 1] ?? '');
 }
 
-/** The headers but for some. */
+/** The headers except these. */
 function without(rawHeaders: readonly string[], names: readonly string[]): string[] {
   return rawHeaders.filter((_, at) => !names.includes((rawHeaders[at - (at % 2)] ?? '').toLowerCase()));
 }
@@ -222,15 +222,15 @@ function linesOf(rawHeaders: readonly string[]): string[] {
   return rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${rawHeaders[at + 1] ?? ''}`] : []));
 }
 
-/** Headers of a connection, not of what it carries (RFC 9110 §7.6.1). */
+/** Hop-by-hop headers (RFC 9110 §7.6.1). */
 const HOP = ['connection', 'keep-alive', 'transfer-encoding'];
-/** Headers that a WebSocket handshake is answered with (RFC 6455 §4.2.2). */
+/** Headers of the answer to a WebSocket handshake (RFC 6455 §4.2.2). */
 const HANDSHAKE = ['connection', 'upgrade', 'sec-websocket-accept'];
 
 const inMixedCase = (name: string) =>
   Array.from(name, (letter, at) => (at % 2 === 0 ? letter.toLowerCase() : letter.toUpperCase())).join('');
 
-/** Pass an answer on. */
+/** Forward an answer to the client. */
 function pass(
   { status, statusMessage, rawHeaders, body }: Answer,
   response: http.ServerResponse,
@@ -268,12 +268,12 @@ function pass(
   (isCut ? Readable.from(pieces(source)).on('error', () => response.destroy()) : source).pipe(response);
 }
 
-/** At most so many pieces are made of one chunk, which are then longer. */
+/** Maximum number of pieces of one chunk; pieces of a long chunk are longer. */
 const MOST_PIECES = 20;
-/** Odd, so that it cuts characters of two and more bytes. */
+/** Odd, so that it splits multi-byte characters. */
 const PIECE_BYTES = 7;
 
-/** Cut chunks into small pieces, each sent by itself. */
+/** Split chunks into small pieces that are sent one by one. */
 async function* pieces(chunks: AsyncIterable<Buffer | string> | Iterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const chunk of chunks) {
     const bytes = Buffer.from(chunk);
@@ -285,14 +285,14 @@ async function* pieces(chunks: AsyncIterable<Buffer | string> | Iterable<Buffer>
   }
 }
 
-/** Pass a refusal of a handshake on. */
+/** Forward the refusal of a handshake. */
 function refuse(socket: Duplex, answer: http.IncomingMessage): void {
   const { statusCode, statusMessage, rawHeaders } = answer;
   socket.write(`HTTP/1.1 ${statusCode} ${statusMessage}\r\n${linesOf(rawHeaders).join('\r\n')}\r\n\r\n`);
   answer.pipe(socket);
 }
 
-/** Pass frames and the end of each connection on to the other. */
+/** Forward frames and the end of each connection to the other. */
 function couple(
   upstream: WebSocket,
   { client, socket }: { readonly client: WebSocket; readonly socket: Duplex },
@@ -307,7 +307,7 @@ function couple(
   });
   client.on('message', (data: RawData, isBinary) => upstream.send(data as Buffer, { binary: isBinary }));
   for (const [from, to, cut] of [
-    // What it sent before it ended still comes.
+    // Frames sent before the end are still forwarded.
     [upstream, client, () => socket.end()],
     [client, upstream, () => upstream.terminate()],
   ] as const) {
@@ -320,7 +320,7 @@ function couple(
 }
 
 /**
- * Alter the data and the id of server-sent events.
+ * Change the data and the ids of server-sent events.
  *
  *   stream = (event | comment)*        event = (line LF)+ LF        line = name ": " value
  */

@@ -1,7 +1,7 @@
-/** JSON that means the same, with its keys in another order, other white space, and escapes. */
+/** Rewrites JSON without changing its value: other key order, other white space, and escapes. */
 import type { Alteration } from './proxy.ts';
 
-/** One letter in so many is escaped, or answers would grow beyond what the suite reads. */
+/** Every third letter is escaped; with more, answers would exceed the size that the suite reads. */
 const ESCAPED = 3;
 
 function escaped(letter: string, at: number): string {
@@ -11,7 +11,7 @@ function escaped(letter: string, at: number): string {
   return `\\u${at % 2 === 0 ? digits.toUpperCase() : digits}`;
 }
 
-/** Pairs of surrogates stay together; a lone one is escaped by `JSON.stringify`. */
+/** Surrogate pairs are kept; `JSON.stringify` escapes a lone surrogate. */
 const textOf = (value: string) => `"${Array.from(value, escaped).join('')}"`;
 
 function written(value: unknown): string {
@@ -22,7 +22,7 @@ function written(value: unknown): string {
   return `{\n ${entries.map(([key, inner]) => `${textOf(key)} :\t${written(inner)}`).join(' ,\n')} }`;
 }
 
-/** Writes every answer and frame that is JSON anew. */
+/** Rewrites the JSON of every answer and frame. */
 export const REWRITTEN: Alteration = {
   concerns: () => true,
   json: (text) => {

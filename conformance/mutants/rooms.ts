@@ -4,7 +4,7 @@ import type { Mutant } from './mutant.ts';
 export const ROOM_MUTANTS: readonly Mutant[] = [
   {
     id: 'ROOM-1/lax',
-    what: 'takes room ids that are too long or hold other characters',
+    what: 'accepts room ids that are too long or contain other characters',
     file: 'relay.ts',
     from: 'if (!roomId.Check(id)) throw',
     to: 'if (!roomId.Check(id) && id.length < 60) throw',
@@ -19,7 +19,7 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ROOM-2/reads-make-rooms',
-    what: 'makes a room when it is read',
+    what: 'creates a room when it is read',
     file: 'routes/reads.ts',
     from: 'const room = hub.rooms.get(relay.checkRoomId(id));',
     to: "const room = hub.enter(relay.checkRoomId(id), ['x']);",
@@ -33,14 +33,14 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ROOM-3/listening-200',
-    what: 'takes a listener of a room that does not exist',
+    what: 'accepts a listener for a room that does not exist',
     file: 'hub.ts',
     from: "if (room === undefined) throw new RequestProblem('unknown-room');\n    return room;",
     to: 'return room ?? new Room(id, this.#engine.open(), 0);',
   },
   {
     id: 'ROOM-4/case',
-    what: 'takes room ids that differ in case for one room',
+    what: 'treats room ids that differ only in case as one room',
     file: 'hub.ts',
     from: 'let room = this.rooms.get(id);\n    if (room === undefined) {',
     to: 'let room = this.rooms.get(id) ?? [...this.rooms.values()].find((other) => other.id.toLowerCase() === id.toLowerCase());\n    if (room === undefined) {',
@@ -57,8 +57,8 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     id: 'ROOM-6/early',
     what: 'removes an idle room after half the time',
     file: 'hub.ts',
-    from: 'room.activeAt >= this.#timings.room_idle_ms)',
-    to: 'room.activeAt >= this.#timings.room_idle_ms / 2)',
+    from: 'idle >= this.#timings.room_idle_ms)',
+    to: 'idle >= this.#timings.room_idle_ms / 2)',
     mayBreak: ['READ-5', 'READ-8'],
   },
   {
@@ -86,7 +86,7 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ROOM-8/looking-keeps',
-    what: 'keeps a room because its status was asked for',
+    what: 'keeps a room alive because its status was requested',
     file: 'routes/reads.ts',
     from: 'if (room === undefined) return reply.send({ exists: false, roomId });',
     to: 'if (room === undefined) return reply.send({ exists: false, roomId });\n    hub.touch(room);',
@@ -100,14 +100,14 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ROOM-5/nobody',
-    what: 'says that nobody is in any room',
+    what: 'reports 0 participants for every room',
     file: 'routes/reads.ts',
     from: 'participants: room.size,',
     to: 'participants: 0,',
   },
   {
     id: 'ROOM-5/age',
-    what: 'says that rooms are a minute older than they are',
+    what: 'reports rooms as a minute older than they are',
     file: 'routes/reads.ts',
     from: 'age_seconds: Math.floor((now - room.createdAt) / 1000),',
     to: 'age_seconds: Math.floor((now - room.createdAt) / 1000) + 60,',

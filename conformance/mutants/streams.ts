@@ -1,7 +1,7 @@
 /** Chapter 04, streams. */
 import type { Mutant } from './mutant.ts';
 
-/** Each loses, of what a frame says, what a post keeps; or takes of a frame what it refuses of a post. */
+/** Mutants that treat a message in a WebSocket frame differently from a post: they drop a field, or validate it differently. */
 const FRAME_FAULTS: readonly (Omit<Mutant, 'file' | 'from' | 'to'> & { readonly fault: string })[] = [
   {
     id: 'STREAM-14/no-ttl',
@@ -21,13 +21,13 @@ const FRAME_FAULTS: readonly (Omit<Mutant, 'file' | 'from' | 'to'> & { readonly 
   },
   {
     id: 'STREAM-14/sender-in-bytes',
-    what: "counts a label's bytes where a message comes over a WebSocket",
+    what: "counts a label's bytes in messages over a WebSocket",
     fault:
       "if (Buffer.byteLength(String(given['sender'] ?? '')) > 64) throw new RequestProblem('bad-request');",
   },
   {
     id: 'STREAM-14/short-frames',
-    what: 'refuses long messages over a WebSocket that a post may hold',
+    what: 'refuses long messages over a WebSocket that it accepts in a post',
     fault: "if (text.length > 100_000) throw new RequestProblem('too-large');",
   },
   {
@@ -37,7 +37,7 @@ const FRAME_FAULTS: readonly (Omit<Mutant, 'file' | 'from' | 'to'> & { readonly 
   },
   {
     id: 'STREAM-15/any-ttl',
-    what: 'clamps a ttl_ms out of range where it comes over a WebSocket',
+    what: 'clamps a ttl_ms out of range in messages over a WebSocket',
     fault:
       "if (Number(given['ttl_ms']) > 0) given['ttl_ms'] = Math.min(31_622_400_000, Math.max(30_000, Math.floor(Number(given['ttl_ms']))));",
     alsoBreaks: ['STREAM-17'],
@@ -119,7 +119,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-5/floor-of-the-room',
-    what: 'names in ready a last_seq that it has not sent',
+    what: 'reports in ready a last_seq that it has not sent',
     file: 'hub.ts',
     from: 'const lastSeq = Math.min(sub.cursor, room.log.lastSeq(this.#clock.wall()));',
     to: 'const lastSeq = room.log.lastAssigned + 1;',
@@ -172,7 +172,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-11/no-leave',
-    what: 'does not tell that somebody left',
+    what: 'sends no presence when somebody leaves',
     file: 'hub.ts',
     from: 'this.touch(sub.room);\n    this.markPresence(sub.room);\n  }\n\n  /** Close a',
     to: 'this.touch(sub.room);\n  }\n\n  /** Close a',
@@ -216,7 +216,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-10/bare-handshake',
-    what: 'sends no headers of its own with a refused handshake',
+    what: 'leaves its own headers out of an accepted handshake',
     file: 'routes/stream.ts',
     from: 'headers.push(`${name}: ${value}`);',
     to: 'void headers.length, void name, void value;',
@@ -224,7 +224,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-9/bare-handshake',
-    what: 'leaves the CORS headers out of a refused handshake',
+    what: 'leaves the CORS headers out of an accepted handshake',
     file: 'routes/stream.ts',
     from: 'headers.push(`${name}: ${value}`);',
     to: "if (name === 'Cache-Control') headers.push(`${name}: ${value}`);",
@@ -263,7 +263,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-19/unbounded',
-    what: 'takes frames four times as long as its limit',
+    what: 'accepts frames of four times its limit',
     file: 'routes/stream.ts',
     from: 'maxPayload: config.limits.frame_bytes,',
     to: 'maxPayload: config.limits.frame_bytes * 4,',
@@ -277,21 +277,21 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-21/forever',
-    what: 'keeps listeners listed long after their time',
+    what: 'lists listeners long after they expired',
     file: 'room.ts',
     from: 'if (now - at < listeningMs) continue;',
     to: 'if (now - at < listeningMs * 100) continue;',
   },
   {
     id: 'STREAM-21/any-name',
-    what: 'takes listeners with names of any length',
+    what: 'accepts listeners with names of any length',
     file: 'validate.ts',
     from: 'listeningOf: checker(ListeningBody, {',
     to: 'listeningOf: checker(Type.Object({ ...ListeningBody.properties, name: Type.String() }), {',
   },
   {
     id: 'STREAM-21/first-counts',
-    what: "counts a listener's time from its first heartbeat",
+    what: 'expires a listener by its first heartbeat, not its last',
     file: 'routes/messages.ts',
     from: '{ boxPub, at: clock.mono(), release }',
     to: '{ boxPub, at: before?.at ?? clock.mono(), release }',
@@ -305,14 +305,14 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-22/once',
-    what: 'tells of the first rename alone',
+    what: 'sends only the first rename',
     file: 'routes/stream.ts',
     from: 'sub.name !== undefined && sub.name !== name',
     to: "(sub.name === 'before' || sub.name === 'first') && sub.name !== name",
   },
   {
     id: 'STREAM-3/lost-while-replaying',
-    what: 'loses messages that come during a long replay',
+    what: 'loses messages that arrive during a long replay',
     file: 'hub.ts',
     from: 'this.touch(sub.room);\n    this.#feed(sub);\n    this.markPresence(sub.room);',
     to: 'this.touch(sub.room);\n    const isLong = sub.room.log.lastAssigned - sub.cursor > 100;\n    this.#feed(sub);\n    if (isLong) {\n      sub.room.subscribers.delete(sub);\n      setTimeout(() => {\n        sub.cursor = sub.room.log.lastAssigned;\n        sub.room.subscribers.add(sub);\n      }, 15);\n    }\n    this.markPresence(sub.room);',
@@ -320,21 +320,21 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'STREAM-22/silent-rename',
-    what: 'does not tell of renames',
+    what: 'sends no renames',
     file: 'routes/stream.ts',
     from: 'sub.name !== undefined && sub.name !== name',
     to: "sub.name === 'nobody'",
   },
   {
     id: 'STREAM-23/every-change',
-    what: 'sends presence at each change, however fast',
+    what: 'sends presence at each change, without a minimum interval',
     file: 'presence.ts',
     from: 'now - room.presenceAt >= room.presenceWait',
     to: 'now >= 0',
   },
   {
     id: 'STREAM-24/hole',
-    what: 'skips messages for a reader that was slow',
+    what: 'skips messages for a slow reader',
     file: 'hub.ts',
     from: 'sub.heardAt = this.#clock.mono();\n      this.#feed(sub);',
     to: 'sub.heardAt = this.#clock.mono();\n      sub.cursor = sub.room.log.lastAssigned;\n      this.#feed(sub);',

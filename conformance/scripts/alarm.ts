@@ -1,6 +1,6 @@
 /**
- * `npm run alarm -- --minutes 60`: certifies relays that conform, with fresh seeds, beside more busy processes than the
- * machine has cores, until its time is over. The budget of false alarms is zero: each is kept with its trace.
+ * `npm run alarm -- --minutes 60`: certifies conformant relays with fresh seeds until its time is over, while more busy
+ * processes run than the machine has cores. No false alarm is allowed: each is saved with its trace.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { LAB } from '../mutants/mutants.ts';
 import { writeReport } from '../src/index.ts';
 import { accusations, certify, certifyBenign, type Certified, type Given } from '../test/certify.ts';
 
-/** Whole runs at the same time: each takes a few per cent of a core, and waits for the rest. */
+/** Concurrent runs: each uses only a few per cent of a core, and mostly waits. */
 const AT_ONCE = 3;
 const RUNS = 24;
 
@@ -45,7 +45,7 @@ function minutesOf(args: string[]): number {
 
 const until = Date.now() + minutesOf(process.argv.slice(2)) * 60_000;
 const folder = join(root, 'alarms', new Date().toISOString().replaceAll(':', '-'));
-/** Each ends by itself, should this process be killed. */
+/** Busy processes; each ends by itself if this process is killed. */
 const busy = Array.from({ length: availableParallelism() + 1 }, () =>
   spawn(
     process.execPath,

@@ -1,4 +1,4 @@
-/** `npm run fields [-- OPERATION.FIELD]`: alters every field, or one, and writes down which rule catches it. */
+/** `npm run fields [-- OPERATION.FIELD]`: changes every field, or one, and records which rule catches it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FIELDS } from '../src/report/fields.gen.ts';
@@ -14,7 +14,7 @@ const bench = await startBench();
 const { trace } = await runThrough(bench, null, []);
 const rows = await decide(trace, bench, wanted);
 await bench.stop();
-// What was caught the last time must be caught again; a field that is new must be caught, or have a reason.
+// A field that was caught the last time must be caught again; a new field must be caught, or listed with a reason.
 const missed = rows.filter((row) => {
   const before = FIELDS[row.mutation.name];
   return row.caught === null && (before === undefined ? row.open : !before.startsWith('not seen'));

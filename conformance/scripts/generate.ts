@@ -1,4 +1,7 @@
-/** Writes which mutants each rule kills and what they do wrong, for reports, and the schemas of `report.json` and of the baseline. Given a folder: there. */
+/**
+ * Writes the table of mutants that each rule kills, for reports, and the schemas of `report.json` and of the baseline. Given a
+ * folder, it writes there instead of into the repository.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { killMatrix } from '../mutants/mutants.ts';

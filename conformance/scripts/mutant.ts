@@ -1,6 +1,6 @@
 /**
- * `npm run mutant -- MSG-25` or `MSG-25/word`: run the mutants of a rule, and say what each breaks. Fails when one
- * survives, or breaks other rules than its entry lists.
+ * `npm run mutant -- MSG-25` or `MSG-25/word`: runs the mutants of a rule, and prints the rules that each breaks. Fails if a
+ * mutant survives, or breaks other rules than its entry lists.
  */
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { stop } from 'esbuild';
@@ -37,5 +37,5 @@ for (const mutant of chosen) {
   for (const flaw of flaws) process.stdout.write(`  but ${flaw}\n`);
   if (flaws.length > 0) process.exitCode = 1;
 }
-// It bundled the relays, and keeps the process alive.
+// The bundler of the relays keeps the process alive.
 await stop();

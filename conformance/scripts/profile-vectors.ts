@@ -1,4 +1,4 @@
-/** Profiles as an agent gives them, and their canonical form, written by hand. */
+/** Profiles as an agent sends them, with their canonical form, written by hand. */
 const HANDLE = 'zoe_7';
 const TIMES = { updated_at: 1_790_000_000_000, expires_at: 1_790_086_400_000 };
 const bare = { handle: HANDLE, ...TIMES };

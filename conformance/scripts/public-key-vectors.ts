@@ -10,7 +10,7 @@ interface PublicKey {
 const { Point } = ed25519;
 const PRIME = 2n ** 255n - 19n;
 
-/** 32 bytes: y, little-endian, and the sign of x in the highest bit. */
+/** The 32-byte encoding of a point: y, little-endian, with the sign of x in the highest bit. */
 function encoded(y: bigint, sign: 0 | 1 = 0): Uint8Array {
   return Buffer.from((y | (BigInt(sign) << 255n)).toString(16).padStart(64, '0'), 'hex').reverse();
 }

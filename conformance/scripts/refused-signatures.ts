@@ -46,7 +46,7 @@ function flipped(bit: number): string {
 
 const torsion = ED25519_TORSION_SUBGROUP.map((hex) => Buffer.from(hex, 'hex'));
 
-/** Under a key of small order: R = -hA and S = 0 satisfy the equation, with the first of the keys that has such an R. */
+/** A signature made without a secret key, for the first key A of small order that allows it: S = 0 and R = -hA. */
 function forged(name: string, keys: readonly Uint8Array[], of: (key: Uint8Array) => Signed): SignatureVector {
   for (const key of keys) {
     const { text } = of(key);
@@ -60,7 +60,7 @@ function forged(name: string, keys: readonly Uint8Array[], of: (key: Uint8Array)
   throw new Error(`no R for ${name}`);
 }
 
-/** Alice's signature of one input, told of that input with a change. */
+/** Alice's signature of an input, presented with a changed input. */
 function changed<T extends object>(
   make: (input: T) => Signed,
   from: T,

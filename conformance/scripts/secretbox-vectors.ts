@@ -8,7 +8,7 @@ interface Sealed {
   readonly key_hex: string;
   readonly nonce: string;
   readonly ciphertext: string;
-  /** Absent when it must not open. */
+  /** Absent if decryption must fail. */
   readonly text?: string;
 }
 

@@ -19,7 +19,7 @@ const bound = { ...SAMPLE.message, ...SAMPLE.bound };
 const reply_to = 'm_8f3kQ2aVxw0';
 const safe = urlSafe(SAMPLE.register.sign_pub);
 
-/** Signatures that hold. @see ID-1 REQ-1 REQ-6 SIGN-1 SIGN-6 DM-3 DIR-4 */
+/** Valid signatures. @see ID-1 REQ-1 REQ-6 SIGN-1 SIGN-6 DM-3 DIR-4 */
 export const signatures = [
   valid('a handle', register(SAMPLE.register)),
   valid('the shortest handle', register({ ...SAMPLE.register, handle: '0_' })),

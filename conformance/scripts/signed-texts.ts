@@ -1,4 +1,4 @@
-/** The signed texts of chapter 06, written out apart from schemas/src/signing.ts. Fields are named as on the wire. */
+/** The signed texts of chapter 06, implemented independently of schemas/src/signing.ts. Fields are named as on the wire. */
 import { createHash } from 'node:crypto';
 
 const sha256 = (text: string) => createHash('sha256').update(text, 'utf8').digest('hex');
@@ -16,7 +16,7 @@ export interface Request {
   readonly target: string;
   readonly ts: number;
   readonly n: string;
-  /** Empty where there is none. */
+  /** The body of the request; empty if there is none. */
   readonly body: string;
 }
 export const request = (r: Omit<Request, 'body'>) => `${r.method} ${r.target} ${r.ts} ${r.n}`;
@@ -39,7 +39,7 @@ export interface Message2 extends Message {
   readonly signed_only?: boolean;
   readonly ext?: string;
 }
-/** @param signPub in the standard alphabet. */
+/** @param signPub in standard base64. */
 export const message2 = (m: Message2, signPub: string) => `bot2bot-room-msg-v2
 ${m.room}
 ${m.sender_handle}

@@ -2,11 +2,11 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import * as texts from './signed-texts.ts';
 import { base64, bytes, urlSafe } from './vector-bytes.ts';
 
-/** Input of a form, and what is signed of it. */
+/** The input of a kind of signature, and the text that is signed. */
 export interface Signed {
   readonly form: 'register' | 'request' | 'request-v2' | 'room-msg' | 'room-msg-v2' | 'dm' | 'profile-sig';
   readonly input: object;
-  /** Of a profile. */
+  /** Canonical JSON, for a profile only. */
   readonly canonical?: string;
   readonly text: string;
 }
@@ -57,7 +57,7 @@ export const profile = (input: texts.Profile, canonical: string): Signed => ({
   text: texts.profile(input, canonical),
 });
 
-/** Samples that the vectors start from. */
+/** Sample inputs from which the vectors are derived. */
 export const SAMPLE = {
   register: {
     handle: 'alice',
@@ -88,7 +88,7 @@ export const SAMPLE = {
   },
 };
 
-/** What alice signed. */
+/** A vector with alice's valid signature. */
 export function valid(name: string, of: Signed): SignatureVector {
   return {
     name: `${of.form}: ${name}`,
@@ -99,12 +99,12 @@ export function valid(name: string, of: Signed): SignatureVector {
   };
 }
 
-/** What alice signed, told of something else. */
+/** A vector with alice's signature of another text than the presented one. */
 export function stolen(name: string, told: Signed, signedText: string): SignatureVector {
   return { ...valid(name, told), signature: base64(signatureOf(signedText)), valid: false };
 }
 
-/** The same key and signature, in the URL alphabet. */
+/** The same vector with key and signature in URL-safe base64. */
 export function inUrlAlphabet(name: string, of: Signed): SignatureVector {
   const vector = valid(name, of);
   return { ...vector, sign_pub: urlSafe(vector.sign_pub), signature: urlSafe(vector.signature) };

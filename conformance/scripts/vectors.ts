@@ -1,4 +1,7 @@
-/** Writes spec/vectors with noble, so that a mistake of tweetnacl, of node:crypto or of the SDK does not hide itself. Given a folder: there. */
+/**
+ * Writes spec/vectors. It uses noble, so that the vectors are independent of tweetnacl, node:crypto and the SDK. Given a
+ * folder, it writes there instead of into the repository.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publicKeys } from './public-key-vectors.ts';

@@ -1,4 +1,4 @@
-/** Relays that differ from ours in chapter 06, as others may, and conform. */
+/** Conformant relays that differ from the reference relay in chapter 06. */
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { describe, it } from 'vitest';
 import { AGENTS, BENIGN } from '../mutants/benign.ts';
@@ -6,7 +6,7 @@ import { accusations, certifyBenign } from './certify.ts';
 
 const LONG_MS = 200_000;
 
-describe('relays whose agents differ but conform stay green', () => {
+describe('conformant relays that differ in identities, DMs or directory pass', () => {
   it.concurrent.for(
     BENIGN.filter(({ only }) => only === AGENTS).map((benign) => [benign.name, benign] as const),
   )('one %s', { timeout: LONG_MS }, async ([, benign], { expect }) => {

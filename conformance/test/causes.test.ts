@@ -32,7 +32,7 @@ const at = (name: string, evidence: string[], want: string, got = want) =>
   failure({ case: name, evidence, want, got });
 
 describe('causes', () => {
-  it('the failure with the fewest steps comes first, and what shares all its evidence is under it', () => {
+  it('the failure with the fewest steps comes first, and those that share all its evidence are under it', () => {
     const lost = [at('c', ['1', '2#3'], 'once'), at('d', ['4'], 'once')];
     expect(
       causesOf([
@@ -54,7 +54,7 @@ describe('causes', () => {
     expect(causesOf([head, other])).toHaveLength(2);
   });
 
-  it('a failure that counts is never folded under one that the baseline knows', () => {
+  it('a new failure is never folded under one in the baseline', () => {
     const same = [at('c', ['1'], 'x')];
     const found = causesOf([rule('KNOWN-1', 1, same, false), rule('NEW-1', 5, same)]);
     expect(found).toEqual([{ rule: 'NEW-1', explains: ['KNOWN-1'] }]);
@@ -118,7 +118,7 @@ describe('the difference in one sentence', () => {
     expect(difference(want, got, namer())).toBe(told);
   });
 
-  it('gives the same value the same short name, and no long one', () => {
+  it('gives equal values equal short names, and leaves no long value', () => {
     const short = namer();
     const room = 't-YB6fHLLBnO_Oi54qSdqNDc';
     const first = short(`/api/rooms/${room}/status {"epoch":"At3BShupEOpk","id":"m_zg8tpUSgMRQu"}`);
@@ -131,7 +131,7 @@ describe('the difference in one sentence', () => {
   });
 });
 
-/** Messages lost on streams, a wrong status, and a broken signature: of each kind of script one. */
+/** Lost messages on streams, a wrong status, a wrong signature: one for each kind of repro script. */
 const IDS = ['STREAM-3/lost', 'CORE-8/400', 'SIGN-1/label', 'STREAM-16/no-ack'];
 const ONLY = ['CORE-8', 'STREAM-3', 'STREAM-16', 'SIGN-1'];
 const sound = `exec node ${join(import.meta.dirname, '../../reference-server/bin/bot2bot-relay.mjs')} --port {port} ${LAB.join(' ')}`;
@@ -144,7 +144,7 @@ beforeAll(async () => {
   bad = await certify(mutant, { only: ONLY, seed: 5, runs: 2 });
 }, 120_000);
 
-/** The lines of each cause: between blank lines, before the chapters. */
+/** The lines of each cause: blocks between blank lines, before the table of chapters. */
 function blocks(report: Report, columns?: number): string[][] {
   return summary(report, false, { columns })
     .split('\n\n')
@@ -197,7 +197,7 @@ it('CORE-2: a wrong content type is what is told of an answer', async () => {
 });
 
 it.each(ONLY)(
-  'the script of %s ends with 1 at the broken relay and with 0 at a correct one',
+  'the script of %s exits 1 with the broken relay and 0 with a correct one',
   { timeout: 180_000 },
   async (id) => {
     needs('curl');

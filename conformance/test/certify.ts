@@ -1,4 +1,4 @@
-/** Runs the suite in this process against a command, for the tests of the suite itself. */
+/** Certifies a relay in this process, for tests of the suite. */
 import type { Benign, Through } from '../mutants/benign.ts';
 import { broken } from '../mutants/broken.ts';
 import { LAB } from '../mutants/mutants.ts';
@@ -30,8 +30,9 @@ export interface Given {
 }
 
 /**
- * @param command as `--cmd`.
- * @param through the proxy through which the target is reached; none when absent.
+ * Start a relay and certify it.
+ * @param command value of `--cmd`.
+ * @param through changes by a proxy in front of the relay; absent: no proxy.
  */
 export async function certify(command: string, given: Given = {}, through?: Through): Promise<Certified> {
   const { signal } = new AbortController();
@@ -50,8 +51,8 @@ export async function certify(command: string, given: Given = {}, through?: Thro
 }
 
 /**
- * A relay that conforms, judged by what its difference bears on.
- * @param flags timings of the lab when absent; none where it declares no timings.
+ * Certify a conformant relay, with the chapters that its difference may affect.
+ * @param flags default: LAB, or none for a relay at compat, which declares no timings.
  */
 export async function certifyBenign(
   { name, only, level, patches, through }: Benign,
@@ -62,7 +63,7 @@ export async function certifyBenign(
   return certify(`exec node ${path} --port {port} ${flags.join(' ')}`, { only, ...given }, through);
 }
 
-/** What a report accuses its target of. */
+/** The failures in a report: rules with details. */
 export function accusations({ failures }: Report): string[][] {
   return failures.map(({ rule, required, observed }) => [rule, required, observed]);
 }

@@ -1,4 +1,4 @@
-/** A claim service in virtual time, and clients that use it at once: makes histories for the tests of the search. */
+/** A claim service in virtual time with concurrent clients, which produces histories for the tests of the search. */
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
 import type { ClaimOp, History } from '../src/judge/claims/history.ts';
 import { RoomLog } from '../src/judge/room/known.ts';
@@ -53,7 +53,7 @@ interface Stored {
   readonly expiresAt: number;
 }
 
-/** The rules of chapter 05, written once more; `bug` breaks one. */
+/** An independent implementation of chapter 05; `bug` breaks one rule. */
 class Service {
   readonly #bug: Bug;
   readonly log: Stored[] = [];
@@ -122,7 +122,7 @@ class Service {
   }
 }
 
-/** Let clients claim, ack, renew, release and crash at the same time. @returns what they saw. */
+/** Run clients that claim, ack, renew, release and crash concurrently. @returns the history that they observe. */
 export function simulate(seed: number, bug: Bug): History {
   const random = new Random('history', seed);
   const below = (n: number) => random.bytes(4).readUInt32BE() % n;
@@ -158,7 +158,7 @@ export function simulate(seed: number, bug: Bug): History {
       ? pick(['ack', 'ack', 'renew', 'claim'])
       : pick(['claim', 'claim', 'claim', 'ack', 'ack', 'ack', 'renew', 'release']);
     const happens = !crash || below(2) === 0;
-    // Mostly the newest claim that anyone saw, sometimes an old one.
+    // Mostly the newest claim that any client saw, sometimes an older one.
     const named = seen.at(below(5) === 0 ? -2 : -1) ?? { id: 'c_nothing', seq: 1 };
     const exclude = below(2) === 0 ? ['dan'] : [];
     plan(took, () => {
@@ -190,7 +190,7 @@ export function simulate(seed: number, bug: Bug): History {
         );
       }
     });
-    // Now and then it waits for a lease to run out.
+    // Sometimes the client waits until a lease expires.
     const waits = below(3) === 0;
     const next = back + (waits ? leaseMs + below(200) : below(60));
     plan(next, () => client(next, left - 1, name, waits));

@@ -12,10 +12,10 @@ import type { RelayTrace } from '../src/index.ts';
 import { FIELDS } from '../src/report/fields.gen.ts';
 
 const all = wantedBy('');
-/** Every so many of them are driven through the proxy as well. */
+/** One of this many mutations is also tested with a live run through the proxy. */
 const SAMPLE = 150;
 
-describe('each field of each answer and frame is looked at', () => {
+describe('every field of every answer and frame is checked', () => {
   let bench: Bench;
   let trace: RelayTrace;
   let rows: readonly Row[] = [];
@@ -27,11 +27,11 @@ describe('each field of each answer and frame is looked at', () => {
   }, 240_000);
   afterAll(() => bench.stop());
 
-  it('the table names every mutation of the contract, and no other', () => {
+  it('the table lists exactly the mutations of the contract', () => {
     expect(Object.keys(FIELDS).sort()).toEqual(all.map(({ name }) => name).sort());
   });
 
-  it('what the table says is caught is caught', () => {
+  it('every mutation that the table lists as caught is caught', () => {
     const missed = rows.filter(
       ({ mutation, caught }) => caught === null && !(FIELDS[mutation.name] ?? '').startsWith('not seen'),
     );
@@ -49,7 +49,7 @@ describe('each field of each answer and frame is looked at', () => {
     }
   }, 120_000);
 
-  it('an unaltered answer breaks nothing', async () => {
+  it('an unchanged trace breaks no rule', async () => {
     const { failed } = await runThrough(bench, null, ['STREAM-2', 'STREAM-14', 'ROOM-5', 'CLAIM-8', 'DIR-2']);
     expect(failed).toEqual([]);
   });

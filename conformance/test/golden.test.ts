@@ -1,9 +1,9 @@
 /**
- * Small traces made by hand, and what the models say of them. A trace is as the suite writes it, but that its first
- * line names only those facts of the target that matter. Its verdicts stand beside it, one a line:
+ * Small hand-written traces and the verdicts of the models. A trace has the format of `trace.ndjson`, except that its first
+ * line contains only the relevant facts of the target. The file beside it lists the verdicts, one per line:
  *
- *   pass RULE                    the trace put the rule to the test, and it held
- *   fail RULE keys: required     it did not, as these records show
+ *   pass RULE                    the trace tested the rule, and it held
+ *   fail RULE keys: required     the rule was broken, as the records with these keys show
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -42,7 +42,7 @@ function verdictsOf(outcomes: readonly Outcome[]): string {
   return [...new Set(lines)].sort().join('');
 }
 
-describe('traces made by hand', () => {
+describe('hand-written traces', () => {
   it.each(names)('%s', (name) => {
     const outcomes = outcomesOf(name);
     expect(outcomes.some(({ ok }) => !ok)).toBe(name.startsWith('reject-'));
@@ -55,34 +55,34 @@ describe('a trace read piece by piece', () => {
     for (let at = 0; at < text.length; at += length) yield await Promise.resolve(text.slice(at, at + length));
   }
 
-  it.each([1, 7, 64])('is the same trace, in pieces of %i characters', async (length) => {
+  it.each([1, 7, 64])('gives the same trace in pieces of %i characters', async (length) => {
     for (const name of names) {
       const text = readFileSync(join(folder, name), 'utf8').trimEnd();
       expect(await readTrace(pieces(text, length))).toEqual(parseTrace(text));
     }
   });
 
-  it('ends a line at \\n only, and names the line that is no record', async () => {
+  it('ends lines at \\n only, and reports the number of a line that is not a record', async () => {
     const text = '{"t":"run","seed":"a\u2028b\u0085c"}\n\n';
     expect((await readTrace(pieces(text, 5))).run).toEqual({ t: 'run', seed: 'a\u2028b\u0085c' });
     await expect(readTrace(pieces(`${text}{"t":1}`, 5))).rejects.toThrow('line 2 of the trace');
   });
 });
 
-describe('how late a relay was', () => {
+describe('the longest delay of a relay', () => {
   const post = '"t":"http","case":"a","method":"POST","path":"/api/rooms/ROOM0001/messages","status":200';
   const open = '"t":"open","case":"a","kind":"ws","status":101,"path":"/api/rooms/ROOM0001/ws"';
   const message = '"t":"frame","case":"a","kind":"text","data":"{\\"type\\":\\"message\\",\\"seq\\":5}"';
   const cases = [
     ['a slow answer', 700, [`{${post},"key":"0","t0":0,"t1":700,"resBody":"{\\"seq\\":5}"}`]],
-    ['a flood is not waited for', 0, [`{${post},"flood":true,"key":"0","t0":0,"t1":700,"resBody":"{}"}`]],
+    ['a flood does not count', 0, [`{${post},"flood":true,"key":"0","t0":0,"t1":700,"resBody":"{}"}`]],
     [
       'a stream that opens late',
       800,
       [`{${open},"key":"0","t0":0,"t1":10}`, `{${message},"key":"0#0","at":810}`],
     ],
     [
-      'a message that comes late on a stream',
+      'a message that arrives late on a stream',
       600,
       [
         `{${open},"key":"0","t0":0,"t1":10}`,

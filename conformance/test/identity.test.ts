@@ -14,7 +14,7 @@ const path = join(import.meta.dirname, '../../spec/vectors/signatures.json');
 const { vectors } = JSON.parse(readFileSync(path, 'utf8')) as { vectors: Signed[] };
 const standard = (base64: string) => Buffer.from(base64, 'base64').toString('base64');
 
-it('the suite makes the signatures of the vectors, byte for byte', () => {
+it('the suite reproduces the signatures of the vectors, byte for byte', () => {
   const alice = identityOf('alice', bytes('alice'), bytes('box of alice'));
   const made = vectors.filter(({ valid }) => valid);
   expect(made.length).toBeGreaterThan(0);

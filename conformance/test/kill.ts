@@ -1,4 +1,4 @@
-/** Runs a mutant against the checks of the rule that it breaks, and says whether it is killed as the table says. */
+/** Runs the checks of the rule that a mutant breaks, and compares the failed rules with the mutant's entry. */
 import { broken } from '../mutants/broken.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import { LAB } from '../mutants/mutants.ts';
@@ -7,10 +7,10 @@ import { ruleOf, rulesOf } from '../src/checks/check.ts';
 import { judge, RELAY } from '../src/index.ts';
 import { certify } from './certify.ts';
 
-/** Random programs for a mutant that only they can see. */
+/** Number of random programs, for mutants that only programs can detect. */
 const PROGRAMS = 6;
 
-/** A rule that failed, and the checks in whose cases it did. */
+/** A failed rule, and the checks in whose cases it failed. */
 interface Broken {
   readonly rule: string;
   readonly checks: readonly string[];
@@ -18,19 +18,19 @@ interface Broken {
 
 interface Kill {
   readonly broken: readonly Broken[];
-  /** Empty when the mutant is killed exactly. */
+  /** Differences from the mutant's entry; empty if there are none. */
   readonly flaws: readonly string[];
 }
 
 const ruleOfMutant = ({ id }: Mutant) => ruleOf({ id });
 
-/** Starts the broken relay, as `--cmd`. */
+/** Build the mutant. @returns the command that starts it. */
 export async function commandOf(mutant: Mutant): Promise<string> {
   const path = await broken(mutant.id, [mutant]);
   return `exec node ${path} --port {port} ${[...LAB, ...(mutant.flags ?? [])].join(' ')}`;
 }
 
-/** The checks that may kill it: those of its rule, and the one that it names; of a rule that has none, those that bear on it. */
+/** The checks that may kill a mutant: those of its rule and `seenBy`; if the rule has no checks, those that also test it. */
 function killers(mutant: Mutant): readonly string[] {
   const rule = ruleOfMutant(mutant);
   const own = RELAY.checks.filter((check) => ruleOf(check) === rule);
@@ -39,7 +39,7 @@ function killers(mutant: Mutant): readonly string[] {
   return [...(own.length > 0 ? own : bearing).map(({ id }) => id), ...seenBy];
 }
 
-/** Where what failed differs from what the table says. */
+/** The differences between the failed rules and the mutant's entry. */
 export function flawsOf(mutant: Mutant, seen: readonly Broken[]): string[] {
   const rule = ruleOfMutant(mutant);
   const { alsoBreaks = [], mayBreak = [] } = mutant;
@@ -47,13 +47,13 @@ export function flawsOf(mutant: Mutant, seen: readonly Broken[]): string[] {
   const allowed = killers(mutant);
   const missing = [rule, ...alsoBreaks].filter((id) => !by.has(id)).map((id) => `${id} does not fail`);
   const checks = by.get(rule) ?? [];
-  const stranger =
+  const elsewhere =
     checks.length > 0 && !checks.some((id) => allowed.includes(id))
       ? [`${rule} fails by ${checks.join(', ')} alone`]
       : [];
   const listed = new Set([rule, ...alsoBreaks, ...mayBreak]);
   const more = [...by.keys()].filter((id) => !listed.has(id)).map((id) => `${id} fails too`);
-  return [...missing, ...stranger, ...more];
+  return [...missing, ...elsewhere, ...more];
 }
 
 export async function kill(mutant: Mutant): Promise<Kill> {

@@ -25,7 +25,7 @@ describe('linearize', () => {
   };
   const order = (...ops: Access[]) => linearize(ops, register).kind;
 
-  it('accepts what overlapped in either order', () => {
+  it('accepts concurrent operations in either order', () => {
     const write = { t0: 0, t1: 10, write: 1 };
     expect(order(write, { t0: 5, t1: 6, read: 0 })).toBe('linear');
     expect(order(write, { t0: 5, t1: 6, read: 1 })).toBe('linear');
@@ -33,7 +33,7 @@ describe('linearize', () => {
     expect(order(write, { t0: 1, t1: 2, read: 1 }, { t0: 3, t1: 4, read: 0 })).toBe('broken');
   });
 
-  it('lets what was never answered happen late, once, or never', () => {
+  it('lets an unanswered operation take effect late, once, or never', () => {
     const lost = { t0: 0, t1: Infinity, write: 1 };
     expect(order(lost, { t0: 5, t1: 6, read: 0 }, { t0: 70, t1: 71, read: 1 })).toBe('linear');
     expect(order(lost, { t0: 5, t1: 6, read: 0 })).toBe('linear');
@@ -42,7 +42,7 @@ describe('linearize', () => {
     expect(order({ ...lost, t0: 10 }, { t0: 5, t1: 6, read: 1 })).toBe('broken');
   });
 
-  it('names what cannot follow, and the longest order before it', () => {
+  it('reports the operation that cannot follow, and the longest valid order before it', () => {
     const ops: Access[] = [
       { t0: 0, t1: 1, write: 1 },
       { t0: 2, t1: 3, read: 1 },
@@ -51,7 +51,7 @@ describe('linearize', () => {
     expect(linearize(ops, register)).toMatchObject({ kind: 'broken', order: ops.slice(0, 2), op: ops[2] });
   });
 
-  it('gives up rather than search for ever', () => {
+  it('gives up instead of searching for ever', () => {
     const ops = Array.from({ length: 12 }, (_, i): Access => ({ t0: 0, t1: 100, write: i }));
     expect(linearize([...ops, { t0: 200, t1: 201, read: -1 }], register, 1_000).kind).toBe('gave-up');
   });
@@ -94,7 +94,7 @@ function ack(
 
 const lost = (op: ClaimOp): ClaimOp => ({ ...op, t1: Infinity, outcome: 'unknown' });
 
-/** A room with the messages 1 to 3 from the beginning. */
+/** A history of operations on a room that has the messages 1 to 3 from the start. */
 function history(...ops: ClaimOp[]): History {
   const log = new RoomLog(runRecord());
   for (const seq of [1, 2, 3])
@@ -116,7 +116,7 @@ function broken(...ops: ClaimOp[]): string | undefined {
 }
 
 describe('one handle in one room', () => {
-  it('CLAIM-3, CLAIM-4: the same claim while its lease runs, another one after', () => {
+  it('CLAIM-3, CLAIM-4: the same claim while its lease is live, another one afterwards', () => {
     expect(broken(claim(0, ['a', 1]), claim(500, ['a', 1]), claim(1_020, ['b', 1]))).toBe(undefined);
     expect(broken(claim(0, ['a', 1]), claim(1_005, ['a', 1]))).toBe(undefined);
     expect(broken(claim(0, ['a', 1]), claim(1_005, ['b', 1]))).toBe(undefined);
@@ -132,7 +132,7 @@ describe('one handle in one room', () => {
     expect(broken(claim(0, ['a', 1]), claim(500, null))).toBe('CLAIM-3');
   });
 
-  it('CLAIM-5: a late ack is no ack', () => {
+  it('CLAIM-5: a late ack has no effect', () => {
     const before = [claim(0, ['a', 1]), claim(1_020, ['b', 1])];
     expect(broken(...before, ack(1_040, ['a', 1], 'gone', 0), claim(1_060, ['b', 1]))).toBe(undefined);
     expect(broken(...before, ack(1_040, ['a', 1], 'advanced', 1))).toBe('CLAIM-5');
@@ -141,7 +141,7 @@ describe('one handle in one room', () => {
     expect(broken(claim(0, ['a', 1]), ack(500, ['a', 2], 'advanced', 2))).toBe('CLAIM-5');
   });
 
-  it('CLAIM-2, CLAIM-6, CLAIM-16: the cursor moves by acks alone, one message at a time', () => {
+  it('CLAIM-2, CLAIM-6, CLAIM-16: only acks move the cursor, one message at a time', () => {
     const acked = [claim(0, ['a', 1]), ack(20, ['a', 1], 'advanced', 1)];
     expect(broken(...acked, ack(40, ['a', 1], 'idle', 1), claim(60, ['b', 2], 1))).toBe(undefined);
     expect(broken(...acked, claim(60, ['b', 3], 1))).toBe('CLAIM-6');
@@ -150,7 +150,7 @@ describe('one handle in one room', () => {
     expect(broken(...acked, claim(60, null, 1))).toBe('CLAIM-1');
   });
 
-  it('what was lost may have happened', () => {
+  it('an operation whose answer was lost may have taken effect', () => {
     expect(broken(lost(claim(0, null)), claim(500, ['a', 1]), ack(520, ['a', 1], 'advanced', 1))).toBe(
       undefined,
     );
@@ -167,7 +167,7 @@ describe('one handle in one room', () => {
 });
 
 describe('a history whose search gives up', () => {
-  it('is undecided: never held, never broken', () => {
+  it('is undecided: neither held nor broken', () => {
     const outcomes = judgeOrder(history(claim(0, ['a', 1]), claim(500, ['a', 1])), 1);
     expect(outcomes.map(({ rule, ok, undecided }) => [rule, ok, undecided])).toEqual([
       ['CLAIM-6', false, true],
@@ -176,7 +176,7 @@ describe('a history whose search gives up', () => {
   });
 
   it('makes its rules inconclusive', async () => {
-    // A search that fails tries every order of what overlapped: here 2^16 states before the last claim, which is wrong.
+    // A failing search tries every order of concurrent operations: here 2^16 states before the last claim, which is wrong.
     const http = {
       t: 'http',
       case: 'many',
@@ -227,7 +227,7 @@ describe('a history whose search gives up', () => {
   });
 });
 
-/** Of 25 runs of four histories each fault is seen in 20 ("renew revives") to 25: most faults change nothing that is told. */
+/** Histories per run. In 25 runs of four histories, each fault is found in 20 ("renew revives") to 25: many histories are not affected. */
 const HISTORIES = 4;
 const RUNS = 25;
 
@@ -238,7 +238,7 @@ function isRejected(seed: number, bug: (typeof BUGS)[number]): boolean {
   );
 }
 
-describe('histories of many clients at once', () => {
+describe('histories of concurrent clients', () => {
   it('those of a correct service are always accepted', () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
@@ -248,7 +248,7 @@ describe('histories of many clients at once', () => {
     );
   });
 
-  it.each(BUGS)('of a service with this fault, most runs of four are rejected: %s', (bug) => {
+  it.each(BUGS)('most runs of four histories with this fault are rejected: %s', (bug) => {
     const rejected = Array.from({ length: RUNS }, (_, seed) => isRejected(seed, bug)).filter((is) => is);
     expect(rejected.length / RUNS).toBeGreaterThan(0.6);
   });

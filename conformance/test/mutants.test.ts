@@ -11,8 +11,8 @@ const relayMusts = REQUIREMENTS.filter(({ actor, word }) => actor === 'relay' &&
   ({ id }) => id,
 );
 
-describe('rules, checks and mutants hold together', () => {
-  it('every MUST of a relay has something that decides it', () => {
+describe('rules, checks and mutants are consistent', () => {
+  it('every MUST for a relay has a check or a model that decides it', () => {
     const covered = coveredRules(RELAY);
     expect(relayMusts.filter((rule) => !covered.has(rule))).toEqual([]);
   });
@@ -23,24 +23,24 @@ describe('rules, checks and mutants hold together', () => {
     expect(named.filter((rule) => !known.has(rule))).toEqual([]);
   });
 
-  it('every MUST of a relay has a mutant', () => {
+  it('every MUST for a relay has a mutant', () => {
     const broken = new Set(MUTANTS.map(({ id }) => id.split('/')[0]));
     expect(relayMusts.filter((rule) => !broken.has(rule))).toEqual([]);
   });
 
-  it('the kill matrix of the reports is that of the mutants', () => {
+  it('the kill matrix in reports matches the mutants', () => {
     expect(KILLS).toEqual(killMatrix());
   });
 });
 
-describe('each mutant is killed by the rule that it breaks, and breaks what the table says and no more', () => {
+describe('each mutant fails the rule that it breaks, and exactly the other rules that its entry lists', () => {
   it.concurrent.for(MUTANTS)('$id', async (mutant, { expect }) => {
     const { flaws } = await kill(mutant);
     expect(flaws).toEqual([]);
   });
 });
 
-describe('a kill that is not exact is told', () => {
+describe('a kill that differs from the entry is reported', () => {
   const mutant: Mutant = {
     id: 'MSG-3/x',
     what: '',
@@ -68,8 +68,8 @@ describe('a kill that is not exact is told', () => {
   });
 });
 
-it('what a stalled machine makes doubtful is repeated, though another rule was broken beyond doubt', async () => {
-  // Its hole breaks STREAM-3 too, by what was seen alone; STREAM-24 by what the check asked in time.
+it('an inconclusive failure is repeated, even if another rule is certainly broken', async () => {
+  // The lost messages break STREAM-3, whatever the timing; they break STREAM-24 only if the check's requests were on time.
   const [command = ''] = await Promise.all(
     MUTANTS.filter(({ id }) => id === 'STREAM-24/hole').map(commandOf),
   );

@@ -24,7 +24,7 @@ import { junit } from '../src/report/junit.ts';
 import { certify, type Certified } from './certify.ts';
 import { suite } from './suite.ts';
 
-/** Two rules broken at once, one of them on a stream. */
+/** A certified relay that breaks two rules, one of them on a stream. */
 let bad: Certified;
 let mutant: string;
 
@@ -43,7 +43,7 @@ interface Element {
   text: string;
 }
 
-/** Parse strictly. @throws where it is not well-formed. */
+/** Parse XML strictly. @throws if it is not well-formed. */
 function parse(text: string): Element {
   const top: Element = { name: '', attributes: {}, children: [], text: '' };
   const open = [top];
@@ -71,7 +71,7 @@ function all(element: Element, name: string): Element[] {
 
 const textOf = (element: Element): string => element.text + element.children.map(textOf).join('');
 
-/** Every place of a report that a target, or whoever wrote the baseline, fills. */
+/** A report with this text in every field that the target or the author of the baseline can influence. */
 function poisoned(report: Report, poison: string): Report {
   return {
     ...report,
@@ -116,7 +116,7 @@ const anything = fc.oneof(
 );
 
 describe('junit.xml', () => {
-  it('has a suite for each chapter, a case for each rule, and only what passes as a pass', () => {
+  it('has a suite for each chapter and a case for each rule, and only passed rules as passed', () => {
     const report: Report = {
       ...bad.report,
       rules: [
@@ -172,7 +172,7 @@ describe('junit.xml', () => {
     expect(failure?.text).toMatch(/→ POST \/api\/rooms\//);
   });
 
-  it('a run that did not come to its end has an error, though every rule passes', () => {
+  it('a run that did not end has an error, even if every rule passes', () => {
     const report: Report = {
       ...bad.report,
       outcome: 'incomplete',
@@ -183,7 +183,7 @@ describe('junit.xml', () => {
     expect(all(parse(junit(report)), 'error')).toHaveLength(2);
   });
 
-  it('is well-formed whatever the target sent', () => {
+  it('is well-formed whatever the target sends', () => {
     fc.assert(
       fc.property(anything, (poison) => {
         const cases = all(parse(junit(poisoned(bad.report, poison))), 'testcase');
@@ -194,7 +194,7 @@ describe('junit.xml', () => {
 });
 
 describe('report.html', () => {
-  /** Elements and attributes from which something could be loaded or run. */
+  /** Elements and attributes that could load or run something. */
   const LOADS = [
     'script',
     'img',
@@ -248,7 +248,7 @@ describe('report.html', () => {
     expect(textOf(all(page, 'section')[0] ?? page)).toContain(`--url ${bad.report.target.url} --only `);
   });
 
-  it('shows what the target sent as text, whatever it is', () => {
+  it('shows everything that the target sent as text', () => {
     const shape = (page: Element): unknown => [page.name, page.children.map(shape)];
     const plain = shape(parse(html(poisoned(bad.report, 'x'))));
     fc.assert(
@@ -261,7 +261,7 @@ describe('report.html', () => {
   });
 });
 
-it('the terminal shows control characters of the target and does not obey them', () => {
+it('the terminal output shows control characters of the target in escaped form', () => {
   const text = summary(poisoned(bad.report, '\u001b]0;owned\u0007\u009b31m\r'), false);
   // oxlint-disable-next-line no-control-regex
   expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
@@ -269,7 +269,7 @@ it('the terminal shows control characters of the target and does not obey them',
 });
 
 describe('an exchange', () => {
-  it('of hundreds of steps keeps the evidence and says how much it left out', () => {
+  it('of hundreds of steps contains the evidence, and says how many steps it leaves out', () => {
     const { trace } = bad;
     const part = trace.cases.find(({ start }) => start.check.startsWith('MSG-14/'));
     const first = part?.events.find((event) => event.t === 'http');
@@ -341,7 +341,7 @@ describe('--baseline', () => {
       baseline: { failures: rules.map((rule) => ({ rule, why })) },
     }).report;
 
-  it('known failures alone: exit 0, and never "conformant"', async () => {
+  it('only known failures: exit 0, and never "conformant"', async () => {
     const report = await against(...failing());
     expect(report).toMatchObject({
       outcome: 'as-baseline',
@@ -360,7 +360,7 @@ describe('--baseline', () => {
     );
   });
 
-  it('one failure that is not known: exit 1', async () => {
+  it('a failure that is not in the baseline: exit 1', async () => {
     const [known = '', ...rest] = failing();
     expect(rest.length).toBeGreaterThan(0);
     expect(await against(known)).toMatchObject({
@@ -370,14 +370,14 @@ describe('--baseline', () => {
     });
   });
 
-  it('a rule that was not tested is neither known nor stale', async () => {
+  it('a rule that was not tested is neither a known failure nor stale', async () => {
     expect(await against(...failing(), 'ROOM-1')).toMatchObject({
       exit_code: 0,
       baseline: { stale: [], not_tested: ['ROOM-1'] },
     });
   });
 
-  it('a report with it and one without are what the schema says', async () => {
+  it('reports with and without a baseline match the schema', async () => {
     const check = Compile(Report);
     expect(check.Check(await against(...failing()))).toBe(true);
     expect(check.Check(bad.report)).toBe(true);
@@ -425,7 +425,7 @@ describe('--baseline', () => {
   });
 });
 
-it('of a relay that was started for the run, every command says how to start it again, without the command', async () => {
+it('for a relay that --cmd started, every command in the report shows --cmd, but not its value', async () => {
   const secret = 'token-9f2c';
   const ran = await suite(
     'server',
@@ -456,7 +456,7 @@ it('of a relay that was started for the run, every command says how to start it 
   expect([script.status, script.stderr]).toEqual([2, expect.stringContaining('Start the relay')]);
 });
 
-it('writeReport writes every form', () => {
+it('writeReport writes all formats', () => {
   const folder = mkdtempSync(join(tmpdir(), 'bot2bot-report-'));
   writeReport(folder, bad);
   expect(readFileSync(join(folder, 'report.html'), 'utf8')).toBe(html(bad.report));

@@ -1,4 +1,4 @@
-/** What a target, a terminal or a person can do to a run: each ends it in time, with a true verdict, and leaves nothing. */
+/** Broken targets, closed pipes and signals: the run ends in time, with a correct verdict, and leaves no process behind. */
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -35,7 +35,7 @@ async function listen(
   return { url: `http://127.0.0.1:${port}`, close };
 }
 
-/** Run against a URL, in this process. */
+/** Certify a URL in this process. */
 async function drive(url: string, given: { only?: string[]; budgetMs?: number; maxBytes?: number } = {}) {
   const { only = [], budgetMs = 12_000, maxBytes } = given;
   const target = await probe(url, undefined);
@@ -47,8 +47,8 @@ async function drive(url: string, given: { only?: string[]; budgetMs?: number; m
 }
 
 describe('a request on a connection that the server closed while it was idle', () => {
-  /** Closes a connection at the second request that comes on it; counts what it was asked. */
-  function forgetful(): { server: Server; asked: string[] } {
+  /** A server that closes each connection at its second request, and records all requests. */
+  function closingServer(): { server: Server; asked: string[] } {
     const asked: string[] = [];
     const seen = new WeakSet<Socket>();
     const server = createServer((req, res) => {
@@ -63,8 +63,8 @@ describe('a request on a connection that the server closed while it was idle', (
     return { server, asked };
   }
 
-  it('is sent once more on a new one', async () => {
-    const { server, asked } = forgetful();
+  it('is repeated on a new connection', async () => {
+    const { server, asked } = closingServer();
     const { url, close } = await listen(server);
     const wire = new Wire(url);
     const statuses: number[] = [];
@@ -76,7 +76,7 @@ describe('a request on a connection that the server closed while it was idle', (
     expect(asked).toEqual(['GET', 'GET', 'POST', 'POST']);
   });
 
-  it('is the fault of the relay when the connection was new, or when a part of the answer had come', async () => {
+  it('is a failure of the relay if the connection was new, or if part of the answer had arrived', async () => {
     let count = 0;
     const closing = await listen(createServer((req) => (count++, req.socket.destroy())));
     const wire = new Wire(closing.url);
@@ -101,8 +101,8 @@ describe('a request on a connection that the server closed while it was idle', (
   });
 });
 
-/** A relay's answers to a probe, and to what comes after them `then`. */
-function ill(then: (req: IncomingMessage, res: ServerResponse) => void): Server {
+/** A server that answers the probe like a relay, and all later requests with `then`. */
+function brokenServer(then: (req: IncomingMessage, res: ServerResponse) => void): Server {
   const about = JSON.stringify({ protocol: PROTOCOL, level: 'hardened', profiles: ['rooms'] });
   return createServer((req, res) => {
     res.on('error', () => undefined);
@@ -128,31 +128,32 @@ function pour(res: ServerResponse, text: string): void {
 const OK = '{"ok":true,"id":"aaaaaaaa","seq":1,"messages":[],"last_seq":0}';
 const isStream = (req: IncomingMessage) => req.url?.includes('/events') === true;
 const events = { 'Content-Type': 'text/event-stream' };
-const ILL: Record<string, () => Server> = {
+const BROKEN_SERVERS: Record<string, () => Server> = {
   'never sends ready': () =>
-    ill((req, res) => {
+    brokenServer((req, res) => {
       if (isStream(req)) res.writeHead(200, events).flushHeaders();
       else res.end(OK);
     }),
-  'answers nothing under /api': () => ill(() => undefined),
-  'answers each request after 9.9 s': () => ill((_, res) => void setTimeout(() => res.end(OK), 9_900)),
-  'drips a byte a second for ever': () => ill((_, res) => drip(res.writeHead(200), ' ', 1_000)),
-  'never ends a body': () => ill((_, res) => pour(res.writeHead(200), ' '.repeat(65_536))),
+  'answers nothing under /api': () => brokenServer(() => undefined),
+  'answers each request after 9.9 s': () =>
+    brokenServer((_, res) => void setTimeout(() => res.end(OK), 9_900)),
+  'drips a byte a second for ever': () => brokenServer((_, res) => drip(res.writeHead(200), ' ', 1_000)),
+  'never ends a body': () => brokenServer((_, res) => pour(res.writeHead(200), ' '.repeat(65_536))),
   'never ends a stream': () =>
-    ill((req, res) => {
+    brokenServer((req, res) => {
       if (isStream(req)) pour(res.writeHead(200, events), 'data: {"type":"x"}\n\n'.repeat(500));
       else res.end(OK);
     }),
   'never ends a line of a stream': () =>
-    ill((req, res) => {
+    brokenServer((req, res) => {
       if (isStream(req)) pour(res.writeHead(200, events), `data: ${'x'.repeat(60_000)}`);
       else res.end(OK);
     }),
 };
 
-describe('a target that is broken beyond a few cases gets its verdict within the budget', () => {
+describe('a target that is broken beyond a few cases gets its verdict within the time budget', () => {
   const BUDGET_MS = 60_000;
-  it.concurrent.for(Object.entries(ILL))('one that %s', async ([name, make], { expect }) => {
+  it.concurrent.for(Object.entries(BROKEN_SERVERS))('one that %s', async ([name, make], { expect }) => {
     const { url, close } = await listen(make());
     const from = performance.now();
     const { report, runner } = await drive(url, { budgetMs: BUDGET_MS });
@@ -163,32 +164,29 @@ describe('a target that is broken beyond a few cases gets its verdict within the
       expect(runner.ended).not.toBe('');
   });
 
-  it.concurrent('one that accepts connections and nothing else is unreachable', async ({ expect }) => {
+  it.concurrent('one that accepts connections but never answers is unreachable', async ({ expect }) => {
     const { url, close } = await listen(createTcp(() => undefined));
     await expect(probe(url, undefined)).rejects.toThrow('does not answer');
     close();
   });
 
-  it.concurrent(
-    'one that sends without measure is cut off, and what was kept stays small',
-    async ({ expect }) => {
-      const body = JSON.stringify({ ok: true, filling: 'x'.repeat(1 << 20) });
-      const { url, close } = await listen(ill((_, res) => res.end(body)));
-      const { report, runner, trace } = await drive(url, { maxBytes: 20 << 20, budgetMs: 60_000 });
-      close();
-      expect(runner.ended).toBe('the target sent more than 20 MB');
-      expect(report.outcome).toBe('violation');
-      const kept = trace.cases.flatMap(({ events: all }) =>
-        all.map((e) => (e.t === 'http' ? e.resBody.length : 0)),
-      );
-      expect(kept.reduce((sum, size) => sum + size, 0)).toBeLessThan(24 << 20);
-    },
-  );
+  it.concurrent('one that sends endlessly is cut off, and the trace stays small', async ({ expect }) => {
+    const body = JSON.stringify({ ok: true, filling: 'x'.repeat(1 << 20) });
+    const { url, close } = await listen(brokenServer((_, res) => res.end(body)));
+    const { report, runner, trace } = await drive(url, { maxBytes: 20 << 20, budgetMs: 60_000 });
+    close();
+    expect(runner.ended).toBe('the target sent more than 20 MB');
+    expect(report.outcome).toBe('violation');
+    const kept = trace.cases.flatMap(({ events: all }) =>
+      all.map((e) => (e.t === 'http' ? e.resBody.length : 0)),
+    );
+    expect(kept.reduce((sum, size) => sum + size, 0)).toBeLessThan(24 << 20);
+  });
 });
 
-describe('what was asked for in part', () => {
-  it('a rule on which programs bear runs the programs; a single check runs alone', async () => {
-    const { url, close } = await listen(ill((_, res) => res.end('{}')));
+describe('a run of selected rules', () => {
+  it('a rule that programs test runs the programs; a single check runs alone', async () => {
+    const { url, close } = await listen(brokenServer((_, res) => res.end('{}')));
     const driver = relayDriver(await probe(url, undefined));
     close();
     const checksOf = (...only: string[]) => [
@@ -243,7 +241,7 @@ describe('the command line', () => {
     });
 
   it.concurrent.for(['list', '--help', 'explain MSG-14', 'judge /no/such/file'])(
-    '%s into a closed pipe is quiet, and no fault',
+    '%s into a closed pipe is silent, and not an error',
     async (words, { expect }) => {
       const { code, err } = await sh(
         `set -o pipefail; { node ${bin} ${words} 2>&1; } | sleep 0; exit \${PIPESTATUS[0]}`,
@@ -253,7 +251,7 @@ describe('the command line', () => {
     },
   );
 
-  it('an exception that nobody caught is a fault of the suite: exit 5', async () => {
+  it('an uncaught exception is an error of the suite: exit 5', async () => {
     const file = join(mkdtempSync(join(tmpdir(), 'bot2bot-fault-')), 'fault.mjs');
     writeFileSync(
       file,
@@ -268,7 +266,7 @@ describe('the command line', () => {
     expect(code).toBe(5);
   });
 
-  it('says in one line that it is not built', async () => {
+  it('reports in one line that it is not built', async () => {
     const place = mkdtempSync(join(tmpdir(), 'bot2bot-unbuilt-'));
     for (const file of [
       bin,
@@ -284,7 +282,7 @@ describe('the command line', () => {
   });
 
   it.concurrent.for(['/.well-known/bot2bot', '/api/health'])(
-    'a redirect of %s is named and not followed: exit 4',
+    'a redirect of %s is reported and not followed: exit 4',
     async (path, { expect }) => {
       let followed = false;
       const { url, close } = await listen(
@@ -302,7 +300,7 @@ describe('the command line', () => {
     },
   );
 
-  it('a relay that listens on ::1 alone is found', async () => {
+  it('a relay that listens only on ::1 is found', async () => {
     const { code, folder } = await suite('server', '--cmd', `${relay} --host ::1`, '--only', 'CORE-12');
     const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')) as {
       target: { url: string };
@@ -313,8 +311,8 @@ describe('the command line', () => {
 });
 
 describe('signals leave no process that --cmd started', () => {
-  /** Whether the process is there and not only waiting to be reaped. */
-  const lives = (pid: number) => {
+  /** Whether the process exists and is not a zombie. */
+  const isRunning = (pid: number) => {
     try {
       return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
     } catch {
@@ -341,7 +339,7 @@ describe('signals leave no process that --cmd started', () => {
         started.splice(0, 2, ...readFileSync(pids, 'utf8').split('\n', 2).map(Number).filter(Boolean));
     }
     await sleep(1_000);
-    expect(started.map(lives)).toEqual([true, true]);
+    expect(started.map(isRunning)).toEqual([true, true]);
     const from = performance.now();
     for (const name of signals) {
       child.kill(name);
@@ -350,6 +348,6 @@ describe('signals leave no process that --cmd started', () => {
     expect(await ended).toBe(3);
     if (signals.length > 1) expect(performance.now() - from).toBeLessThan(2_000);
     await sleep(200);
-    expect(started.map(lives)).toEqual([false, false]);
+    expect(started.map(isRunning)).toEqual([false, false]);
   });
 });

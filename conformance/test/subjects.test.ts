@@ -1,4 +1,4 @@
-/** A second kind of target: an agent that says back what it hears. It goes the whole way without a file of the relay's. */
+/** A second kind of target: an agent that echoes its input. It passes through all layers without any file that is specific to relays. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { build, type Metafile } from 'esbuild';
@@ -14,12 +14,12 @@ import { junit } from '../src/report/junit.ts';
 import type { Presenter } from '../src/report/presenter.ts';
 import { makeReport } from '../src/report/report.ts';
 import { summary } from '../src/report/terminal.ts';
-import { Script, type Evidence, type Place } from '../src/script/script.ts';
+import { Script, type Evidence, type ScriptContext } from '../src/script/script.ts';
 import { Interrupted } from '../src/script/steps.ts';
 import { parseTrace } from '../src/trace/parse.ts';
 import type { CaseTrace, Event, TargetFacts } from '../src/trace/records.ts';
 
-/** The agent: five lines, of which the last is what it makes of a line. */
+/** The agent's source; `say` is the expression for its answer to a line. */
 const agent = (say: string) => `
 const lines = require('readline').createInterface({ input: process.stdin });
 let heard = 0;
@@ -57,12 +57,12 @@ type Ask = (key: string, line: string) => Promise<Exchange>;
 class EchoScript extends Script<EchoFacts> {
   readonly #ask: Ask;
 
-  constructor(place: Place<EchoFacts> & { readonly ask: Ask }) {
+  constructor(place: ScriptContext<EchoFacts> & { readonly ask: Ask }) {
     super(place);
     this.#ask = place.ask;
   }
 
-  protected override fork(place: Place<EchoFacts>): this {
+  protected override fork(place: ScriptContext<EchoFacts>): this {
     return new EchoScript({ ...place, ask: this.#ask }) as this;
   }
 
@@ -215,7 +215,7 @@ async function certifyEcho(say: string) {
   return { report, verdicts, saved };
 }
 
-describe('an echo agent goes from drive to trace, judge and report', () => {
+describe('an echo agent is driven, traced, judged and reported', () => {
   it('and passes', async () => {
     const { report, verdicts } = await certifyEcho(HONEST);
     expect(verdicts).toEqual({ 'ECHO-1': 'pass', 'ECHO-2': 'pass', 'ECHO-3': 'pass', 'ECHO-4': 'excluded' });
@@ -225,7 +225,7 @@ describe('an echo agent goes from drive to trace, judge and report', () => {
     expect([...coveredRules(ECHO)].sort()).toEqual(['ECHO-1', 'ECHO-2', 'ECHO-3']);
   });
 
-  it('and each fault breaks its own rule, in every form of the report', async () => {
+  it('and each fault breaks its own rule, in every format of the report', async () => {
     const [lost, stuck, bare] = await Promise.all([
       certifyEcho("`${++heard} ${line.replace('long', '')}`"),
       certifyEcho('`1 ${line}`'),
@@ -243,7 +243,7 @@ describe('an echo agent goes from drive to trace, judge and report', () => {
       expect(text).toContain('ECHO-1');
   });
 
-  it('and what shrinking tried is no case of the trace', async () => {
+  it('and shrink attempts are not cases of the trace', async () => {
     const { saved } = await certifyEcho("`${++heard} ${line.replace('long', '')}`");
     const names = saved.cases.map(({ start }) => start.case);
     expect(new Set(names).size).toBe(names.length);
@@ -252,7 +252,7 @@ describe('an echo agent goes from drive to trace, judge and report', () => {
   });
 });
 
-/** What a file loads when it is started: files of the suite, and packages. Dynamic imports are loaded later. */
+/** The files of the suite and the packages that an entry point imports, without dynamic imports. */
 async function loaded(entry: string): Promise<string[]> {
   const { metafile } = await build({
     entryPoints: [`${import.meta.dirname}/../src/${entry}`],
@@ -276,20 +276,17 @@ async function loaded(entry: string): Promise<string[]> {
   return [...found];
 }
 
-describe('what is loaded', () => {
-  it.each(['cli/judge.ts', 'cli/main.ts', 'judge/relay.ts'])(
-    '%s loads nothing that drives',
-    async (entry) => {
-      const files = await loaded(entry);
-      expect(files.length).toBeGreaterThan(3);
-      expect(
-        files.filter((path) => /\/drive\/|^ws$|^fast-check$|^eventsource-parser$|http/.test(path)),
-      ).toEqual([]);
-    },
-  );
+describe('imports', () => {
+  it.each(['cli/judge.ts', 'cli/main.ts', 'judge/relay.ts'])('%s imports no driver', async (entry) => {
+    const files = await loaded(entry);
+    expect(files.length).toBeGreaterThan(3);
+    expect(
+      files.filter((path) => /\/drive\/|^ws$|^fast-check$|^eventsource-parser$|http/.test(path)),
+    ).toEqual([]);
+  });
 
   it.each(['drive/runner.ts', 'judge/verdict.ts', 'report/report.ts', 'report/html/page.ts'])(
-    '%s knows no relay',
+    '%s imports nothing specific to relays',
     async (entry) => {
       const files = await loaded(entry);
       expect(
@@ -301,7 +298,7 @@ describe('what is loaded', () => {
   );
 });
 
-it('a repetition that did not run to its end does not tell that a rule held', async () => {
+it('a repetition that did not finish does not show that a rule held', async () => {
   const { saved } = await certifyEcho(HONEST);
   const honest = saved.cases.find(({ start }) => start.case === 'ECHO-2/count');
   const part = (attempt: number, outcome: 'done' | 'interrupted', answers: readonly string[]) => {
@@ -313,7 +310,7 @@ it('a repetition that did not run to its end does not tell that a rule held', as
     return {
       start: { t: 'case', case: name, check: 'ECHO-2/count', attempt, at: 0 } as const,
       events,
-      // The suite stood still: what the check missed may have come too late.
+      // The suite itself stalled: what the check missed may have arrived late.
       end: { t: 'end', case: name, at: 9, outcome, lag: 900 } as const,
     };
   };

@@ -1,4 +1,4 @@
-/** Runs the suite's command line, for the tests of the suite itself. */
+/** Runs the command line of the suite, for tests. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 const bin = join(import.meta.dirname, '../bin/bot2bot-conformance.mjs');
 
-/** Run the command line to its end. @returns `folder` too, where the report of `server` goes. */
+/** Run the command line to its end. @returns also `folder`, which contains the report of `server`. */
 export function suite(
   ...words: string[]
 ): Promise<{ code: number | null; out: string; err: string; folder: string }> {

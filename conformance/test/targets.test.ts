@@ -44,10 +44,10 @@ const NONSENSE: Record<string, () => Server> = {
   'speaks no HTTP': () => createServer((socket) => socket.end('SSH-2.0-nothing\r\n')),
 };
 
-/** Several whole runs, beside others, on a machine with two cores. */
+/** Enough for several complete runs in parallel with others, on two cores. */
 const LONG_MS = 400_000;
 
-describe('a target that is no relay never comes out green', () => {
+describe('a target that is not a relay never passes', () => {
   it.concurrent.for(Object.entries(NONSENSE))('%s', async ([, make], { expect }) => {
     const server = await listen(make());
     const { code, out } = await suite(
@@ -68,7 +68,7 @@ describe('a target that is no relay never comes out green', () => {
     expect(err).toContain('does not answer');
   });
 
-  it('a command that ends at once is unreachable: exit 4', async () => {
+  it('a command that exits at once is unreachable: exit 4', async () => {
     expect((await suite('server', '--cmd', 'false')).code).toBe(4);
   });
 
@@ -88,7 +88,7 @@ describe('a target that is no relay never comes out green', () => {
   });
 });
 
-describe('relays that conform are certified', () => {
+describe('conformant relays are certified', () => {
   it.concurrent('tiny-relay, at compat', { timeout: LONG_MS }, async ({ expect }) => {
     const { report } = await certify(tiny, { cert: true, runs: 24 });
     expect(report.failures.map(({ rule, observed }) => [rule, observed])).toEqual([]);
@@ -119,18 +119,18 @@ describe('relays that conform are certified', () => {
   );
 });
 
-describe('relays that differ but conform stay green', () => {
+describe('conformant relays that differ from the reference relay pass', () => {
   it.concurrent.for(
     BENIGN.filter(({ only }) => only !== AGENTS).map((benign) => [benign.name, benign] as const),
   )('one %s', { timeout: LONG_MS }, async ([, benign], { expect }) => {
-    // A proxy makes each program several times as long.
+    // With a proxy, each program takes several times as long.
     const { report } = await certifyBenign(benign, { seed: 1, runs: benign.through === undefined ? 24 : 8 });
     expect(accusations(report)).toEqual([]);
     expect(report.target.level).toBe(benign.level);
   });
 });
 
-describe('tiny-relay stays green, at compat, as one', () => {
+describe('tiny-relay passes, at compat, as a relay', () => {
   it.concurrent.for(THROUGH)('%s', { timeout: LONG_MS }, async ([, through], { expect }) => {
     const { report } = await certify(tiny, { runs: 8 }, through);
     expect(accusations(report)).toEqual([]);
@@ -138,8 +138,8 @@ describe('tiny-relay stays green, at compat, as one', () => {
   });
 });
 
-describe('a failure can be acted upon', () => {
-  /** A broken relay that runs on by itself. */
+describe('reproducing a failure', () => {
+  /** Start a broken relay that keeps running during the test. */
   async function running(
     id: string,
   ): Promise<{ url: string; child: ChildProcess | null; stop: () => Promise<void> }> {
@@ -149,7 +149,7 @@ describe('a failure can be acted upon', () => {
     return startTarget(`exec node ${path} --port {port} ${LAB.join(' ')}`, new AbortController().signal);
   }
 
-  it('it is in the report as the schema says, and its case can be run again', async () => {
+  it('the report matches its schema, and the failing case can be run again', async () => {
     const target = await running('MSG-14/second-message');
     const { url } = target;
     const { code, folder, out } = await suite('server', '--url', url, '--only', 'MSG-14', '--seed', '5');
@@ -165,7 +165,7 @@ describe('a failure can be acted upon', () => {
     await target.stop();
   });
 
-  it('a saved trace is judged as the run was', async () => {
+  it('a saved trace gets the same verdicts as the run', async () => {
     const target = await running('READ-7/inclusive');
     const { folder, code } = await suite('server', '--url', target.url, '--only', 'READ-7', '--seed', '9');
     await target.stop();

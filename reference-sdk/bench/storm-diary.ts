@@ -1,35 +1,35 @@
 interface Grant {
   readonly claimId: string;
-  /** Monotonic µs: the lease ends no earlier. */
+  /** Monotonic time in µs before which the lease cannot end. */
   readonly deadline: number;
 }
 
-/** What one handle's processes wrote down, held against the promises of chapter 05. */
+/** Checks the diary of one handle's processes against the rules of chapter 05. */
 export class Diary {
-  /** Messages whose ack was answered. */
+  /** Messages whose ack took effect. */
   acked = 0;
   grants = 0;
-  /** The same claim told again. @see CLAIM-20 */
+  /** Grants that repeated the same claim. @see CLAIM-20 */
   resumed = 0;
-  /** Another claim of the same message. @see CLAIM-4 */
+  /** Grants of a message under another claim. @see CLAIM-4 */
   regranted = 0;
   gaps = 0;
   resets = 0;
-  /** @see CLAIM-2 */
+  /** Grants of a message after its ack. @see CLAIM-2 */
   afterAck = 0;
-  /** Another claim although the lease had not run out. @see CLAIM-7 */
+  /** Grants under another claim before the lease had expired. @see CLAIM-7 */
   early = 0;
-  /** @see CLAIM-6 */
+  /** Grants of an older message after a newer one. @see CLAIM-6 */
   disorder = 0;
-  /** @see CLAIM-19 */
+  /** Grants with a wrong `delivery` or `resumed`. @see CLAIM-19 */
   miscounted = 0;
   readonly #ackedSeqs = new Set<number>();
   readonly #granted = new Map<number, Grant[]>();
-  /** The newest message whose ack was sent. */
+  /** Seq of the newest message whose ack was sent. */
   #sent = 0;
   #newest = 0;
 
-  /** @param line as `storm-worker.mjs` writes it. */
+  /** Process a line of the diary. @param line in the format of `storm-worker.mjs`. */
   take(line: string): void {
     const [kind, ...words] = line.split(' ');
     if (kind === 'G') this.#grant(words);
@@ -49,8 +49,8 @@ export class Diary {
     const seq = Number(seqText);
     this.grants++;
     if (seq > this.#newest) {
-      // The answer to an ack may have come to a process that was gone: what follows shows that it was taken. Without an
-      // ack that was sent, what follows shows that the message was lost.
+      // The process may have been killed before it got the answer to its ack: the grant of a later message shows that the ack
+      // took effect. If no ack was sent, it shows instead that the message was lost.
       if (this.#sent === this.#newest && this.#sent > 0) this.#ack(this.#newest);
       this.#newest = seq;
     } else if (seq < this.#newest) this.disorder++;
@@ -67,13 +67,13 @@ export class Diary {
       }
       grants.push(grant);
     }
-    // A claim whose answer nobody wrote down counts too, so that the relay's number may be higher, never lower.
+    // The relay also counts claims whose answer was lost: its number may be higher than ours, but never lower.
     if (Number(delivery) < grants.length) this.miscounted++;
     if (resumed === '0' && before?.claimId === claimId) this.miscounted++;
     for (const old of this.#granted.keys()) if (old < seq) this.#granted.delete(old);
   }
 
-  /** How many of these were never granted or acked. */
+  /** How many of these messages were never acked. */
   missing(seqs: ReadonlySet<number>): number {
     return [...seqs].filter((seq) => !this.#ackedSeqs.has(seq)).length;
   }

@@ -1,21 +1,21 @@
 /**
- * One claiming process of the storm: claims, writes down, acks, and is killed at any moment. Its diary is a file to which
- * it appends a line before it goes on, so that a kill loses none:
+ * One claiming process of the storm: it claims and acks messages, and may be killed at any moment. It appends each step to a
+ * diary file before it continues, so that a kill loses no line:
  *
- *     G <answered µs> <deadline µs> <seq> <claim id> <delivery> <resumed 0|1>  granted; its lease ends no earlier
- *     L <from> <to>                                                            a gap was named
- *     R                                                                        a reset was told
+ *     G <answered µs> <deadline µs> <seq> <claim id> <delivery> <resumed 0|1>  granted; its lease does not end before deadline
+ *     L <from> <to>                                                            the answer reported a gap
+ *     R                                                                        the answer reported a reset
  *     B <seq> <claim id>                                                       the ack is about to be sent
  *     A <seq> <claim id>                                                       the ack was answered
  *     X <seq> <claim id> <code>                                                the ack was refused
  *
- * Times are of the system's monotonic clock, the same for all processes.
+ * Times are from the system's monotonic clock, which all processes share.
  */
 import { openSync, writeSync } from 'node:fs';
 import { Room } from '@bot2bot/sdk';
 import { loadIdentity } from '@bot2bot/sdk/node';
 
-// The room's URL is a secret, and a process's arguments are not.
+// The room URL is a secret, and other users can read the arguments of a process.
 const { STORM_ROOM, STORM_IDENTITY = '', STORM_DIARY = '', STORM_LEASE_MS } = process.env;
 const diary = openSync(STORM_DIARY, 'a', 0o600);
 const write = (...words) => writeSync(diary, `${words.join(' ')}\n`);
@@ -28,7 +28,7 @@ for (;;) {
   try {
     claim = await room.claim({ timeoutMs: 20_000, leaseMs: Number(STORM_LEASE_MS) });
   } catch {
-    // The connection went; the claim is asked for again.
+    // The connection failed: claim again.
     continue;
   }
   if (claim === null) continue;

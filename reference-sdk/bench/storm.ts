@@ -1,6 +1,6 @@
 /**
- * The storm: many handles claim one room, a process each; the processes are killed at random and started again, while a
- * producer fills the room. What the promises of chapter 05 allow is counted from the diaries of the processes.
+ * The storm: many handles claim messages of one room, each in its own process. The processes are killed at random and
+ * restarted while a producer posts messages. Then their diaries are checked against the rules of chapter 05.
  *
  *     npm run storm -- [--messages 20000] [--handles 16] [--kills 220] [--lease-ms 1000] [--ahead 1500] [--seed N]
  */
@@ -33,11 +33,11 @@ const whole = (name: keyof typeof values) => {
 };
 const [messages, handles, kills] = [whole('messages'), whole('handles'), whole('kills')];
 const [leaseMs, ahead, seed] = [whole('lease-ms'), whole('ahead'), whole('seed')];
-/** Nothing moves for this long: it has stuck. */
+/** Without progress for this long, the run has failed. */
 const STUCK_MS = 60_000;
 const SENDERS = 4;
 
-/** The same seed picks the same victims (mulberry32). */
+/** Random numbers (mulberry32), so that the same seed picks the same victims. */
 function random(from: number): () => number {
   let state = from >>> 0;
   return () => {
@@ -105,7 +105,7 @@ for (let i = 0; i < handles; i++) {
   workers.push({ ...files, child: launch(files), diary: new Diary(), read: 0, rest: '' });
 }
 
-/** Take in what a worker has written since. */
+/** Read the new lines in a worker's diary. */
 function follow(worker: Worker): void {
   const file = openSync(worker.path, 'r');
   const chunk = Buffer.alloc(1 << 16);
@@ -154,7 +154,7 @@ async function watch(): Promise<void> {
       stuck = true;
       return;
     }
-    // Kills are spread over the whole of the work.
+    // Kills are spread evenly over the run.
     if (killed < kills && acked >= ((killed + 0.5) / kills) * total) {
       const victim = workers[Math.floor(pick() * workers.length)];
       if (victim !== undefined) {
@@ -193,10 +193,10 @@ const figures: [string, number, string][] = [
   ['acked', sum((diary) => diary.acked), `of ${messages * handles}`],
   ['killed and started again', killed, ''],
   ['granted', sum((diary) => diary.grants), ''],
-  ['  told again, the same claim', sum((diary) => diary.resumed), 'the answer or the process was lost'],
-  ['  granted again, another claim', sum((diary) => diary.regranted), 'after the lease had run out'],
+  ['  resumed, same claim', sum((diary) => diary.resumed), 'the answer or the process was lost'],
+  ['  granted again, another claim', sum((diary) => diary.regranted), 'after the lease had expired'],
   ['lost', lost, ''],
-  ['named by a gap', sum((diary) => diary.gaps), ''],
+  ['gaps', sum((diary) => diary.gaps), ''],
   ['resets', sum((diary) => diary.resets), ''],
   ['granted after the ack', sum((diary) => diary.afterAck), ''],
   ['granted again too early', sum((diary) => diary.early), ''],
@@ -210,10 +210,10 @@ process.stdout.write(
   `  ${Math.round(sum((diary) => diary.grants) / took)} grants/s over ${took.toFixed(1)} s\n`,
 );
 const broken = figures.slice(6).filter(([, value]) => value > 0);
-const whole_ = !stuck && posted.length === messages && killed >= kills;
+const isComplete = !stuck && posted.length === messages && killed >= kills;
 process.stdout.write(
-  broken.length === 0 && whole_
+  broken.length === 0 && isComplete
     ? 'storm: every promise held\n'
     : `storm: FAILED${stuck ? ', nothing moved for a minute' : ''}${broken.length === 0 ? '' : `: ${broken.map(([name]) => name).join(', ')}`}\n`,
 );
-process.exit(broken.length === 0 && whole_ ? 0 : 1);
+process.exit(broken.length === 0 && isComplete ? 0 : 1);

@@ -37,8 +37,8 @@ const inboxOf = (identity: Identity, more = {}) => new Inbox({ base: relay.url, 
 const opened = (events: readonly (DirectMessage | UnopenedDm)[]) =>
   events.filter((event): event is DirectMessage => event.type === 'dm');
 
-/** What is fetched, each answer as `change` makes it. */
-const lying =
+/** A `fetch` that changes the body of each answer with `change`. */
+const changingFetch =
   (change: (path: string, text: string) => string): Fetch =>
   async (input, init) => {
     const answer = await fetch(input, init);
@@ -65,7 +65,7 @@ describe('direct messages', () => {
     await expect(dm(relay.url, ada, 'nobody-here', 'x')).rejects.toMatchObject({ code: 'unknown-handle' });
   });
 
-  it('an answer that got lost: the message is there once, and the call succeeds', async () => {
+  it('if an answer is lost, the message arrives once and the call succeeds', async () => {
     const [ada, bob] = [await registered(), await registered()];
     const wire = await proxy(relay.url);
     let posts = 0;
@@ -89,11 +89,11 @@ describe('direct messages', () => {
     wire.close();
   });
 
-  it('what a relay changes or repeats is told: sender, text, a second copy', async () => {
+  it('detects what a relay changes or repeats: sender, text, a second copy', async () => {
     const [ada, bob, eve] = [await registered(), await registered(), await registered()];
     await dm(relay.url, ada, bob.handle, 'hello');
     const read = async (change: (message: Record<string, unknown>) => unknown) => {
-      const fetch = lying((path, text) => {
+      const fetch = changingFetch((path, text) => {
         if (!path.endsWith('/inbox/wait')) return text;
         const page = JSON.parse(text) as { messages: Record<string, unknown>[] };
         page.messages = page.messages.flatMap((message) => {
@@ -113,16 +113,16 @@ describe('direct messages', () => {
     ]);
     expect(await read((message) => (message['ciphertext'] = 'AAAA'.repeat(8)))).toEqual(['unopened']);
     expect(await read((message) => delete message['from_sig'])).toEqual([['none', null]]);
-    // One that no relay may deliver is not in the way of others.
+    // A message that violates the protocol does not block others.
     expect(await read((message) => (message['sender_eph_pub'] = 'short'))).toEqual(['unopened']);
   });
 
-  it('ID-9: nothing is sealed to a key that changed', async () => {
+  it('ID-9: nothing is sealed to a changed key', async () => {
     const [ada, bob, eve] = [await registered(), await registered(), await registered()];
     const pins = new Map<string, Pin>();
     await dm(relay.url, ada, bob.handle, 'to bob', { pins });
     let posted = 0;
-    const swapped = lying((path, text) => {
+    const swapped = changingFetch((path, text) => {
       if (path.startsWith('/api/dm/')) posted++;
       return text.replace(bob.boxPub, eve.boxPub);
     });
@@ -131,7 +131,7 @@ describe('direct messages', () => {
     expect(posted).toBe(0);
   });
 
-  it("DM-9: a room's URL goes to nobody without an introduction that was accepted", async () => {
+  it('DM-9: a room URL is sent only after an accepted introduction', async () => {
     const [ada, bob] = [await registered(), await registered()];
     const url = createRoomUrl(relay.url);
     const contacts = new Map<string, Contact>();
@@ -143,7 +143,7 @@ describe('direct messages', () => {
     await refused();
     await expect(dm(relay.url, ada, bob.handle, `come to ${url}`)).rejects.toThrow(TypeError);
     await expect(bobs.acceptIntro(ada.handle)).rejects.toMatchObject({ code: 'not-introduced' });
-    // An acceptance that nobody asked for.
+    // An acceptance without a request.
     await dm(relay.url, bob, ada.handle, `{"type":"bot2bot.intro_accept.v1","from":"${bob.handle}"}`);
     expect(opened(await adas.poll())).toMatchObject([{ content: { type: 'intro-accept' } }]);
     await refused();
@@ -153,7 +153,7 @@ describe('direct messages', () => {
     expect(opened(await bobs.poll())).toMatchObject([
       { content: { type: 'intro', text: 'I summarise.', profileUrl, topics: ['meetings'] } },
     ]);
-    // Someone else, in the name of bob.
+    // Another agent that claims to be bob.
     const eve = await registered();
     await dm(relay.url, eve, ada.handle, `{"type":"bot2bot.intro_accept.v1","from":"${bob.handle}"}`);
     expect(opened(await adas.poll())).toMatchObject([{ content: { type: 'text' }, signedBy: eve.handle }]);
@@ -161,7 +161,7 @@ describe('direct messages', () => {
     await bobs.acceptIntro(ada.handle);
     expect(opened(await adas.poll())).toMatchObject([{ content: { type: 'intro-accept' } }]);
     await expect(adas.inviteToRoom(bob.handle, 'https://example.org/')).rejects.toThrow(RangeError);
-    // Another process of ada's that kept the contacts.
+    // Another process of ada that has stored the contacts.
     await inboxOf(ada, { contacts }).inviteToRoom(bob.handle, url);
     await bobs.inviteToRoom(ada.handle, url);
     for (const inbox of [adas, bobs])
@@ -170,7 +170,7 @@ describe('direct messages', () => {
       });
   });
 
-  it('messages() goes on over pages and interruptions', async () => {
+  it('messages() continues over pages and interruptions', async () => {
     const [ada, bob] = [await registered(), await registered()];
     const texts = Array.from({ length: 60 }, (_, i) => `text ${i}`);
     for (const text of texts) await dm(relay.url, ada, bob.handle, text);
@@ -227,11 +227,11 @@ describe('the directory', () => {
     await expect(getAgent(relay.url, ada ?? '')).rejects.toMatchObject({ code: 'unknown-agent' });
   });
 
-  it('a profile that the relay changes is refused, and so is another key', async () => {
+  it('refuses a profile that the relay changed, and another key', async () => {
     const [ada, eve] = [await registered(), await registered()];
     await publishProfile(relay.url, ada, { summary: 'honest' });
     const get = (change: (text: string) => string, pins = new Map<string, Pin>()) =>
-      getAgent(relay.url, ada.handle, { pins, fetch: lying((_, text) => change(text)) });
+      getAgent(relay.url, ada.handle, { pins, fetch: changingFetch((_, text) => change(text)) });
     await expect(get((text) => text.replace('honest', 'hacked'))).rejects.toMatchObject({
       code: 'signature-invalid',
     });
@@ -239,14 +239,14 @@ describe('the directory', () => {
     await get((text) => text, pins);
     const swapped = (text: string) => text.replace(ada.signPub, eve.signPub);
     await expect(get(swapped, pins)).rejects.toMatchObject({ code: 'key-changed' });
-    // Only the directory lies: it must tell the registered keys.
-    const half = lying((path, text) => (path.startsWith('/api/agents/') ? swapped(text) : text));
+    // Only the directory changes keys: the SDK must compare them with the registered keys.
+    const half = changingFetch((path, text) => (path.startsWith('/api/agents/') ? swapped(text) : text));
     await expect(getAgent(relay.url, ada.handle, { fetch: half })).rejects.toMatchObject({
       code: 'key-changed',
     });
   });
 
-  it('misuse is told before or by the relay', async () => {
+  it('misuse is refused by the SDK or by the relay', async () => {
     const ada = await registered();
     await expect(publishProfile(relay.url, ada, { homepageUrl: 'no url' })).rejects.toThrow(TypeError);
     await expect(publishProfile(relay.url, ada, { topics: ['No Tag'] })).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-/** What each call of a Room promises when the relay, or the way to it, misbehaves. */
+/** The behaviour of each call of a Room when the relay or the network fails. */
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -86,7 +86,7 @@ describe.each(Object.entries(CALLS))('%s', (name, call) => {
 });
 
 describe('send', () => {
-  it('MSG-23: repeats identical bytes, none later than a minute after the first', async () => {
+  it('MSG-23: retries with identical bytes, at most a minute after the first attempt', async () => {
     vi.useFakeTimers();
     try {
       const bodies: unknown[] = [];
@@ -94,7 +94,7 @@ describe('send', () => {
       const dead = (_: string, init: RequestInit) => {
         bodies.push(init.body);
         times.push(performance.now());
-        // Every other attempt hangs until it is given up.
+        // Every second attempt hangs until its time-out.
         return bodies.length % 2 === 1
           ? Promise.reject(new TypeError('fetch failed'))
           : new Promise<Response>((_resolve, reject) =>
@@ -114,7 +114,7 @@ describe('send', () => {
     }
   });
 
-  it('MSG-20: waits where the relay says that it is too fast, and every text arrives once', async () => {
+  it('MSG-20: waits when it is rate-limited, and every text arrives once', async () => {
     const slow = await start(RELAY, '--port', '0', '--room-burst', '4', '--room-rate', '4');
     closing.push(() => void slow.stop());
     const url = createRoomUrl(slow.url);
@@ -125,7 +125,7 @@ describe('send', () => {
     expect(new Set(texts(events))).toEqual(new Set(sent));
   });
 
-  it('an answer whose body stands still is given up', async () => {
+  it('an answer whose body stalls is abandoned', async () => {
     const base = await listen((_, response) => {
       response.writeHead(200, { 'Content-Type': 'application/json' }).write('{"ok":');
     });
@@ -138,7 +138,7 @@ describe('send', () => {
     await expect(asked).rejects.toMatchObject({ code: 'network', definite: false });
   });
 
-  it('a Retry-After beyond what a timer takes is not a wait of nothing', async () => {
+  it('a Retry-After larger than a timer supports does not become a wait of zero', async () => {
     const base = await listen((_, response) =>
       response.writeHead(503, { 'Retry-After': '99999999999' }).end('{"error":"later"}'),
     );
@@ -147,7 +147,7 @@ describe('send', () => {
   });
 });
 
-/** Everything up to and with the first event that passes. */
+/** The events up to and including the first for which `last` is true. */
 async function take(room: Room, last: (event: RoomEvent) => boolean, options = {}): Promise<RoomEvent[]> {
   const events: RoomEvent[] = [];
   for await (const event of room.stream(options)) {
@@ -161,7 +161,7 @@ const texts = (events: readonly (RoomEvent | ReadEvent)[]) =>
   events.flatMap((event) => (event.type === 'message' ? [event.text] : []));
 
 describe('reading', () => {
-  it('a WebSocket that gets nowhere makes room for server-sent events', async () => {
+  it('falls back from a WebSocket that does not connect to server-sent events', async () => {
     class Blocked extends WebSocket {
       constructor(url: string) {
         super(url.replace(/\/ws\b/, '/nowhere'));
@@ -192,7 +192,7 @@ describe('reading', () => {
     expect(texts(events)).toEqual(['seven']);
   });
 
-  it('SEAL-13: a message is known as one’s own by its nonce, whatever label it comes back with', async () => {
+  it('SEAL-13: an own message is recognized by its nonce, whatever its label', async () => {
     const held: object[] = [];
     const base = await listen((request, response) => {
       if (request.method !== 'POST') {
@@ -216,7 +216,7 @@ describe('reading', () => {
     expect((await stranger.history()).events).toMatchObject([{ type: 'unopened' }]);
   });
 
-  it('includeSelf of a stream wins over that of its room', async () => {
+  it('includeSelf of a stream overrides that of its room', async () => {
     const url = createRoomUrl(relay.url);
     const hidden = member(url, 'me');
     const shown = member(url, 'me', { includeSelf: true });
@@ -228,7 +228,7 @@ describe('reading', () => {
     expect(texts(await take(shown, isReady, { includeSelf: false }))).toEqual(['yours']);
   });
 
-  it('SEAL-11: a malformed message is told once, and passed', async () => {
+  it('SEAL-11: a malformed message is reported once, and skipped', async () => {
     const key = new Uint8Array(32);
     const good = { id: 'm_00000001', sender: 'a', sender_verified: false, ts: 1, ...seal(key, 'good') };
     const held = [
@@ -253,7 +253,7 @@ describe('reading', () => {
     expect(asked.slice(0, 2)).toEqual([0, 2]);
   });
 
-  it('who comes, is renamed and locks the room is told', async () => {
+  it('reports presence, renames and the lock of the room', async () => {
     const frames = [
       { type: 'ready', roomId: 'x', size: 1, participants: [] },
       { type: 'presence', size: 2, names: ['b'], participants: [{ name: 'b', last_seen_ms_ago: 5 }] },

@@ -45,8 +45,8 @@ function joined(url: string, options: RoomOptions): Room {
 const messages = (events: readonly ReadEvent[]) =>
   events.filter((event): event is MessageEvent => event.type === 'message');
 
-/** A relay in between that answers with what `change` makes of each answer. */
-async function liar(change: (path: string, text: string) => string): Promise<string> {
+/** A proxy in front of the relay that changes each answer with `change`. @returns its URL. */
+async function changingProxy(change: (path: string, text: string) => string): Promise<string> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -73,7 +73,7 @@ async function liar(change: (path: string, text: string) => string): Promise<str
 }
 
 describe('registration', () => {
-  it('ID-4: again for the same identity, it changes nothing; another key is refused', async () => {
+  it('ID-4: repeated for the same identity, changes nothing; another key is refused', async () => {
     const identity = Identity.create('first-come');
     const first = await register(relay.url, identity, { meta: { bio: 'a line' } });
     expect(await register(relay.url, identity)).toEqual(first);
@@ -91,7 +91,7 @@ describe('registration', () => {
     await expect(lookUpIdentity(relay.url, 'nobody')).rejects.toMatchObject({ code: 'unknown-handle' });
   });
 
-  it('an answer that got lost is asked for again', async () => {
+  it('retries when an answer is lost', async () => {
     const wire = await proxy(relay.url);
     closing.push(() => wire.close());
     wire.swallow = true;
@@ -100,12 +100,12 @@ describe('registration', () => {
     expect(await register(wire.url, identity)).toMatchObject({ handle: 'lost-answer' });
   });
 
-  it('ID-9: another key than the one that was first seen is an error', async () => {
+  it('ID-9: a key other than the first one seen is an error', async () => {
     const identity = await registered();
     const pins = new Map<string, Pin>();
     await lookUpIdentity(relay.url, identity.handle, { pins });
     const other = Identity.create(identity.handle);
-    const url = await liar((path, text) =>
+    const url = await changingProxy((path, text) =>
       path.startsWith('/api/identity/') ? text.replace(identity.signPub, other.signPub) : text,
     );
     await expect(lookUpIdentity(url, identity.handle, { pins })).rejects.toMatchObject({
@@ -114,7 +114,7 @@ describe('registration', () => {
     expect(pins.get(identity.handle)?.signPub).toBe(identity.signPub);
   });
 
-  it('a clock that is wrong by an hour is noticed, and allowed for', async () => {
+  it('detects a local clock that is wrong by an hour, and corrects for it', async () => {
     const { now } = Date;
     Date.now = () => now.call(Date) + 3_600_000;
     try {
@@ -129,7 +129,7 @@ describe('registration', () => {
 });
 
 describe('signed messages', () => {
-  it('SIGN-10: the recipient verifies for itself, and says who signed', async () => {
+  it('SIGN-10: the recipient verifies by itself, and reports who signed', async () => {
     const identity = await registered();
     const url = createRoomUrl(relay.url);
     const [ada, bob] = [joined(url, { identity }), joined(url, { name: 'bob' })];
@@ -148,7 +148,7 @@ describe('signed messages', () => {
     expect(messages((await ada.history()).events).map(({ own }) => own)).toEqual([true, true, false, false]);
   });
 
-  it('what a relay changes is told: TTL, ciphertext, answer, handle, and a signature left out', async () => {
+  it('detects what a relay changes: TTL, ciphertext, reply, handle, a removed signature', async () => {
     const identity = await registered();
     const other = await registered();
     const direct = createRoomUrl(relay.url);
@@ -171,7 +171,7 @@ describe('signed messages', () => {
     const pins = new Map<string, Pin>();
     const told: Record<string, unknown> = {};
     for (const [name, lie] of Object.entries(lies)) {
-      const url = await liar((path, text) => {
+      const url = await changingProxy((path, text) => {
         if (!path.includes('/transcript')) return text;
         const page = JSON.parse(text) as { messages: Record<string, unknown>[] };
         for (const message of page.messages) lie(message);
@@ -193,7 +193,7 @@ describe('signed messages', () => {
     });
   });
 
-  it('ID-9: a key that changed is told, and its messages are never signed', async () => {
+  it('ID-9: reports a changed key, and never shows its messages as signed', async () => {
     const identity = await registered();
     const usurper = Identity.create(identity.handle);
     const url = createRoomUrl(relay.url);
@@ -206,7 +206,7 @@ describe('signed messages', () => {
     ]);
   });
 
-  it('SIGN-7: a room is locked by a signed message; then only signed ones are taken', async () => {
+  it('SIGN-7: a signed message locks a room; then only signed ones are accepted', async () => {
     const identity = await registered();
     const url = createRoomUrl(relay.url);
     await joined(url, { identity }).send('locked', { signedOnly: true });
@@ -218,7 +218,7 @@ describe('signed messages', () => {
     await expect(joined(url, {}).send('plain', { signedOnly: true })).rejects.toThrow(TypeError);
   });
 
-  it('SIGN-4: an answer that got lost is asked for again with identical bytes', async () => {
+  it('SIGN-4: retries with identical bytes when an answer is lost', async () => {
     const identity = await registered();
     const wire = await proxy(relay.url);
     closing.push(() => wire.close());
@@ -244,7 +244,7 @@ describe('signed requests', () => {
       return answer?.(input) ?? fetch(input, init);
     };
 
-  it('REQ-7: are made in the second form, with nothing asked before; each attempt is signed anew', async () => {
+  it('REQ-7: are signed in the second form without a query before; each attempt is signed anew', async () => {
     const seen: string[] = [];
     const room = joined(createRoomUrl(relay.url), { identity: await registered(), fetch: watched(seen) });
     await room.claim({ timeoutMs: 1_000 });
@@ -253,7 +253,7 @@ describe('signed requests', () => {
     expect(new Set(seen.map((header) => /,n=([^,]+),/.exec(header)?.[1])).size).toBe(seen.length);
   });
 
-  it('fall back to the first form for a relay that is only compat, and to none for one that is hardened', async () => {
+  it('fall back to the first form for a compat relay, but not for a hardened one', async () => {
     const identity = await registered();
     for (const hardened of [false, true]) {
       const seen: string[] = [];
@@ -274,7 +274,7 @@ describe('signed requests', () => {
 });
 
 describe('claims', () => {
-  it('CLAIM-2 CLAIM-7: claim, ack; release and the lapse of a lease bring a message again', async () => {
+  it('CLAIM-2 CLAIM-7: claim and ack; a released or expired claim delivers the message again', async () => {
     const identity = await registered();
     const url = createRoomUrl(relay.url);
     const worker = joined(url, { identity });
@@ -310,7 +310,7 @@ describe('claims', () => {
     await expect(joined(url, {}).claim()).rejects.toThrow(TypeError);
   });
 
-  it('CLAIM-31: own messages, payloads and what cannot be opened are acked, not handed on', async () => {
+  it('CLAIM-31: own messages, payloads and messages that cannot be decrypted are acked and not returned', async () => {
     const identity = await registered();
     const url = createRoomUrl(relay.url);
     const other = url.replace(/#k=.*/, createRoomUrl(relay.url).replace(/.*(?=#k=)/, ''));
@@ -326,7 +326,7 @@ describe('claims', () => {
     expect(await worker.nextTask({ timeoutMs: 1_000 })).toBeNull();
   });
 
-  it('CLAIM-14: a message under the name of the handle is not hidden from it', async () => {
+  it('CLAIM-14: a message from another sender that uses the handle as its label is delivered', async () => {
     const identity = await registered();
     const url = createRoomUrl(relay.url);
     await joined(url, { name: `@${identity.handle}` }).send('still a task');
@@ -355,7 +355,7 @@ describe('claims', () => {
   });
 });
 
-/** The reference relay, as one that is only compat. */
+/** A `fetch` that makes the reference relay look like one at level compat. */
 const compat =
   (change: (answer: Record<string, unknown>) => unknown = () => undefined): Fetch =>
   async (input, init) => {
@@ -370,7 +370,7 @@ const compat =
   };
 
 describe('relays at compat', () => {
-  it('CLAIM-30: a lease that nobody tells is counted from the first time that its claim was seen', async () => {
+  it('CLAIM-30: if the relay does not report the lease, it counts from the first answer with that claim', async () => {
     const identity = await registered();
     const url = createRoomUrl(relay.url);
     await joined(url, { name: 'asker' }).send('task');
@@ -402,7 +402,7 @@ describe('relays at compat', () => {
   });
 });
 
-it('what was received is not lost when the call is aborted while a key is fetched', async () => {
+it('a received message is not lost when the call is aborted while a key is fetched', async () => {
   const identity = await registered();
   const url = createRoomUrl(relay.url);
   const writer = joined(url, { identity });
@@ -445,11 +445,11 @@ describe('work', () => {
       ['slow', 1, false],
       ['second', 1, false],
     ]);
-    // What was being dealt with when it was told to stop is acked all the same.
+    // The message in progress at the time of the stop was acked.
     expect(await joined(url, { identity }).claim({ timeoutMs: 1_000 })).toBeNull();
   });
 
-  it('a handler that throws is offered the message again, after a pause', async () => {
+  it('a handler that throws gets the message again, after a pause', async () => {
     const identity = await registered();
     const url = createRoomUrl(relay.url);
     await joined(url, { name: 'asker' }).send('poison');
@@ -459,7 +459,7 @@ describe('work', () => {
     await worker.work((event, { claim }) => {
       tries.push(claim.delivery ?? 0);
       if (tries.length < 3) throw new Error('not now');
-      // Closing in the middle of a message leaves it unacked.
+      // A close during the handling of a message leaves the message unacked.
       worker.close();
     });
     expect(tries).toEqual([1, 2, 3]);
@@ -487,7 +487,7 @@ describe('work', () => {
     expect(reason).toMatchObject({ code: 'claim-gone' });
   });
 
-  it('CLAIM-4: a worker that is killed in the middle loses nothing', async () => {
+  it('CLAIM-4: a worker that is killed while it handles a message loses nothing', async () => {
     const identity = await registered();
     const url = createRoomUrl(relay.url);
     const asker = joined(url, { name: 'asker' });
@@ -512,7 +512,7 @@ describe('work', () => {
   });
 });
 
-it('failures are Bot2BotError with a code: an identity that nobody registered', async () => {
+it('failures are Bot2BotError with a code: an unregistered identity', async () => {
   const room = joined(createRoomUrl(relay.url), { identity: Identity.create('unheard-of') });
   await expect(room.claim()).rejects.toMatchObject({ code: 'unknown-handle' });
   await expect(room.send('text')).rejects.toBeInstanceOf(Bot2BotError);

@@ -1,4 +1,4 @@
-/** The command line among agents: identities, direct messages, the directory. */
+/** The commands for identities, direct messages and the directory. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -38,7 +38,7 @@ function newAgent(name: string): Agent {
 }
 
 describe('identities', () => {
-  it('register gives the handle to the kept keys, again and again; whoami shows their public half', async () => {
+  it('register is idempotent for stored keys; whoami shows their public half', async () => {
     const path = join(shell.folder, 'reg.key');
     const words = ['--identity-file', path];
     const first = await shell.run(['register', '--handle', 'reg-me', ...words, '--base', relay.url]);
@@ -67,7 +67,7 @@ describe('dm', () => {
     expect(await bob.ok('dm', 'inbox')).toEqual([]);
   });
 
-  it('DM-9: a room’s URL goes only to who accepted or was accepted, from one process to the next', async () => {
+  it('DM-9: a room URL is sent only after an accepted introduction, also in a later process', async () => {
     const [ada, bob] = [newAgent('ada'), newAgent('bob')];
     const url = createRoomUrl(relay.url);
     await bob.ok('register');

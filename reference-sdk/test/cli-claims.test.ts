@@ -1,4 +1,4 @@
-/** The claim verbs of the command line, and the shell loop that is made of them. */
+/** The claim flags of the command line, and the shell loop that uses them. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 
 let handles = 0;
-/** Words of an agent that nobody has been before. */
+/** Flags for an agent with a new handle. */
 function agent(): string[] {
   const handle = `agent-${++handles}`;
   return ['--handle', handle, '--identity-file', join(shell.folder, `${handle}.key`)];
@@ -36,7 +36,7 @@ async function roomWith(...texts: string[]): Promise<string> {
   return url;
 }
 
-/** A relay in front of the relay, which refuses acks. */
+/** A proxy in front of the relay that refuses acks. @returns its URL. */
 async function refusingAcks(): Promise<string> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -68,7 +68,7 @@ async function refusingAcks(): Promise<string> {
 }
 
 describe('claim verbs', () => {
-  it('--next prints one line of JSON and exits 0; when nothing came, {"empty": true} and 1', async () => {
+  it('--next prints one line of JSON and exits 0; without a message it prints {"empty": true} and exits 1', async () => {
     const me = agent();
     const url = await roomWith('one', 'two');
     for (const text of ['one', 'two']) {
@@ -85,7 +85,7 @@ describe('claim verbs', () => {
     expect([code, stdout, stderr]).toEqual([1, '{"empty": true}\n', '']);
   });
 
-  it('the first --handle keeps an identity that only its owner may read, and the next run uses it', async () => {
+  it('the first --handle stores an identity that only its owner may read, and the next run uses it', async () => {
     const kept = join(shell.home, '.config/bot2bot/cli_identity.key');
     expect(existsSync(kept)).toBe(false);
     const url = await roomWith('one', 'two');
@@ -103,7 +103,7 @@ describe('claim verbs', () => {
     expect(other.stderr).toContain('my-agent');
   });
 
-  it("a handle of someone else's is refused with what to do, and no file is left", async () => {
+  it('a handle of another agent is refused with advice, and no file is left', async () => {
     await register(relay.url, Identity.create('taken'));
     const path = join(shell.folder, 'taken.key');
     const url = await roomWith('one');
@@ -113,7 +113,7 @@ describe('claim verbs', () => {
     const reserved = await shell.run([url, '--next', '--handle', 'demo', '--identity-file', path]);
     expect([reserved.code, reserved.stderr]).toEqual([2, expect.stringContaining('reserved')]);
     expect(existsSync(path)).toBe(false);
-    // A file of before stays.
+    // An existing file is kept.
     const words = ['--identity-file', path, '--handle', 'free'];
     expect((await shell.run([url, '--next', ...words])).code).toBe(0);
     const other = await start(RELAY, '--port', '0');
@@ -124,7 +124,7 @@ describe('claim verbs', () => {
     await other.stop();
   });
 
-  it('first runs at the same time make one identity', async () => {
+  it('concurrent first runs create one identity', async () => {
     const url = await roomWith('one');
     const words = [url, '--claim', '--handle', 'six', '--identity-file', join(shell.folder, 'six.key')];
     const ended = await Promise.all(Array.from({ length: 6 }, () => shell.run(words)));
@@ -150,7 +150,7 @@ describe('claim verbs', () => {
     expect((await shell.run([url, '--claim', ...me, '--claim-timeout', '1'])).code).toBe(1);
   });
 
-  it('--renew lets the lease end later, --release gives the message back at once', async () => {
+  it('--renew extends the lease, --release makes the message available again at once', async () => {
     const me = agent();
     const url = await roomWith('one');
     const claimId = String((await shell.run([url, '--claim', ...me])).lines[0]?.['claim_id']);
@@ -166,7 +166,7 @@ describe('claim verbs', () => {
     expect([late.code, late.lines[0]?.['cursor']]).toEqual([2, 0]);
   });
 
-  it('--next tells of an ack that failed, and hands the message on all the same', async () => {
+  it('--next reports a failed ack, and still prints the message', async () => {
     const me = agent();
     const url = (await roomWith('one')).replace(relay.url, await refusingAcks());
     const { code, lines } = await shell.run([url, '--next', ...me]);
@@ -185,7 +185,7 @@ describe('claim verbs', () => {
     expect((await shell.run([url, '--next', ...me])).lines[0]).toMatchObject({ text: 'yours' });
   });
 
-  it('Ctrl-C while waiting exits 130, and the message that comes then is not lost', async () => {
+  it('Ctrl-C while waiting exits 130, and a later message is not lost', async () => {
     const me = agent();
     const url = await roomWith('one');
     await shell.run([url, '--next', ...me]);
@@ -201,7 +201,7 @@ describe('claim verbs', () => {
     expect((await shell.run([url, '--next', ...me])).lines[0]).toMatchObject({ text: 'two' });
   });
 
-  it('a relay that is not there is one clear line', async () => {
+  it('an unreachable relay is reported in one clear line', async () => {
     const me = agent();
     await shell.run(['register', ...me, '--base', relay.url]);
     const { code, stdout, stderr } = await shell.run(['dm', 'inbox', ...me, '--base', 'http://127.0.0.1:1']);
@@ -210,7 +210,7 @@ describe('claim verbs', () => {
 });
 
 const README = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
-/** The loop that deployed agents run, with this command in it. */
+/** The shell loop that deployed agents run, with this command. */
 const DEPLOYED = `while true; do
 msg=$(node bot2bot.mjs "$ROOM_URL" --next --handle my-agent --claim-timeout 60)
 rc=$?

@@ -1,4 +1,4 @@
-/** The command line in rooms: say, tail, watch, and what is wrong with its words. */
+/** The commands for rooms: say, tail, watch; and errors in the command line. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ async function textsOf(url: string): Promise<string[]> {
   return events.flatMap((event) => (event.type === 'message' ? [event.text] : []));
 }
 
-/** Post as another client would, under any label. */
+/** Post as another client, with any label. */
 async function post(url: string, sender: string, text: string): Promise<void> {
   const { base, roomId, key } = parseRoomUrl(url);
   const answer = await fetch(`${base}/api/rooms/${roomId}/messages`, {
@@ -37,7 +37,7 @@ async function post(url: string, sender: string, text: string): Promise<void> {
   expect(answer.status).toBe(200);
 }
 
-/** What a stranger may write to harm a terminal, and what is left of it. */
+/** Texts that attack a terminal, and how they are printed. */
 const HOSTILE: readonly (readonly [string, string])[] = [
   ['\u001b]0;title\u0007a', 'a'],
   ['\u001b]52;c;cm0gLXJmIC8=\u001b\\b', 'b'],
@@ -53,7 +53,7 @@ const HOSTILE: readonly (readonly [string, string])[] = [
 ];
 
 describe('rooms', () => {
-  it('new makes the URL of a room, at the relay that is given or in BOT2BOT_BASE', async () => {
+  it('new creates a room URL, at the given relay or at BOT2BOT_BASE', async () => {
     const given = await shell.run(['new', relay.url]);
     expect([given.code, given.stderr]).toEqual([0, '']);
     expect(parseRoomUrl(given.stdout.trim()).base).toBe(relay.url);
@@ -64,7 +64,7 @@ describe('rooms', () => {
     expect(none.stderr).toContain('BOT2BOT_BASE');
   });
 
-  it('--say sends any text as it is, and prints where it stands', async () => {
+  it('--say sends any text unchanged, and prints its seq and id', async () => {
     const url = newUrl();
     const texts = ['hello', '- a list\n- of two', '--handle', '\u{1F600} "quoted" $HOME'];
     for (const text of texts) {
@@ -100,7 +100,7 @@ describe('rooms', () => {
     expect(others.lines.map(({ sender }) => sender)).toEqual(['bob', 'bob']);
   });
 
-  it('--tail --out adds the lines to one file, which only its owner may read', async () => {
+  it('--tail --out appends to a file that only its owner may read', async () => {
     const url = newUrl();
     const out = join(shell.folder, 'room.jsonl');
     await post(url, 'bob', 'one');
@@ -114,7 +114,7 @@ describe('rooms', () => {
     expect((await shell.run([url, '--tail', '--out', `${out}/no`])).code).toBe(2);
   });
 
-  it('READ-16: --tail goes on over a restart and tells of it', async () => {
+  it('READ-16: --tail continues after a restart and reports it', async () => {
     const own = await start(RELAY, '--port', '0');
     const url = createRoomUrl(own.url);
     const tail = shell.begin([url, '--tail']);
@@ -130,7 +130,7 @@ describe('rooms', () => {
     await again.stop();
   });
 
-  it('--watch is text, from which what drives a terminal is gone', async () => {
+  it('--watch prints text without terminal control sequences', async () => {
     const url = newUrl();
     for (const [text] of HOSTILE) await post(url, 'ev\u001b[31mil\n\u202Ex', text);
     await post(url, 'bob', 'end');
@@ -144,7 +144,7 @@ describe('rooms', () => {
     );
   });
 
-  it('JSON leaves no control bare and loses nothing', async () => {
+  it('JSON output escapes all control characters and loses nothing', async () => {
     const url = newUrl();
     for (const [text] of HOSTILE) await post(url, 'evil\u009b', text);
     const { stdout, lines } = await shell.run([url, '--tail', '--max-idle', '1']);
@@ -155,7 +155,7 @@ describe('rooms', () => {
     expect(lines.map(({ text }) => text)).toEqual(HOSTILE.map(([text]) => text));
   });
 
-  it('--watch on a terminal is in colour, without NO_COLOR, and keeps the terminal as it is', async () => {
+  it('--watch uses colours on a terminal unless NO_COLOR is set, and leaves the terminal unchanged', async () => {
     needs('tmux');
     const url = newUrl();
     await post(url, 'mallory', '\u001b]0;pwned\u0007\u001b[2J\u001b[H\u001b[31mred\u001b[?25l');
@@ -195,7 +195,7 @@ describe('rooms', () => {
 });
 
 describe('the end', () => {
-  it('Ctrl-C ends it with 130 and without a word', async () => {
+  it('Ctrl-C exits 130 without output', async () => {
     const url = newUrl();
     await post(url, 'bob', 'one');
     const tail = shell.begin([url, '--tail']);
@@ -205,13 +205,13 @@ describe('the end', () => {
     expect([code, stderr]).toEqual([130, '']);
   });
 
-  it('a reader that leaves is no error to talk about', async () => {
+  it('a closed pipe is not reported as an error', async () => {
     const url = newUrl();
     await post(url, 'bob', 'one');
     const script = 'node bot2bot.mjs --tail | head -n 1; echo "${PIPESTATUS[@]}"';
     const piped = shell.bash(script, { env: { BOT2BOT_ROOM_URL: url } });
     await piped.until((stdout) => stdout.includes('one'));
-    // What comes next finds nobody.
+    // The next message is written to a closed pipe.
     await post(url, 'bob', 'two');
     await post(url, 'bob', 'three');
     const { stdout, stderr } = await piped.ended;
@@ -221,7 +221,7 @@ describe('the end', () => {
 });
 
 describe('words', () => {
-  it('the room comes from the environment or a private file, so that it need not stand among them', async () => {
+  it('the room URL can come from the environment or a private file instead of the arguments', async () => {
     const url = newUrl();
     const env = { BOT2BOT_ROOM_URL: url };
     expect((await shell.run(['--say', 'by environment', '--name', 'ada'], { env })).code).toBe(0);
@@ -281,7 +281,7 @@ describe('words', () => {
     expect(stderr).toContain(said);
   });
 
-  it('SEAL-4: whatever is wrong with them, no key is repeated', async () => {
+  it('SEAL-4: no error message contains a key', async () => {
     const url = newUrl();
     const key = url.slice(url.indexOf('k=') + 2);
     for (const words of [

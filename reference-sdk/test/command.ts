@@ -1,18 +1,18 @@
-/** Runs `bot2bot.mjs` as someone does who downloaded it from a relay. */
+/** Runs `bot2bot.mjs` as downloaded from a relay. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 
-/** As long as the key of a room, or a secret of an identity, in base64. */
+/** A base64 string as long as the key of a room or a secret key of an identity. */
 const SECRET = /[A-Za-z0-9_+/-]{43}/;
 
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Each line of stdout as JSON. */
+  /** Each line of stdout, parsed as JSON. */
   readonly lines: Record<string, unknown>[];
 }
 
@@ -21,7 +21,7 @@ interface Running {
   readonly ended: Promise<Ended>;
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** Until stdout and stderr satisfy `test`. */
+  /** Resolves when stdout and stderr satisfy `test`. */
   until(test: (stdout: string, stderr: string) => boolean): Promise<void>;
   signal(name: 'SIGINT' | 'SIGKILL'): void;
 }
@@ -32,17 +32,17 @@ interface Options {
 }
 
 export interface Shell {
-  /** Holds `bot2bot.mjs`; everything runs in it. */
+  /** Working directory of all commands; contains `bot2bot.mjs`. */
   readonly folder: string;
   readonly home: string;
   begin(words: readonly string[], options?: Options): Running;
   run(words: readonly string[], options?: Options): Promise<Ended>;
-  /** A script for bash, in a process group of its own. */
+  /** Run a bash script in a new process group. */
   bash(script: string, options?: Options): Running;
   stop(): void;
 }
 
-/** What a command wrote must be of use, and must tell no secret. */
+/** Expect that the output contains no secret, and that an invalid command line is reported as `bot2bot: …`. */
 function judged(ended: Omit<Ended, 'lines'>): Ended {
   expect(ended.stderr).not.toMatch(SECRET);
   if (ended.code === 2) expect(ended.stderr).toMatch(/^(?:bot2bot: [^\n]+\n)+$/);
@@ -57,7 +57,7 @@ function judged(ended: Omit<Ended, 'lines'>): Ended {
   };
 }
 
-/** @param relayUrl where the file is downloaded from. */
+/** @param relayUrl relay from which the file is downloaded. */
 export async function makeShell(relayUrl: string): Promise<Shell> {
   const folder = mkdtempSync(join(tmpdir(), 'bot2bot-cli-'));
   const home = mkdtempSync(join(tmpdir(), 'bot2bot-home-'));
@@ -88,7 +88,7 @@ export async function makeShell(relayUrl: string): Promise<Shell> {
       err.push(data);
       wake();
     });
-    // A command that fails before it reads its input closes the pipe.
+    // A command that fails before it reads its input closes the pipe: ignore that error.
     child.stdin.on('error', () => undefined);
     if (input !== undefined) child.stdin.end(input);
     let over = false;

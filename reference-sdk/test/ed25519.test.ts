@@ -24,7 +24,7 @@ const keys = load<PublicKey>('public-keys.json');
 const signatures = load<Signed>('signatures.json');
 const bytesOf = (text: string) => decodeBase64(text, { alphabet: 'either', padding: 'required' });
 
-/** `isSoundKey` leaves the curve to `verify`, which refuses every signature under such a key. */
+/** Keys that are not points of the curve: `isSoundKey` accepts them, but `verify` refuses every signature under such a key. */
 const offTheCurve = (name: string) => /^no point, y = \d/.test(name);
 
 describe('ID-7: keys', () => {
@@ -61,7 +61,7 @@ describe('ID-8: signatures, checked by tweetnacl where there is no WebCrypto', (
   agreesWithTheVectors(() => slow.verify);
 });
 
-it('tweetnacl alone accepts S + L and what a key of small order signs', () => {
+it('tweetnacl alone accepts S + L and signatures under keys of small order', () => {
   const naive = signatures.filter(({ name, valid }) => !valid && /S \+ L|neutral point|order 8/.test(name));
   expect(naive.length).toBe(5);
   for (const { text, sign_pub, signature } of naive) {

@@ -1,4 +1,4 @@
-/** The one file, as someone uses it who has Node and a relay, and nothing else. */
+/** The one-file SDK, used with nothing but Node and a relay. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ let relay: Started;
 const folder = mkdtempSync(join(tmpdir(), 'bot2bot-sdk-'));
 const children: ChildProcess[] = [];
 
-/** The README's scripts, by the name in their first line. */
+/** The scripts in the README, by the file name in their first line. */
 const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
 const blocks = [...readme.matchAll(/```(\w+)\n([^]*?)```/g)].map(([, kind, text = '']) => ({ kind, text }));
 const scripts = new Map(
@@ -66,7 +66,7 @@ function run(name: string, ...words: string[]) {
 }
 
 describe('bot2bot.mjs', () => {
-  it('is what the relay says that it hands out', async () => {
+  it('has the hash that the relay declares', async () => {
     const status = (await (await fetch(`${relay.url}/api/status`)).json()) as {
       source_hashes: Record<string, string>;
     };
@@ -76,7 +76,7 @@ describe('bot2bot.mjs', () => {
     expect(status.source_hashes['sdk/bot2bot.mjs']).toBe(sum);
   });
 
-  it("the README's chat, in two processes, goes on over a restart and tells of it", async () => {
+  it("the README's chat, in two processes, continues after a restart of the relay and reports it", async () => {
     expect([...scripts.keys()]).toEqual(['chat.mjs', 'new-room.mjs', 'turns.mjs', 'worker.mjs']);
     const own = await start(RELAY, '--port', '0');
     const url = createRoomUrl(own.url);
@@ -99,7 +99,7 @@ describe('bot2bot.mjs', () => {
     await again.stop();
   });
 
-  it("the README's chat, in two terminals, outlives a relay that is killed", async () => {
+  it("the README's chat, in two terminals, survives a kill of the relay", async () => {
     needs('tmux');
     const own = await start(RELAY, '--port', '0');
     const env = { PATH: process.env['PATH'], ROOM_URL: createRoomUrl(own.url) };
@@ -155,7 +155,7 @@ describe('bot2bot.mjs', () => {
     }
   });
 
-  it("the README's chat sends what it was given, in order, before it ends", async () => {
+  it("the README's chat sends all its input, in order, before it ends", async () => {
     const url = createRoomUrl(relay.url);
     const lines = Array.from({ length: 20 }, (_, i) => `line ${i}`);
     const eve = run('chat.mjs', url, 'eve');
@@ -166,7 +166,7 @@ describe('bot2bot.mjs', () => {
     expect(events.map((event) => (event.type === 'message' ? event.text : event))).toEqual(lines);
   });
 
-  it("the README's other scripts do what it says", async () => {
+  it("the README's other scripts work as described", async () => {
     const made = run('new-room.mjs');
     expect(await made.ended).toBe(0);
     const room = new Room(made.out().trim(), { name: 'asker' });
@@ -177,7 +177,7 @@ describe('bot2bot.mjs', () => {
     expect(await agent.ended).toBe(0);
   });
 
-  it("the README's worker answers with a signature that its reader verifies", async () => {
+  it("the README's worker sends signed answers that the reader verifies", async () => {
     const url = createRoomUrl(relay.url);
     const room = new Room(url, { name: 'asker' });
     const answered = async (handle: string, text: string) => {
@@ -198,13 +198,13 @@ describe('bot2bot.mjs', () => {
     room.close();
   });
 
-  it('is a library where there is no Node, and names no module that a browser would ask for', () => {
+  it('works as a library without Node, and imports no module that a browser would fetch', () => {
     const text = readFileSync(join(folder, 'bot2bot.mjs'), 'utf8');
     expect(/^(?:import\b|export\b.*\bfrom\b)/m.exec(text)?.[0]).toBeUndefined();
     const script = `const { Buffer } = globalThis;
 delete globalThis.process; delete globalThis.Buffer;
 const { createRoomUrl, Identity, parseRoomUrl, register, Room } = await import('./bot2bot.mjs');
-// Node's own fetch needs it.
+// Node's fetch needs it.
 globalThis.Buffer = Buffer;
 const identity = Identity.create('no-node');
 await register('${relay.url}', identity);
@@ -254,12 +254,12 @@ console.log('done'); room.close();`,
   });
 });
 
-describe('the SDK, as a guest', () => {
+describe('the SDK in a host application', () => {
   it('runs nothing that it receives, and reads no environment variable', async () => {
     writeFileSync(
       join(folder, 'guest.mjs'),
       `import { Room } from './bot2bot.mjs';
-// Node itself asks when it loads its client.
+// Node itself reads environment variables when it loads its HTTP client.
 await fetch(process.argv[2]);
 const asked = [];
 const env = process.env;
@@ -272,7 +272,7 @@ for await (const event of room.stream()) if (event.type === 'ready') break;
 console.log(JSON.stringify({ same: events.every(({ text }, i) => text === texts[i]), count: events.length, asked, ran: {}.ran }));
 room.close();`,
     );
-    // The runtime refuses to write files, to start processes and workers, and to make code of strings.
+    // These flags make Node refuse to write files, to start processes and workers, and to evaluate strings as code.
     const bounds = [
       '--disallow-code-generation-from-strings',
       '--experimental-permission',
@@ -288,14 +288,14 @@ room.close();`,
     const file = readFileSync(join(folder, 'bot2bot.mjs'), 'utf8');
     for (const way of [/\beval\s*\(/, /\bFunction\s*\(/, /child_process/, /(?<!static )\bimport\s*\(/])
       expect(way.exec(file)?.[0]).toBe(undefined);
-    // The command alone reads some, each by its name.
+    // Only the command line reads environment variables, each by its name.
     const named = [...file.matchAll(/process\??\.env\b(?:\["(\w+)"\])?/g)].map(([, name]) => name ?? 'any');
     expect(new Set(named)).toEqual(new Set(['BOT2BOT_BASE', 'BOT2BOT_ROOM_URL', 'NO_COLOR']));
   });
 });
 
 describe('the package', () => {
-  it('is sound for those who install it: publint and attw find nothing', () => {
+  it('has no packaging errors: publint and attw find nothing', () => {
     const npx = (...words: string[]) =>
       spawnSync('npx', ['--no', '--', ...words], { cwd: join(root, 'reference-sdk'), encoding: 'utf8' });
     const lint = npx('publint', '--strict');

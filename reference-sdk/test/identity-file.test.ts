@@ -31,7 +31,7 @@ beforeEach(() => {
   path = join(folder, 'made', 'mcp_identity.key');
 });
 
-/** It fails with a text that says `part` and nothing of the secrets. */
+/** Expect an error whose message matches `part` and contains no secrets. */
 async function refused(part: RegExp | string): Promise<void> {
   const error = await loadIdentity(path).then(
     () => null,
@@ -45,7 +45,7 @@ async function refused(part: RegExp | string): Promise<void> {
 
 describe('an identity file', () => {
   it.each(FORMS)(
-    '%s: is read as it was written, of mode 0600 in a folder of mode 0700, whatever the umask',
+    '%s: is read back as written, with mode 0600 in a folder with mode 0700, whatever the umask',
     async (form) => {
       for (const mask of [0, 0o777]) {
         const before = process.umask(mask === 0o777 ? 0o177 : mask);
@@ -65,7 +65,7 @@ describe('an identity file', () => {
     },
   );
 
-  it('has the bytes that deployed clients read and write', async () => {
+  it('has the format of deployed clients', async () => {
     await saveIdentity(path, identity);
     expect(readFileSync(path)).toEqual(Buffer.concat([Buffer.from('\x06keeper'), secrets]));
     await saveIdentity(path, identity, 'mcp');
@@ -77,7 +77,7 @@ describe('an identity file', () => {
   });
 
   it.each([0o640, 0o604, 0o620, 0o601, 0o660, 0o777])(
-    'is refused with mode %o, and says what to do',
+    'is refused with mode %o, with advice',
     async (loose) => {
       await saveIdentity(path, identity);
       chmodSync(path, loose);
@@ -85,7 +85,7 @@ describe('an identity file', () => {
     },
   );
 
-  it('is refused when it is a link, a folder, a pipe, or not there', async () => {
+  it('is refused when it is a link, a folder, a pipe, or missing', async () => {
     await refused('there is no identity at');
     const real = join(folder, 'real.key');
     await saveIdentity(real, identity);
@@ -100,11 +100,11 @@ describe('an identity file', () => {
     await refused('regular file');
   });
 
-  it.each(FORMS)('%s: half-written at any length, it is refused and left alone', async (form) => {
+  it.each(FORMS)('%s: truncated at any length, is refused and not changed', async (form) => {
     await saveIdentity(path, identity, form);
     const whole = readFileSync(path);
     for (const length of [0, 1, 6, 7, 38, whole.length - 2]) {
-      // All but the line end of JSON is the whole of it; the length of an `mcp` file is the other forms' too.
+      // Lengths at which the file is still valid are left out: JSON without its line end, and the length of an `mcp` file.
       writeFileSync(path, whole);
       truncateSync(path, length);
       await refused('not a complete identity file');
@@ -119,7 +119,7 @@ describe('an identity file', () => {
     await refused('too long');
   });
 
-  it('a write that is refused leaves what was there, and nothing beside it', async () => {
+  it('a refused write leaves the old file, and no temporary file', async () => {
     await saveIdentity(path, identity);
     const held = join(folder, 'made', 'sub');
     await saveIdentity(join(held, 'x.key'), identity);
@@ -127,7 +127,7 @@ describe('an identity file', () => {
     expect(readdirSync(join(folder, 'made')).sort()).toEqual(['mcp_identity.key', 'sub']);
   });
 
-  it.each(FORMS)('%s: of processes that make one at once, all get the same', async (form) => {
+  it.each(FORMS)('%s: processes that create it at the same time all get the same identity', async (form) => {
     const script = `import { loadOrCreateIdentity } from '${join(import.meta.dirname, '../src/node/index.ts')}';
 process.stdout.write('ready\\n');
 await new Promise((resolve) => process.stdin.once('data', resolve));
@@ -150,7 +150,7 @@ process.stdout.write(signPub + boxPub); process.exit();`;
     expect(readdirSync(join(folder, 'made')).length).toBe(form === 'mcp' ? 2 : 1);
   });
 
-  it('is not another handle’s', async () => {
+  it('is refused for another handle', async () => {
     await loadOrCreateIdentity(path, '@First');
     expect((await loadOrCreateIdentity(path, 'first')).handle).toBe('first');
     await expect(loadOrCreateIdentity(path, 'second')).rejects.toThrow('holds @first, not @second');
@@ -160,7 +160,7 @@ process.stdout.write(signPub + boxPub); process.exit();`;
 describe('a file of pins', () => {
   const kept = { signPub: identity.signPub, boxPub: identity.boxPub, sig2: false };
 
-  it('keeps them by relay, for other processes too', () => {
+  it('stores keys by relay, for other processes too', () => {
     const [one, other] = [openPins(path, 'http://one.example/'), openPins(path, 'http://other.example')];
     expect(one.get('keeper')).toBeUndefined();
     expect(existsSync(path)).toBe(false);
@@ -178,7 +178,7 @@ describe('a file of pins', () => {
     expect(mode(path)).toBe('600');
   });
 
-  it('is not believed when it is damaged, and not replaced', () => {
+  it('is refused when it is damaged, and not overwritten', () => {
     const pins = openPins(path, 'http://one.example');
     pins.set('keeper', kept);
     for (const text of [

@@ -1,4 +1,4 @@
-/** Keys and signatures, without a relay. */
+/** Keys, signatures, identities and payloads, without a relay. */
 import { createHash, sign as nodeSign, createPrivateKey } from 'node:crypto';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
@@ -47,7 +47,7 @@ describe('signatures', () => {
     }
   });
 
-  it('are made a thousand times in far less than tweetnacl would need', async () => {
+  it('a thousand signatures take far less time than with tweetnacl', async () => {
     const identity = Identity.create('quick');
     await identity.sign('warm');
     const from = performance.now();
@@ -55,7 +55,7 @@ describe('signatures', () => {
     expect(performance.now() - from).toBeLessThan(1_500);
   });
 
-  it('verify under their own key and text alone', async () => {
+  it('verify only with their own key and text', async () => {
     const [ada, bob] = [Identity.create('ada'), Identity.create('bob')];
     const sig = await ada.sign('text');
     expect(await verify(ada.signPub, 'text', sig)).toBe(true);
@@ -65,7 +65,7 @@ describe('signatures', () => {
       expect(await verify(ada.signPub, 'text', bad)).toBe(false);
   });
 
-  it('are made and checked where there is no WebCrypto, as on pages without https', async () => {
+  it('work without WebCrypto, as on pages without https', async () => {
     const ada = Identity.create('ada');
     const sig = await ada.sign('text');
     vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
@@ -90,7 +90,7 @@ describe('signatures', () => {
     const sig = bytes(await ada.sign('text'));
     const more = number(sig.subarray(32)) + ORDER;
     const malleated = new Uint8Array([...sig.subarray(0, 32), ...littleEndian(more)]);
-    // What tweetnacl alone would take.
+    // tweetnacl alone accepts it.
     expect(nacl.sign.detached.verify(Buffer.from('text'), malleated, bytes(ada.signPub))).toBe(true);
     expect(await verify(ada.signPub, 'text', encodeBase64(malleated))).toBe(false);
   });
@@ -112,7 +112,7 @@ describe('signatures', () => {
     const high = Array.from({ length: 19 }, (_, i) => littleEndian(2n ** 255n - 19n + BigInt(i)));
     for (const key of [...small, ...high, new Uint8Array(31), new Uint8Array(33)])
       expect(isSoundKey(key), Buffer.from(key).toString('hex')).toBe(false);
-    // Under the neutral element this signature would hold for every text.
+    // With the neutral element as the key, this signature would be valid for every text.
     const zero = encodeBase64(new Uint8Array([...hex(`01${'00'.repeat(31)}`), ...new Uint8Array(32)]));
     expect(await verify(encodeBase64(small[2] ?? new Uint8Array()), 'any', zero)).toBe(false);
     for (let i = 0; i < 50; i++) expect(isSoundKey(nacl.sign.keyPair().publicKey)).toBe(true);
@@ -138,7 +138,7 @@ describe('an identity', () => {
     }
   });
 
-  it('comes back from its export, and signs the same', async () => {
+  it('is restored from its export, and signs the same', async () => {
     const ada = Identity.create('@Ada');
     const back = Identity.fromSecrets(JSON.parse(JSON.stringify(ada.exportSecrets())));
     expect(back.toJSON()).toEqual(ada.toJSON());
@@ -146,7 +146,7 @@ describe('an identity', () => {
     expect(ada.handle).toBe('ada');
   });
 
-  it('is refused with an error that repeats nothing, when a field is wrong', () => {
+  it('with an invalid field is refused, with an error that repeats no value', () => {
     const good = Identity.create('ada').exportSecrets();
     for (const bad of [
       null,
@@ -167,7 +167,7 @@ describe('an identity', () => {
 });
 
 describe('a payload', () => {
-  it('is no text for an agent, except the text that it wraps', () => {
+  it('is not shown as text to an agent, except the text that it wraps', () => {
     expect(readable('{"bot2bot_react_v1":true,"emoji":"x"}')).toBeNull();
     expect(readable(' {"bot2bot_unheard_of_v12":true}')).toBeNull();
     expect(readable('{"bot2bot_text_v1":true,"text":"{\\"bot2bot_react_v1\\":true}"}')).toBe(

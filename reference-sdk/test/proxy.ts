@@ -1,13 +1,13 @@
-/** A TCP proxy that writes down what goes through it and can cut, and swallow answers. */
+/** A TCP proxy that records what clients send, and that can break connections and drop answers. */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export interface Proxy {
   readonly url: string;
-  /** What clients sent. */
+  /** All bytes that clients sent. */
   readonly sent: () => Buffer;
-  /** Break every connection that is open. */
+  /** Break all open connections. */
   cut(): void;
-  /** While true, what the relay answers is lost and the connection broken. */
+  /** While true, an answer of the relay is dropped and the connection broken. */
   swallow: boolean;
   close(): void;
 }

@@ -12,7 +12,7 @@ export interface Started {
   stop(): Promise<void>;
 }
 
-/** @param script prints its URL when it listens. */
+/** Start a server and wait until it listens. @param script a file that prints its URL when it listens. */
 export async function start(script: string, ...flags: string[]): Promise<Started> {
   const child = spawn('node', [script, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));

@@ -16,7 +16,7 @@ import { proxy } from './proxy.ts';
 import { RELAY, start, TINY, type Started } from './relay.ts';
 
 const quiet = (): void => undefined;
-/** How a stream is made to use each transport. */
+/** Options that make a stream use each transport. */
 const TRANSPORTS: Record<'sse' | 'ws' | 'poll', RoomOptions> = {
   sse: { WebSocket: null },
   ws: { WebSocket: WebSocket as never },
@@ -36,7 +36,7 @@ afterAll(() => {
   for (const close of closing) close();
 });
 
-/** A reader that runs in the background and keeps what it was given. */
+/** A reader that runs in the background and records its events. */
 function reading(url: string, options: RoomOptions, after?: number) {
   const room = new Room(url, { name: 'reader', ...options });
   closing.push(() => room.close());
@@ -69,7 +69,7 @@ async function listen(handler: RequestListener): Promise<{ url: string; server: 
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
 }
 
-/** Post a body as another client would. */
+/** Post a body as another client. */
 async function post(url: string, body: unknown): Promise<void> {
   const { base, roomId } = parseRoomUrl(url);
   const answer = await fetch(`${base}/api/rooms/${roomId}/messages`, {
@@ -111,25 +111,28 @@ describe.each([
     await reader.done;
   });
 
-  it.each(EVERY)('%s: cut again and again, nothing is lost and nothing comes twice', async (transport) => {
-    const wire = await proxy(relay.url);
-    closing.push(() => wire.close());
-    const direct = createRoomUrl(relay.url);
-    const reader = reading(direct.replace(relay.url, wire.url), TRANSPORTS[transport]);
-    await reader.until((events) => events.some(({ type }) => type === 'ready'));
-    const writer = writing(direct);
-    const sent = Array.from({ length: 120 }, (__, i) => `text ${i}`);
-    for (const [i, text] of sent.entries()) {
-      await writer.send(text);
-      if (i % 40 === 20) wire.cut();
-    }
-    await reader.until(() => reader.texts().includes('text 119'));
-    expect(reader.texts()).toEqual(sent);
-    expect(reader.events.some(({ type }) => type === 'interrupted')).toBe(true);
-    reader.room.close();
-  });
+  it.each(EVERY)(
+    '%s: with connections cut repeatedly, nothing is lost or delivered twice',
+    async (transport) => {
+      const wire = await proxy(relay.url);
+      closing.push(() => wire.close());
+      const direct = createRoomUrl(relay.url);
+      const reader = reading(direct.replace(relay.url, wire.url), TRANSPORTS[transport]);
+      await reader.until((events) => events.some(({ type }) => type === 'ready'));
+      const writer = writing(direct);
+      const sent = Array.from({ length: 120 }, (__, i) => `text ${i}`);
+      for (const [i, text] of sent.entries()) {
+        await writer.send(text);
+        if (i % 40 === 20) wire.cut();
+      }
+      await reader.until(() => reader.texts().includes('text 119'));
+      expect(reader.texts()).toEqual(sent);
+      expect(reader.events.some(({ type }) => type === 'interrupted')).toBe(true);
+      reader.room.close();
+    },
+  );
 
-  it.each(EVERY)('READ-16: %s: a restart is bridged, and told', async (transport) => {
+  it.each(EVERY)('READ-16: %s: continues after a restart, and reports it', async (transport) => {
     const first = await start(script, '--port', '0');
     const url = createRoomUrl(first.url);
     const reader = reading(url, TRANSPORTS[transport]);
@@ -143,14 +146,14 @@ describe.each([
     await writer.send('after');
     await reader.until(() => reader.texts().includes('after'));
     expect(reader.texts()).toEqual(['before', 'after']);
-    // Without an epoch, seqs that go on rising look like one room; then nothing of it was lost either.
+    // Without an epoch, a restart is not visible if seqs keep rising; but then no message may be missing either.
     const told = reader.events.findIndex(({ type }) => type === 'reset');
     if (script === RELAY) expect(reader.events.slice(told).some(({ type }) => type === 'message')).toBe(true);
     expect(reader.events.filter(({ type }) => type === 'reset').length).toBe(script === RELAY ? 1 : 0);
     reader.room.close();
   });
 
-  it('MSG-23: an answer that is lost is asked for again with identical bytes', async () => {
+  it('MSG-23: retries with identical bytes when an answer is lost', async () => {
     const wire = await proxy(relay.url);
     closing.push(() => wire.close());
     const direct = createRoomUrl(relay.url);
@@ -207,7 +210,7 @@ describe('Room', () => {
   });
   afterAll(() => relay.stop());
 
-  it('SEAL-4: no byte that is sent holds the key, the fragment or the text, in any encoding', async () => {
+  it('SEAL-4: nothing that is sent contains the key, the fragment or the text, in any encoding', async () => {
     const wire = await proxy(relay.url);
     closing.push(() => wire.close());
     const url = createRoomUrl(wire.url);
@@ -243,11 +246,11 @@ describe('Room', () => {
       ])
         expect(sent.includes(form)).toBe(false);
     expect(sent.includes('#k=')).toBe(false);
-    // What goes over a WebSocket is masked; this is all of it, before that.
+    // Frames on a WebSocket are masked, so they are compared here before masking.
     expect(spoken).toEqual(['{"type":"hello","name":"reader"}']);
   });
 
-  it('SEAL-11: what cannot be opened is said to be so, and what follows comes', async () => {
+  it('SEAL-11: a message that cannot be decrypted is reported, and later ones are delivered', async () => {
     const url = createRoomUrl(relay.url);
     const { key } = parseRoomUrl(url);
     await post(url, { sender: 'other', ...seal(new Uint8Array(32), 'under another key') });
@@ -261,7 +264,7 @@ describe('Room', () => {
     reader.room.close();
   });
 
-  it('MSG-24, CORE-17: a relay that repeats, or says what nobody knows, is heard once and ignored', async () => {
+  it('MSG-24, CORE-17: repeated frames are delivered once, and unknown ones are ignored', async () => {
     const [url, key] = ['x', new Uint8Array(32)];
     const message = (seq: number, text: string) => ({
       seq,
@@ -295,7 +298,7 @@ describe('Room', () => {
     reader.room.close();
   });
 
-  it('READ-10: messages that were evicted meanwhile are named', async () => {
+  it('READ-10: messages that were evicted meanwhile are reported', async () => {
     const url = createRoomUrl(relay.url);
     const writer = writing(url);
     const { seq } = await writer.send('had');
@@ -312,7 +315,7 @@ describe('Room', () => {
     }
   });
 
-  it('SEAL-13: own messages are hidden, unless they are asked for', async () => {
+  it('SEAL-13: own messages are hidden unless includeSelf is set', async () => {
     const url = createRoomUrl(relay.url);
     const room = writing(url, 'me');
     await room.send('mine');
@@ -325,7 +328,7 @@ describe('Room', () => {
     ]);
   });
 
-  it('SEAL-13: who gives no name gets one that nobody has, and is told', () => {
+  it('SEAL-13: an agent without a name gets a random one, and a warning', () => {
     const said: string[] = [];
     const url = createRoomUrl(relay.url);
     const names = Array.from({ length: 20 }, () => new Room(url, { warn: (text) => said.push(text) }).name);
@@ -353,7 +356,7 @@ describe('Room', () => {
     expect(asked).toEqual([]);
   });
 
-  it('a refusal is told at once, with its code, and holds no secret', async () => {
+  it('a refusal is thrown at once, with its code, and contains no secret', async () => {
     const room = writing(createRoomUrl(relay.url));
     const error = await room.send('x', { ttlMs: 5 }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(Bot2BotError);
@@ -361,7 +364,7 @@ describe('Room', () => {
     expect(String(error)).not.toContain(room.roomId);
   });
 
-  it('STREAM: what no transport gets through is refused, not waited for', async () => {
+  it('a stream fails if no transport works, instead of waiting', async () => {
     const { url } = await listen((_, response) => response.writeHead(403).end('{"error":"no"}'));
     const reader = reading(createRoomUrl(url), TRANSPORTS.sse);
     await expect(reader.done).rejects.toMatchObject({ code: 'http-403' });
@@ -381,7 +384,7 @@ describe('Room', () => {
     await expect.poll(async () => (await new Room(url, { name: 'b' }).status()).participants).toBe(0);
   });
 
-  it('a relay that is not there is waited for, and an abort ends the wait', async () => {
+  it('an unreachable relay is retried, and an abort ends the wait', async () => {
     const dead: Fetch = () => Promise.reject(new TypeError('fetch failed'));
     const room = new Room(createRoomUrl(relay.url), { name: 'a', fetch: dead, WebSocket: null });
     await expect(room.send('x', { signal: AbortSignal.timeout(400) })).rejects.toThrow(/timeout/i);

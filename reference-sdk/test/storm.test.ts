@@ -1,4 +1,4 @@
-/** `npm run storm`, small; and that its figures can be wrong. */
+/** A small run of `npm run storm`, and tests that its diary detects faults. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -19,24 +19,32 @@ const FIGURES = [
   'regranted',
   'resumed',
 ] as const;
-/** The figures that are not 0. */
+/** The counters that are not 0. */
 const told = (diary: Diary) => FIGURES.filter((name) => diary[name] > 0);
 
-describe('what a diary shows', () => {
+describe('counters of a diary', () => {
   const first = ['G 100 1100 1 a 1 0', 'B 1 a', 'A 1 a'];
 
   test.each([
     ['a message that is acked', first, []],
     ['a message granted after its ack', [...first, 'G 2000 3000 1 b 2 0'], ['afterAck', 'regranted']],
     [
-      'another claim before the lease ran out',
+      'another claim before the lease expired',
       ['G 100 1100 1 a 1 0', 'G 900 1900 1 b 2 0'],
       ['early', 'regranted'],
     ],
     ['another claim after it', ['G 100 1100 1 a 1 0', 'G 1200 2200 1 b 2 0'], ['regranted']],
-    ['the same claim told again', ['G 100 1100 1 a 1 0', 'G 900 1100 1 a 1 1'], ['resumed']],
-    ['the same claim told as new', ['G 100 1100 1 a 1 0', 'G 900 1100 1 a 1 0'], ['miscounted', 'resumed']],
-    ['a delivery too few', ['G 100 1100 1 a 1 0', 'G 1200 2200 1 b 1 0'], ['miscounted', 'regranted']],
+    ['a resumed claim', ['G 100 1100 1 a 1 0', 'G 900 1100 1 a 1 1'], ['resumed']],
+    [
+      'a resumed claim without the resumed flag',
+      ['G 100 1100 1 a 1 0', 'G 900 1100 1 a 1 0'],
+      ['miscounted', 'resumed'],
+    ],
+    [
+      'a delivery number that is too low',
+      ['G 100 1100 1 a 1 0', 'G 1200 2200 1 b 1 0'],
+      ['miscounted', 'regranted'],
+    ],
     ['an older message after a newer one', ['G 100 1100 2 a 1 0', 'G 200 1200 1 b 1 0'], ['disorder']],
     ['a gap', ['L 1 5'], ['gaps']],
     ['a reset', ['R'], ['resets']],
@@ -52,7 +60,7 @@ describe('what a diary shows', () => {
   });
 });
 
-test('processes that are killed while they claim lose nothing, and are told nothing twice without a reason', async () => {
+test('processes that are killed while they claim lose nothing, and get nothing twice without a reason', async () => {
   const words = ['run', '--silent', 'storm', '--', '--messages', '200', '--handles', '4', '--kills', '10'];
   const child = spawn('npm', [...words, '--seed', '7'], { cwd: join(import.meta.dirname, '../..') });
   let said = '';

@@ -63,7 +63,7 @@ describe('room URLs', () => {
     }
   });
 
-  it('SEAL-4: an error about a room URL repeats nothing of it', () => {
+  it('SEAL-4: an error about a room URL contains no part of it', () => {
     for (const { url } of urls) {
       try {
         parseRoomUrl(url);
@@ -75,7 +75,7 @@ describe('room URLs', () => {
     }
   });
 
-  it('SEAL-5, ROOM-10: a room that is made has 32 fresh bytes of key and 128 bits of id', () => {
+  it('SEAL-5, ROOM-10: a new room URL has a random key of 32 bytes and an id of 128 bits', () => {
     const made = Array.from({ length: 200 }, () => parseRoomUrl(createRoomUrl('https://relay.example/')));
     expect(new Set(made.map(({ key }) => hex(key))).size).toBe(200);
     expect(new Set(made.map(({ roomId }) => roomId)).size).toBe(200);
@@ -98,7 +98,7 @@ describe('sealing', () => {
       expect(seal(key, text, Buffer.from(nonce, 'base64'))).toEqual({ nonce, ciphertext });
   });
 
-  it('SEAL-8: every text comes back as it was', () => {
+  it('SEAL-8: every text is restored exactly', () => {
     const key = new Uint8Array(32).fill(7);
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (text) => {
@@ -107,14 +107,14 @@ describe('sealing', () => {
     );
   });
 
-  it('SEAL-7: nonces are 24 fresh bytes', () => {
+  it('SEAL-7: nonces are 24 random bytes', () => {
     const key = new Uint8Array(32);
     const nonces = Array.from({ length: 500 }, () => seal(key, 'the same').nonce);
     expect(new Set(nonces).size).toBe(500);
     for (const nonce of nonces) expect(Buffer.from(nonce, 'base64').length).toBe(24);
   });
 
-  it('SEAL-9: the longest text fills the limit, a longer one and a lone surrogate are refused', () => {
+  it('SEAL-9: the longest text has a ciphertext of exactly the limit; a longer one and a lone surrogate are refused', () => {
     const key = new Uint8Array(32);
     expect(MAX_TEXT_BYTES).toBe(98_288);
     expect(seal(key, 'x'.repeat(98_288)).ciphertext.length).toBe(131_072);
@@ -128,7 +128,7 @@ describe('sealing', () => {
 });
 
 describe('base64', () => {
-  it('decodes exactly what encodes to the same text', () => {
+  it('decodes exactly the texts that encoding produces', () => {
     const letters = fc.constantFrom(...'ABab01+/-_=wQg4k'.split(''));
     fc.assert(
       fc.property(fc.array(letters, { maxLength: 12 }), (chars) => {
@@ -152,7 +152,7 @@ describe('base64', () => {
 });
 
 describe('server-sent events', () => {
-  it('are read as another parser reads them, however the text is cut', () => {
+  it('are parsed like by another parser, however the text is split', () => {
     const line = fc.constantFrom(
       'data: a',
       'data:b',
@@ -185,7 +185,7 @@ describe('server-sent events', () => {
     );
   });
 
-  it('an event without end is refused before it fills the memory', () => {
+  it('an endless event is refused before it fills the memory', () => {
     const parser = new EventParser();
     expect(() => {
       for (let i = 0; i < 100; i++) for (const _ of parser.take('x'.repeat(100_000))) break;

@@ -1,4 +1,4 @@
-/** A worker for tests: it stands still in its first message, or deals with all up to `three`. */
+/** A worker for tests: it hangs in its first message, or handles all messages up to `three`. */
 import { text as readAll } from 'node:stream/consumers';
 import { Identity, Room } from '../src/index.ts';
 

@@ -1,4 +1,4 @@
-/** The table of `npm run attack`: a row for an attack, a line for each bound that it is judged by. */
+/** The table of `npm run attack`: a row for each attack, and a line for each of its bounds. */
 import type { WriteStream } from 'node:tty';
 import { isBroken, type Outcome } from '../test/attacks/perform.ts';
 
@@ -8,7 +8,7 @@ const MIB = 1 << 20;
 type Colour = 'red' | 'green' | 'dim' | 'bold';
 const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, dim: 2, bold: 1 };
 
-/** Colours on a terminal, unless NO_COLOR is set. */
+/** Colours text for a terminal, unless NO_COLOR is set. */
 export function painter(stream: Pick<WriteStream, 'isTTY'>, env: NodeJS.ProcessEnv) {
   const colours = stream.isTTY && (env['NO_COLOR'] ?? '') === '';
   return (colour: Colour, text: string) => (colours ? `\u001b[${CODES[colour]}m${text}\u001b[0m` : text);
@@ -21,12 +21,12 @@ const cells = (name: string, figures: readonly string[], widths: readonly number
 const WIDTHS = [10, 8, 9, 10, 7, 9, 9];
 
 export function heading(paint: Paint): string {
-  const above = `${''.padEnd(NAME)}${'  cost the relay'.padEnd(18)}  honest client`;
+  const above = `${''.padEnd(NAME)}${'  relay'.padEnd(18)}  honest client`;
   const names = ['MiB more', 'CPU s', 'sent', 'received', 'lost', 'p50 ms', 'p99 ms'];
   return `${paint('dim', above)}\n${paint('bold', cells('attack', names, WIDTHS))}\n`;
 }
 
-/** One attack: what it cost whom, then each bound: what was measured, of how much, and where that comes from. */
+/** The row of an attack, then a line for each bound: the measured value, the bound, and how the bound is derived. */
 export function rows({ attack, cost, honest, measured }: Outcome, paint: Paint): string {
   const figures = [
     String(Math.round(cost.grown / MIB)),

@@ -1,4 +1,4 @@
-/** `npm run attack`: every attack that the relay must stand, each against a relay of its own; or all at once against one. */
+/** `npm run attack`: runs every attack that the relay must withstand, each against a new relay; or all at once against one. */
 import { parseArgs } from 'node:util';
 import { ATTACKS } from '../test/attacks/all.ts';
 import type { Attack } from '../test/attacks/attack.ts';
@@ -7,21 +7,21 @@ import { isBroken, perform, type Outcome } from '../test/attacks/perform.ts';
 import { allAtOnce } from '../test/attacks/together.ts';
 import { heading, painter, rows } from './attack-table.ts';
 
-const HELP = `attack: attacks a relay on this machine, and measures what that costs it and an honest client
+const HELP = `attack: attacks a relay on this machine, and measures the relay's load and the effect on an honest client
 
 Usage: npm run attack [-- [NAME…] [flags]]
 
 Examples:
-  npm run attack                          every attack, each against a relay of its own
-  npm run attack -- memory cpu/presence   those whose names begin like this
-  npm run attack -- --short               as long as in the tests
-  npm run attack -- --all-at-once 60      all of them for a minute, against one relay with default limits
+  npm run attack                          run every attack, each against a new relay
+  npm run attack -- memory cpu/presence   run the attacks whose names begin with these words
+  npm run attack -- --short               run the short versions, as in the tests
+  npm run attack -- --all-at-once 60      run all attacks for a minute, against one relay with default limits
 
-  --all-at-once SECONDS   against one relay, with its default limits
-  --short                 a few seconds each
+  --all-at-once SECONDS   run all attacks at the same time, against one relay with default limits
+  --short                 run each attack for a few seconds
   --help
 
-Exit status: 0 when every bound was kept, 1 when one was broken, 2 when the command line cannot be used.
+Exit status: 0 if all bounds were kept, 1 if one was broken, 2 if the command line is invalid.
 
 Attacks:
 ${ATTACKS.map(({ name, about }) => `  ${name.padEnd(32)} ${about}`).join('\n')}
@@ -62,7 +62,7 @@ const chosen =
     ? ATTACKS
     : ATTACKS.filter((attack) => positionals.some((name) => attack.name.startsWith(name)));
 
-/** One line that is written over on a terminal, lines elsewhere. */
+/** Show progress: on a terminal in one line that is overwritten, elsewhere in a new line each time. */
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text.slice(0, process.stderr.columns - 1)}`);
   else if (text !== '' && text !== lastTold) process.stderr.write(`${text}\n`);

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** What keeps the relay from being loaded, before its own first line: each is mended by whoever starts it. */
+/** Errors that can occur while the relay's modules are loaded, by code, with what the operator can do. */
 const CURES = {
   EMFILE: 'may not open enough files to start; allow more, for example with `ulimit -n 4096`',
   ENFILE: 'cannot start: the system has no open files left',

@@ -1,3 +1,3 @@
-// Sends back each listening socket that it is sent: a second file descriptor for it, which Node cannot make by itself.
+// Sends each listening socket back to the parent, which thereby gets another file descriptor for it (see acceptors.ts).
 process.on('message', (message, handle) => process.send(message, handle));
 process.on('disconnect', () => process.exit());

@@ -1,13 +1,13 @@
 /**
- * Reads a registry's database and writes what it holds to standard output, a JSON line each: `[key, text]`, at the end
- * `[]`, or `[code, message, "error"]`. A process of its own, since LevelDB ends the process in which it meets some kinds
- * of damage.
- * Arguments: the folder; what to do first: `open`, `create` (also when there is none) or `repair`.
+ * Reads the database of a data folder and prints it to standard output as JSON lines: `[key, text]` for each record, then
+ * `[]`, or `[code, message, "error"]` after an error. It is a separate process, since LevelDB aborts the process on some
+ * kinds of damage.
+ * Arguments: the folder of the database, and `open`, `create` (if it may be missing) or `repair` (before it is read).
  */
 import { ClassicLevel } from 'classic-level';
 
 const [, , path, how] = process.argv;
-/** Pipes take it at once, so that what was read is told whatever comes after it. */
+/** Writes to a pipe are synchronous, so that the records read before a crash are not lost. */
 const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 try {
   if (how === 'repair') await ClassicLevel.repair(path);

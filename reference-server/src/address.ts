@@ -3,32 +3,32 @@ import { isIP, isIPv6, type Socket } from 'node:net';
 import proxyAddress from '@fastify/proxy-addr';
 
 /**
- * Who asks, by the prefixes of its address, the narrowest first: an IPv4 address alone; the /64, /56 and /48 of an IPv6
- * one. Whoever has one address of IPv6 has a whole /64, and often a /56 or a /48.
+ * A client, identified by the prefixes of its address, longest first: an IPv4 address alone; the /64, /56 and /48 of an
+ * IPv6 address. An IPv6 host usually has a whole /64, and often a /56 or a /48, so single addresses are not counted.
  */
 export type Client = readonly [string, ...string[]];
 
-/** Bits of an IPv6 address that are counted together. Each may hold twice what the narrower one may. */
+/** Lengths of the IPv6 prefixes that limits apply to. Each shorter prefix may hold twice as much as the one before. */
 const PREFIXES = [64, 56, 48] as const;
 const UNKNOWN: Client = ['unknown'];
 
-/** What each prefix of a client may hold, given what its narrowest may. */
+/** The limit for the prefix at this index of a `Client`, given the limit for its longest prefix. */
 export function allowance(narrowest: number, level: number): number {
   return narrowest * 2 ** level;
 }
 
-/** Tells clients apart, behind proxies too. */
+/** Identifies clients by their addresses, including clients behind trusted proxies. */
 export interface Addresses {
-  /** Who sent a request. */
+  /** The client that sent a request. */
   clientOf(request: IncomingMessage): Client;
-  /** Whether a socket is that of a proxy, which many clients share. */
+  /** Whether a socket comes from a trusted proxy, which many clients share. */
   isProxy(socket: Socket): boolean;
 }
 
 /**
- * @param proxies whose `X-Forwarded-For` is believed: addresses, networks (`10.0.0.0/8`) or `loopback`, `linklocal`,
- * `uniquelocal`. From everyone else the header is ignored.
- * @throws {TypeError} for what is none of these.
+ * @param proxies the trusted ones, whose `X-Forwarded-For` is used: addresses, networks (`10.0.0.0/8`) or `loopback`,
+ * `linklocal`, `uniquelocal`. From other addresses the header is ignored.
+ * @throws {TypeError} for any other value.
  */
 export function addressesBehind(proxies: readonly string[]): Addresses {
   if (proxies.length === 0)
@@ -41,18 +41,18 @@ export function addressesBehind(proxies: readonly string[]): Addresses {
       const list =
         typeof forwarded === 'string' ? forwarded.split(',').map(withoutPort).join(',') : undefined;
       const headers = list === undefined ? {} : { 'x-forwarded-for': list };
-      const said = proxyAddress(
+      const claimed = proxyAddress(
         { headers, socket, connection: socket } as unknown as IncomingMessage,
         trusted,
       );
-      // A proxy that passes on something else than an address tells nobody apart.
-      return clientAt(isIP(said) === 0 ? socket.remoteAddress : said);
+      // If the proxy forwards anything but an address, its clients cannot be told apart: they share the proxy's address.
+      return clientAt(isIP(claimed) === 0 ? socket.remoteAddress : claimed);
     },
     isProxy: ({ remoteAddress }) => remoteAddress !== undefined && trusted(remoteAddress, 0),
   };
 }
 
-/** Some proxies write `192.0.2.1:4711` or `[2001:db8::1]:4711`. */
+/** An address without its port: some proxies write `192.0.2.1:4711` or `[2001:db8::1]:4711`. */
 function withoutPort(given: string): string {
   const text = given.trim();
   if (text.startsWith('[')) return text.slice(1, text.indexOf(']'));
@@ -60,7 +60,7 @@ function withoutPort(given: string): string {
   return colon >= 0 && colon === text.lastIndexOf(':') ? text.slice(0, colon) : text;
 }
 
-/** @param remote as the system writes it. */
+/** @param remote the address as Node gives it: IPv6 possibly with a zone (`%eth0`), IPv4 possibly mapped (`::ffff:`). */
 export function clientAt(remote: string | undefined): Client {
   if (remote === undefined) return UNKNOWN;
   if (/^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(remote)) return [remote.slice('::ffff:'.length)];

@@ -8,24 +8,24 @@ import type { Draft } from './message.ts';
 import { RequestProblem } from './problem.ts';
 import type { Replays } from './replay.ts';
 
-/** A request that its handle signed, as it came. */
+/** A signed request as received, not yet verified. */
 export interface SignedRequest {
   readonly raw: Pick<IncomingMessage, 'headers' | 'method' | 'url'>;
-  /** Bytes of the body; absent without one. */
+  /** Bytes of the body; undefined without one. */
   readonly body: Buffer | undefined;
   readonly handle: string;
-  /** The first form of the signature that is good enough. */
-  readonly least: 1 | 2;
+  /** The lowest form of signature that is accepted: the second form also covers the body. */
+  readonly minForm: 1 | 2;
   readonly client: Client;
 }
 
-/** Who signed what, and whether it was signed before. */
+/** Verifies the signatures of requests and messages, and refuses those that were used before. */
 export class Auth {
   readonly replays: Replays;
   readonly #identities: Identities;
   readonly #prefixes: readonly string[];
 
-  /** @param publicUrls under which clients reach the relay: they sign the path that a proxy may have stripped. */
+  /** @param publicUrls base URLs of the relay: clients sign the full path, from which a proxy may have stripped a prefix. */
   constructor(identities: Identities, replays: Replays, publicUrls: readonly string[]) {
     this.#identities = identities;
     this.#prefixes = [...new Set(['', ...publicUrls.map((url) => new URL(url).pathname.replace(/\/$/, ''))])];
@@ -33,15 +33,16 @@ export class Auth {
   }
 
   /**
-   * @returns who signed the request.
+   * Verify the signature of a request and record it as used.
+   * @returns the identity that signed it.
    * @throws {RequestProblem} unknown-handle, signature-invalid, replayed, rate-limited, unavailable.
    * @see REQ-1 REQ-2 REQ-3 REQ-4 REQ-5 REQ-6
    */
-  verifyRequest({ raw, body, handle, least, client }: SignedRequest): IdentityAnswer {
+  verifyRequest({ raw, body, handle, minForm, client }: SignedRequest): IdentityAnswer {
     const identity = this.#identities.get(handle);
     if (identity === undefined) throw new RequestProblem('unknown-handle');
     const given = credentialsOf(raw.headers.authorization);
-    if (given === null || given.form < least || !this.replays.isTimely(given.ts))
+    if (given === null || given.form < minForm || !this.replays.isTimely(given.ts))
       throw new RequestProblem('signature-invalid');
     const { form, ts, n, sig } = given;
     const [method, sent] = [raw.method ?? '', raw.url ?? ''];
@@ -85,7 +86,7 @@ export class Auth {
   }
 
   /**
-   * Let a message that is new to its room in.
+   * Admit a message that is not a duplicate: record its signature as used; refuse unsigned ones in a signed-only room.
    * @throws {RequestProblem} replayed, rate-limited, unavailable, signed-only.
    * @see SIGN-3 SIGN-8
    */

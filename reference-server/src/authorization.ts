@@ -7,7 +7,7 @@
  *     name        = 1*( "a" to "z" )       ; none twice; others than v, ts, n and sig are ignored
  *     value       = *( any but "," )       ; without the spaces at its end
  *
- * It is read once from left to right: no expression here has two ways to match the same text.
+ * Parsing is linear: it splits at commas, and no regular expression here can backtrack.
  */
 import { AUTH_SCHEME, Signature, SigningNonce } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
@@ -23,20 +23,20 @@ export interface Credentials {
   readonly sig: string;
 }
 
-/** Without the spaces around it; other white space stays, and matches nothing. */
-function unspaced(text: string): string {
+/** Trim spaces only: other white space remains, so that the field is then refused. */
+function trimSpaces(text: string): string {
   let [start, end] = [0, text.length];
   while (start < end && text[start] === ' ') start++;
   while (end > start && text[end - 1] === ' ') end--;
   return text.slice(start, end);
 }
 
-/** @returns null for anything else than credentials with a `ts`, `n` and `sig` of the right form. @see REQ-1 REQ-6 */
+/** @returns null unless the header has this scheme and a valid `ts`, `n` and `sig`. @see REQ-1 REQ-6 */
 export function credentialsOf(header: string | undefined): Credentials | null {
   if (header?.slice(0, SCHEME.length).toLowerCase() !== SCHEME) return null;
   const fields = new Map<string, string>();
   for (const part of header.slice(SCHEME.length).split(',')) {
-    const field = unspaced(part);
+    const field = trimSpaces(part);
     const at = field.indexOf('=');
     const name = field.slice(0, Math.max(at, 0));
     if (!/^[a-z]+$/.test(name) || fields.has(name)) return null;

@@ -1,24 +1,25 @@
 import type { Client } from './address.ts';
 
-/** A message that was posted from an address, as far as the budget needs to know it. */
+/** What the budget needs to know of a message. */
 export interface Held {
-  /** Whether it is still held. */
+  /** Whether the message is still held by its room. */
   readonly live: boolean;
 }
 
-/** What one poster holds, oldest first. */
+/** The messages of one poster, oldest first. */
 interface Account<T> {
   readonly key: string;
   bytes: number;
   rank: number;
   items: T[];
-  /** Items before this place are gone. */
+  /** Index of the first item that may be live; all before it are not. */
   head: number;
   live: number;
 }
 
-/** Sizes that differ by less than a fifth have the same rank. */
+/** Accounts are sorted into ranks by size: within a rank, sizes differ by less than a fifth. */
 const RANKS_PER_DOUBLING = 4;
+/** An account's list is compacted when its dead items outnumber the live ones by this many. */
 const SPARE_ITEMS = 64;
 
 function rankOf(bytes: number): number {
@@ -26,17 +27,18 @@ function rankOf(bytes: number): number {
 }
 
 /**
- * What the messages of all rooms hold, by who posted them: so that whoever fills the relay pays for it, in however many
- * rooms and under however many addresses of one site. An IPv6 site counts as one, by its widest prefix.
+ * Memory that the messages of all rooms use, by poster. When the relay is over budget, the poster that holds most loses
+ * its oldest messages first, even if they are spread over many rooms or over many addresses of one IPv6 site: a poster is
+ * the shortest prefix of its client's address.
  */
 export class Budget<T extends Held> {
-  /** Of all accounts, and of what belongs to none. */
+  /** Bytes of all accounts, plus those of remembered nonces, which the logs add without an account. */
   bytes = 0;
   readonly #accounts = new Map<string, Account<T>>();
-  /** Accounts by the rank of their size, so that the heaviest is found without looking at all. */
+  /** Accounts by rank, so that the largest is found without a search of all. */
   readonly #ranks: Set<Account<T>>[] = [];
 
-  /** Charge an item to who posted it. @returns the key under which it is given back. */
+  /** Charge an item to its poster. @returns the key of the account, for `refund`. */
   charge(client: Client, item: T, bytes: number): string {
     const key = client.at(-1) ?? client[0];
     let account = this.#accounts.get(key);
@@ -48,7 +50,7 @@ export class Budget<T extends Held> {
     return key;
   }
 
-  /** Give back an item, which is live no longer. */
+  /** Refund the bytes of an item that has ceased to be live. */
   refund(key: string, bytes: number): void {
     const account = this.#accounts.get(key);
     if (account === undefined) return;
@@ -71,7 +73,7 @@ export class Budget<T extends Held> {
     if (rank > 0) (this.#ranks[rank] ??= new Set()).add(account);
   }
 
-  /** The oldest item of whoever holds most; undefined when nobody holds anything. */
+  /** The oldest live item of an account in the highest rank; undefined when there is none. */
   oldestOfHeaviest(): T | undefined {
     for (let rank = this.#ranks.length - 1; rank > 0; rank--) {
       const [account] = this.#ranks[rank] ?? [];

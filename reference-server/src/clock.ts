@@ -1,8 +1,8 @@
-/** Time, injected so that rules about it can be tested. */
+/** Source of time, injected so that tests control it. */
 export interface Clock {
-  /** Unix time in ms; may jump. */
+  /** Unix time in ms; may jump in both directions. */
   wall(): number;
-  /** Milliseconds that never go back. */
+  /** Monotonic time in ms. */
   mono(): number;
 }
 

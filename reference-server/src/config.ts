@@ -11,11 +11,11 @@ import {
 import { addressesBehind } from './address.ts';
 import { publicUrl } from './public-url.ts';
 
-/** What this relay bounds besides the limits of the specification, and declares with them. */
+/** Limits of this implementation beyond those of the specification; it declares them together. */
 const OWN_LIMITS = {
-  address_share: own(8, 'parts', 'of a table (connections, rooms, ...) of which an address may take one'),
-  cache_bytes: own(256 << 20, 'bytes', 'of messages encoded for streams, beside relay_bytes'),
-  answer_bytes: own(16 << 20, 'bytes', 'of large requests and answers under way, for one address'),
+  address_share: own(8, 'parts', 'one address may use 1/N of each table (connections, rooms, ...)'),
+  cache_bytes: own(256 << 20, 'bytes', 'cached stream encodings of messages, beyond relay_bytes'),
+  answer_bytes: own(16 << 20, 'bytes', 'large requests and answers in flight, for one address'),
 } as const satisfies Record<string, Bound>;
 
 function own(value: number, unit: string, about: string): Bound {
@@ -29,24 +29,24 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly logLevel: string;
-  /** Whose `X-Forwarded-For` is believed. */
+  /** Addresses and networks of trusted proxies, whose `X-Forwarded-For` is used. */
   readonly trustedProxies: readonly string[];
   /**
-   * The base URLs under which clients reach the relay, without a slash at the end; the first is the one to name. Empty:
-   * what a request's `Host` says.
+   * The base URLs under which clients reach the relay, without a trailing slash. If empty, the relay uses the `Host` of
+   * each request.
    */
   readonly publicUrls: readonly string[];
-  /** Where Prometheus finds the metrics; null: nowhere. */
+  /** Port of the Prometheus metrics on 127.0.0.1; null: no metrics are served. */
   readonly metricsPort: number | null;
-  /** Where identities and profiles survive a restart; null: nowhere. */
+  /** Folder in which identities and profiles are kept across restarts; null: they are kept in memory only. */
   readonly dataDir: string | null;
-  /** Whether to go on with what can be read of a damaged data folder. */
+  /** Whether to start with the readable records of a damaged data folder. */
   readonly acceptDamage: boolean;
   readonly limits: RelayLimits;
   readonly timings: Timings;
 }
 
-/** The command line cannot be used as it is; the message says what to do. */
+/** Invalid command line or environment; the message says how to correct it. */
 export class UsageError extends Error {}
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'];
@@ -55,7 +55,7 @@ const textOf = (values: Values, flag: string) => {
   const value = values[flag];
   return typeof value === 'string' ? value : undefined;
 };
-/** What a flag that may be given several times lists, by commas too. */
+/** All values of a repeatable flag; each may be a comma-separated list. */
 const listOf = (values: Values, flag: string) =>
   [values[flag] ?? []].flat().flatMap((value) =>
     String(value)
@@ -108,7 +108,7 @@ function positive(flag: string, text: string): number {
 
 /**
  * Read the command line and the environment (`PORT`, `HOST`).
- * @returns the word when help or the version was asked for.
+ * @returns 'help' or 'version' if that flag is given.
  * @throws {UsageError}
  */
 export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Config | 'help' | 'version' {
@@ -132,7 +132,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
       },
     }));
   } catch (error) {
-    // The first line says what is wrong; those that may follow teach the parser's own ways around it.
+    // Only the first line: further lines suggest syntax of parseArgs that does not help here.
     throw new UsageError(
       error instanceof Error ? error.message.split('\n', 1)[0] : 'the flags cannot be read',
     );
@@ -183,27 +183,28 @@ function rows(table: Readonly<Record<string, Bound>>): string {
     .join('\n');
 }
 
-export const HELP = `bot2bot-relay: forwards end-to-end encrypted rooms, and knows no key
+export const HELP = `bot2bot-relay: forwards messages of end-to-end encrypted rooms; it has no keys
 
 Usage: bot2bot-relay [flags]
 
 Examples:
-  bot2bot-relay                                  on http://127.0.0.1:3000
-  bot2bot-relay --host 0.0.0.0 --port 8080       for other machines
-  PORT=8080 bot2bot-relay --room-burst 1000      with another limit
-  bot2bot-relay --data-dir /var/lib/bot2bot      handles outlive the process
+  bot2bot-relay                                  listen on http://127.0.0.1:3000
+  bot2bot-relay --host 0.0.0.0 --port 8080       accept connections from other machines
+  PORT=8080 bot2bot-relay --room-burst 1000      change a limit
+  bot2bot-relay --data-dir /var/lib/bot2bot      keep identities and profiles across restarts
   bot2bot-relay --trusted-proxies loopback --public-url https://example.org/relay
-                                                 behind a proxy, under a path
+                                                 run behind a proxy, under a path
 
+Flags (default in parentheses):
   --host                 address to listen on (${DEFAULT_CONFIG.host}; or HOST)
-  --port                 port, 0 for any free one (${DEFAULT_CONFIG.port}; or PORT)
-  --log-level            ${LOG_LEVELS.join(', ')} (${DEFAULT_CONFIG.logLevel}; to stderr)
-  --trusted-proxies      whose X-Forwarded-For is believed, such as loopback,10.0.0.0/8 (none)
-  --public-url           base URL under which clients reach the relay; several by commas or by repeating it (the
-                         Host of each request)
-  --metrics-port         Prometheus metrics on 127.0.0.1 at /metrics, 0 for any free port (none)
-  --data-dir             folder in which identities and profiles, nothing else, survive a restart (none)
-  --accept-damage        start with what can be read of a damaged --data-dir; handles that are lost are free for anyone
+  --port                 port; 0 picks a free one (${DEFAULT_CONFIG.port}; or PORT)
+  --log-level            ${LOG_LEVELS.join(', ')} (${DEFAULT_CONFIG.logLevel}); the log goes to stderr
+  --trusted-proxies      proxies whose X-Forwarded-For is trusted, for example loopback,10.0.0.0/8 (none)
+  --public-url           base URL under which clients reach the relay; repeat it or separate several by commas (the
+                         Host header of each request)
+  --metrics-port         serve Prometheus metrics at /metrics on this port of 127.0.0.1; 0 picks a free one (none)
+  --data-dir             folder that keeps identities and profiles across restarts; messages are never stored (none)
+  --accept-damage        start with the readable part of a damaged --data-dir; anyone can register the lost handles
   --help, --version
 
 Limits:
@@ -212,6 +213,6 @@ ${rows(ALL_LIMITS)}
 Timings:
 ${rows(TIMINGS)}
 
-A relay whose limits or timings lie outside the ranges of the specification
-works, but is not certified.
+A relay whose limits or timings are outside the ranges of the specification
+runs, but does not pass certification.
 `;

@@ -13,39 +13,39 @@ const LINGER_MS = 2_000;
 /** Requests that a connection may have sent ahead of their answers. */
 const PIPELINED = 32;
 
-/** Told to connections over the share of their address; made once, since whoever floods makes many. */
+/** The answer to a connection beyond its client's share; built once, since a flood needs it often. */
 const OVER_SHARE = Buffer.from(rawAnswer(new RequestProblem('rate-limited', { retryAfter: 5 })));
 
-/** What is known of a connection. */
+/** The state of an open connection. */
 interface Connection {
   readonly release: () => void;
-  /** Answers that it waits for, in order, and for all but the first what begins to answer. */
+  /** Responses that are not finished, in the order of their requests, each with the function that starts to handle it. */
   readonly pending: Map<ServerResponse, () => void>;
-  /** Bytes that its client had taken when that was last seen to change, and when. */
-  taken: number;
-  takenAt: number;
+  /** Bytes that the socket had passed on to the system when that number last changed, and when that was. */
+  flushed: number;
+  flushedAt: number;
 }
 
 const connections = new WeakMap<Socket, Connection>();
 
 /**
- * A request that knows whether its connection ends to be one of HTTP with it. What opens a stream takes the connection
- * over, as an upgrade would, so that no parser or answer of HTTP is in the stream's way; and who has sent too much ahead
- * is not even read on. An offer to upgrade to anything else is ignored.
+ * A request that reports itself to Node as an upgrade when HTTP parsing has to end on its connection: if it opens a stream,
+ * which then uses the raw socket (event streams too); or if too many requests are pipelined. Offers to upgrade to any
+ * other protocol are ignored.
  */
 export class Incoming extends IncomingMessage {
-  #isLast: boolean | undefined;
+  #isUpgrade: boolean | undefined;
 
   get upgrade(): boolean {
-    return (this.#isLast ??= this.isAhead || this.#isStream());
+    return (this.#isUpgrade ??= this.hasTooManyPending || this.#isStream());
   }
 
-  /** More requests than it may have sent wait on its connection. */
-  get isAhead(): boolean {
+  /** The connection already has as many unanswered requests as are allowed. */
+  get hasTooManyPending(): boolean {
     return (connections.get(this.socket)?.pending.size ?? 0) >= PIPELINED;
   }
 
-  /** The parser's own opinion, which looks at the headers alone. */
+  /** Node's parser sets this from the headers; the value is ignored. */
   set upgrade(_offered: boolean) {}
 
   #isStream(): boolean {
@@ -63,23 +63,23 @@ export class Connections {
   readonly #addresses: Addresses;
   readonly #shares: ConcurrencyCap;
   readonly #open = new Set<Socket>();
-  readonly #most: number;
+  readonly #maxConnections: number;
 
   constructor(given: { limits: RelayLimits; timings: Timings; clock: Clock; addresses: Addresses }) {
     this.#timings = given.timings;
     this.#clock = given.clock;
     this.#addresses = given.addresses;
-    this.#most = given.limits.connections;
-    this.#shares = shareOf(this.#most, given.limits);
+    this.#maxConnections = given.limits.connections;
+    this.#shares = shareOf(this.#maxConnections, given.limits);
   }
 
   get size(): number {
     return this.#open.size;
   }
 
-  /** Accept a connection, unless its client has its share. Those of a trusted proxy are not limited: many clients share it. */
+  /** Accept a connection unless its client is over its share. Trusted proxies have no such limit: many clients share them. */
   admit(socket: Socket): void {
-    if (this.#open.size >= this.#most) {
+    if (this.#open.size >= this.#maxConnections) {
       socket.destroy();
       return;
     }
@@ -96,8 +96,8 @@ export class Connections {
     const connection = {
       release,
       pending: new Map<ServerResponse, () => void>(),
-      taken: 0,
-      takenAt: this.#clock.mono(),
+      flushed: 0,
+      flushedAt: this.#clock.mono(),
     };
     connections.set(socket, connection);
     this.#open.add(socket);
@@ -108,9 +108,9 @@ export class Connections {
   }
 
   /**
-   * Note a request.
-   * @param answer begins to answer it: now, or when those before it on its connection are answered, so that a connection
-   * has no more than one at work, however much it sends at once.
+   * Register a request, and handle it when all earlier requests of its connection are answered, so that a connection has
+   * only one request in progress, however many are pipelined.
+   * @param answer starts to handle the request.
    */
   begin({ socket }: IncomingMessage, response: ServerResponse, answer: () => void): void {
     const pending = connections.get(socket)?.pending;
@@ -119,7 +119,7 @@ export class Connections {
     response.on('close', () => {
       pending.delete(response);
       const [next] = pending.values();
-      // On a connection that ends nobody would get the answer, nor would what it holds be given back.
+      // On a connection that is closing, the answer could not be sent and would never release what it holds.
       if (!socket.destroyed && !socket.writableEnded) next?.();
     });
     if (pending.size === 1) answer();
@@ -133,19 +133,19 @@ export class Connections {
     else socket.destroy();
   }
 
-  /** Close connections that are ended, and those whose client does not read what it was sent. */
+  /** Close connections that have ended, and those whose client has stopped reading. */
   sweep(): void {
     const now = this.#clock.mono();
     for (const socket of this.#open) {
       const connection = connections.get(socket);
       if (connection === undefined) continue;
       const unsent = socket.writableLength;
-      const taken = socket.bytesWritten - unsent;
+      const flushed = socket.bytesWritten - unsent;
       const idle = unsent === 0 && !socket.writableEnded;
-      if (idle || taken !== connection.taken) {
-        connection.taken = taken;
-        connection.takenAt = now;
-      } else if (now - connection.takenAt > (unsent === 0 ? LINGER_MS : this.#timings.stalled_ms))
+      if (idle || flushed !== connection.flushed) {
+        connection.flushed = flushed;
+        connection.flushedAt = now;
+      } else if (now - connection.flushedAt > (unsent === 0 ? LINGER_MS : this.#timings.stalled_ms))
         socket.destroy();
     }
   }

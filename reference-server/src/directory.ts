@@ -17,29 +17,29 @@ import type { Published, Store } from './store.ts';
 import { firstAbove, TagIndex } from './tag-index.ts';
 import { Tombstones } from './tombstones.ts';
 
-/** Profiles that one sweep looks at. */
-const SWEPT = 1_000;
+/** Maximum number of profiles that one sweep checks. */
+const PROFILES_PER_SWEEP = 1_000;
 
 type KeysOf = (handle: string) => IdentityAnswer | undefined;
-/** Told of the profiles that a search has looked at. */
-type Charge = (looked: number) => void;
+/** Called with the number of profiles that a search has examined, to charge them to its client. */
+type Charge = (examined: number) => void;
 
-/** A profile that is published. */
+/** A published profile and the directory's own data about it. */
 interface Entry {
   published: Published;
-  /** Its place in every list; kept when it is published anew. */
+  /** Position in the order of the directory; kept when the profile is replaced. */
   readonly number: number;
   /** Handle, display name and summary, in lower case. */
   texts: readonly string[];
   framework: string;
   seen: number | null;
-  /** Tags in common with the profile for which matches are sought. */
+  /** Used during `matches`: how many tags it shares with the profile whose matches are computed; 0 otherwise. */
   score: number;
-  /** Gives its place in the share of its address back. */
+  /** Releases its slot in the share of the client that published it. */
   readonly release: () => void;
 }
 
-/** Published profiles, in the order in which their handles came. */
+/** Published profiles, in the order in which their handles first published one. */
 export class Directory {
   readonly #limits: RelayLimits;
   readonly #timings: Timings;
@@ -51,10 +51,10 @@ export class Directory {
   readonly #shares: ConcurrencyCap;
   readonly #tombstones: Tombstones;
   #lastNumber = 0;
-  /** Number of the profile that was swept last. */
+  /** Number of the last profile that the last sweep checked; 0 at the end of a pass. */
   #swept = 0;
 
-  /** @param held what the store already has. */
+  /** @param held profiles that were loaded from the store. */
   constructor(given: {
     limits: RelayLimits;
     timings: Timings;
@@ -82,8 +82,10 @@ export class Directory {
   }
 
   /**
-   * Publish a profile, whose signature has been verified.
-   * @throws {RequestProblem} stale-profile; rate-limited, when the client has its share; unavailable.
+   * Publish a profile. The caller has verified its signature.
+   * @throws {RequestProblem} stale-profile; rate-limited, when the client's share is used up; unavailable, when the
+   * directory is full.
+   * @throws {StoreError} it may or may not have been stored; in memory the change is undone.
    * @see DIR-5
    */
   async publish({ profile, sig }: Published, client: Client): Promise<void> {
@@ -94,24 +96,24 @@ export class Directory {
       was === undefined ? this.#tombstones.covers(handle, updated_at) : updated_at < was.profile.updated_at;
     if (isStale) throw new RequestProblem('stale-profile');
     const entry = before ?? this.#insert({ profile, sig }, this.#reserve(handle, client));
-    if (before !== undefined) this.#refile(entry, { profile, sig, number: entry.number });
+    if (before !== undefined) this.#replaceProfile(entry, { profile, sig, number: entry.number });
     entry.seen = this.#clock.wall();
     const { published } = entry;
     try {
       await this.#store.put(handle, published);
     } catch (error) {
       if (this.#held.get(handle) === entry && entry.published === published) {
-        if (was === undefined) this.#forget(entry)();
-        else this.#refile(entry, was);
+        if (was === undefined) this.#removeEntry(entry)();
+        else this.#replaceProfile(entry, was);
       }
       throw error;
     }
   }
 
-  /** A place for a new profile: that of the tombstone of its handle, or one of the client's share. */
+  /** Take a slot for a new profile: that of its handle's tombstone, or one of the client's share. @returns its release. */
   #reserve(handle: string, client: Client): () => void {
-    const left = this.#tombstones.take(handle);
-    if (left !== undefined) return left;
+    const released = this.#tombstones.take(handle);
+    if (released !== undefined) return released;
     if (this.#held.size + this.#tombstones.size >= this.#limits.profiles)
       throw new RequestProblem('unavailable', { retryAfter: 60 });
     return this.#shares.take(client);
@@ -123,17 +125,17 @@ export class Directory {
     const entry: Entry = { published, number, texts: [], framework: '', seen: null, score: 0, release };
     this.#order.push(entry);
     this.#held.set(published.profile.handle, entry);
-    this.#file(entry, { ...published, number });
+    this.#setProfile(entry, { ...published, number });
     return entry;
   }
 
-  /** Put another profile into an entry. */
-  #refile(entry: Entry, published: Published): void {
+  /** Replace the profile of an entry. */
+  #replaceProfile(entry: Entry, published: Published): void {
     this.#tags.remove(entry.published.profile, entry);
-    this.#file(entry, published);
+    this.#setProfile(entry, published);
   }
 
-  #file(entry: Entry, published: Published): void {
+  #setProfile(entry: Entry, published: Published): void {
     const { profile } = published;
     entry.published = published;
     entry.texts = [profile.handle, profile.display_name, profile.summary].map((text) => text.toLowerCase());
@@ -141,46 +143,46 @@ export class Directory {
     this.#tags.add(profile, entry);
   }
 
-  /** @returns gives back the place of what is forgotten. */
-  #forget(entry: Entry): () => void {
+  /** Remove an entry from memory. @returns the release of its slot, which the caller calls or passes on. */
+  #removeEntry(entry: Entry): () => void {
     this.#held.delete(entry.published.profile.handle);
     this.#order.splice(firstAbove(this.#order, entry.number - 1), 1);
     this.#tags.remove(entry.published.profile, entry);
     return entry.release;
   }
 
-  /** @returns whether there was one. @see DIR-9 */
+  /** Delete a profile. @returns whether an unexpired one existed. @see DIR-9 */
   async remove(handle: string): Promise<boolean> {
     const entry = this.#held.get(handle);
     if (entry === undefined) return false;
-    const wasShown = this.#shown(handle) !== undefined;
-    this.#tombstones.put(handle, entry.published.profile.updated_at, this.#forget(entry));
+    const wasLive = this.#live(handle) !== undefined;
+    this.#tombstones.put(handle, entry.published.profile.updated_at, this.#removeEntry(entry));
     await this.#store.delete(handle);
-    return wasShown;
+    return wasLive;
   }
 
   /** @throws {RequestProblem} unknown-agent. @see DIR-10 */
   heartbeat(handle: string): HeartbeatAnswer {
-    const entry = this.#shown(handle);
+    const entry = this.#live(handle);
     if (entry === undefined) throw new RequestProblem('unknown-agent');
     const now = this.#clock.wall();
     entry.seen = now;
     return { ok: true, handle, last_seen_at: now, expires_at: entry.published.profile.expires_at };
   }
 
-  /** @see DIR-8 */
-  #shown(handle: string): Entry | undefined {
+  /** The entry of a handle, unless its profile has expired. @see DIR-8 */
+  #live(handle: string): Entry | undefined {
     const entry = this.#held.get(handle);
-    return entry !== undefined && this.#isShown(entry) ? entry : undefined;
+    return entry !== undefined && this.#isLive(entry) ? entry : undefined;
   }
 
-  #isShown({ published }: Entry): boolean {
+  #isLive({ published }: Entry): boolean {
     return published.profile.expires_at > this.#clock.wall();
   }
 
   /** @throws {RequestProblem} unknown-agent. @see DIR-2 */
   agent(handle: string, keysOf: KeysOf): Agent {
-    const entry = this.#shown(handle);
+    const entry = this.#live(handle);
     const agent = entry === undefined ? undefined : this.#agent(entry, keysOf);
     if (agent === undefined) throw new RequestProblem('unknown-agent');
     return agent;
@@ -215,7 +217,7 @@ export class Directory {
     const from = firstAbove(among, after);
     for (let i = from; i < among.length; i++) {
       const entry = among[i];
-      if (entry === undefined || !this.#isShown(entry) || !satisfies(entry, asked)) continue;
+      if (entry === undefined || !this.#isLive(entry) || !satisfies(entry, asked)) continue;
       if (agents.length === limit) {
         charge(i - from + 1);
         return { agents, count: limit, next_cursor: last };
@@ -228,7 +230,7 @@ export class Directory {
     return { agents, count: agents.length, next_cursor: null };
   }
 
-  /** The shortest list that has all that are asked for. */
+  /** The shortest list that contains every match of the filter: all profiles, or those with one of the tags. */
   #candidates({ capability, topic, language }: Filter): readonly Entry[] {
     let shortest: readonly Entry[] = this.#order;
     for (const [field, tag] of [
@@ -245,42 +247,42 @@ export class Directory {
 
   /** @throws {RequestProblem} unknown-agent. @see DIR-11 */
   matches(handle: string, keysOf: KeysOf, charge: Charge): AgentsAnswer {
-    const mine = this.#shown(handle);
+    const mine = this.#live(handle);
     if (mine === undefined) throw new RequestProblem('unknown-agent');
-    const sharing: Entry[] = [];
-    for (const having of this.#tags.sharing(mine.published.profile))
-      for (const entry of having) if (entry.score++ === 0) sharing.push(entry);
-    charge(sharing.length);
-    const others = sharing.filter((other) => other !== mine && this.#isShown(other));
-    const agents = best(others, this.#limits.agents_page).flatMap((other) => {
+    const sharingTags: Entry[] = [];
+    for (const having of this.#tags.sharingTags(mine.published.profile))
+      for (const entry of having) if (entry.score++ === 0) sharingTags.push(entry);
+    charge(sharingTags.length);
+    const others = sharingTags.filter((other) => other !== mine && this.#isLive(other));
+    const agents = topScores(others, this.#limits.agents_page).flatMap((other) => {
       const agent = this.#agent(other, keysOf);
       return agent === undefined ? [] : [{ ...agent, score: other.score, match_score: other.score }];
     });
-    for (const entry of sharing) entry.score = 0;
+    for (const entry of sharingTags) entry.score = 0;
     return { agents, count: agents.length, next_cursor: null };
   }
 
-  /** Number of profiles that are shown. */
+  /** Number of profiles that have not expired. */
   count(): number {
-    return this.#order.filter((entry) => this.#isShown(entry)).length;
+    return this.#order.filter((entry) => this.#isLive(entry)).length;
   }
 
-  /** Forget what has expired; a part of all at a time. */
+  /** Remove expired profiles; each call checks a part of the directory. */
   sweep(): void {
     this.#tombstones.sweep();
     const from = firstAbove(this.#order, this.#swept);
-    const some = this.#order.slice(from, from + SWEPT);
-    this.#swept = some.length < SWEPT ? 0 : (some.at(-1)?.number ?? 0);
+    const some = this.#order.slice(from, from + PROFILES_PER_SWEEP);
+    this.#swept = some.length < PROFILES_PER_SWEEP ? 0 : (some.at(-1)?.number ?? 0);
     for (const entry of some) {
-      if (this.#isShown(entry)) continue;
-      this.#forget(entry)();
+      if (this.#isLive(entry)) continue;
+      this.#removeEntry(entry)();
       this.#store.delete(entry.published.profile.handle).catch(() => undefined);
     }
   }
 }
 
-/** Those with the highest scores, at most so many; of equals the first that were published. */
-function best(entries: readonly Entry[], most: number): Entry[] {
+/** The `most` entries with the highest scores, highest first; entries with equal scores in directory order. */
+function topScores(entries: readonly Entry[], most: number): Entry[] {
   const byScore: Entry[][] = [];
   for (const entry of entries) (byScore[entry.score] ??= []).push(entry);
   const found: Entry[] = [];

@@ -7,14 +7,15 @@ import { RequestProblem } from './problem.ts';
 import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 import { onceClosed, keepAlive, type Parked } from './room.ts';
 
-/** Held for a message besides its texts. */
+/** Estimated memory of a message beyond its ciphertext, in bytes. */
 const ENTRY_BYTES = 400;
-/** Unsigned messages take at most this part of `dm_bytes`: who cannot be told apart cannot crowd out the others. */
+/** Unsigned messages use at most 1/4 of `dm_bytes`: anonymous senders cannot fill the memory that signed senders need. */
 const UNSIGNED_PART = 4;
-/** An inbox holds as many bytes as it takes if all its messages are this part of the longest: 256 of 16 KiB. */
+/** An inbox holds up to `inbox_messages` messages of 1/8 of the maximum length each (256 of 16 KiB), or fewer longer ones. */
 const INBOX_PART = 8;
-/** Of an inbox, one handle may hold this part, and so may all who did not sign. */
+/** Messages from one handle use at most 1/4 of an inbox, and so do all unsigned messages together. */
 const SENDER_PART = 4;
+/** A seq is at least 1000 times the Unix time in ms, so that seqs keep rising after an empty inbox was forgotten. */
 const SEQS_PER_MS = 1_000;
 
 /** A parked read of an inbox. */
@@ -29,12 +30,12 @@ interface Inbox {
   lastSeq: number;
 }
 
-/** What goes with a message. */
-interface Held {
+/** Data about a message that is not delivered with it. */
+interface MessageState {
   readonly inbox: Inbox;
-  /** When it leaves, on the clock that never goes back. */
+  /** When it expires, on the monotonic clock. */
   readonly until: number;
-  /** Gives its bytes back to the share of its address. */
+  /** Releases its bytes in the share of the client that sent it. */
   readonly release: () => void;
 }
 
@@ -42,16 +43,16 @@ function bytesOf({ ciphertext }: { ciphertext: string }): number {
   return ciphertext.length + ENTRY_BYTES;
 }
 
-/** Inboxes, in memory. Nothing that waits is pushed out; what has no place is refused. @see DM-7 */
+/** Inboxes, in memory. A message that does not fit is refused; no stored message is evicted for it. @see DM-7 */
 export class Dms {
   readonly #limits: RelayLimits;
   readonly #timings: Timings;
   readonly #clock: Clock;
   readonly #inboxes = new Map<string, Inbox>();
-  /** By id, in the order in which the messages came. */
-  readonly #held = new Map<string, Held>();
+  /** By message id, in the order of arrival. */
+  readonly #held = new Map<string, MessageState>();
   readonly #parked = new Map<Reader, Inbox>();
-  /** Inboxes that hold nothing, but whose seqs are ahead of the clock. */
+  /** Empty inboxes that are kept because their last seq is ahead of the clock. */
   readonly #idle = new Set<Inbox>();
   readonly #bytes = { signed: 0, unsigned: 0 };
   readonly #shares: ConcurrencyCap;
@@ -65,16 +66,16 @@ export class Dms {
     this.#inboxBytes = limits.inbox_messages * (limits.ciphertext_chars / INBOX_PART + ENTRY_BYTES);
   }
 
-  /** Held for all messages. */
+  /** Bytes held for the messages of all inboxes. */
   get bytes(): number {
     return this.#bytes.signed + this.#bytes.unsigned;
   }
 
   /**
-   * Put a message, whose signature has been verified if it names a sender, into an inbox.
-   * @param admit called before it is taken; throws to refuse it.
-   * @throws {RequestProblem} inbox-full; rate-limited, when the client has its share; unavailable, when all inboxes
-   * together hold too much.
+   * Put a message into an inbox. If it names a sender, the caller has verified its signature.
+   * @param admit called when the message fits, before it is added; throws to refuse it.
+   * @throws {RequestProblem} inbox-full; rate-limited, when the client's share is used up; unavailable, when all inboxes
+   * together are full.
    * @see DM-1 DM-7
    */
   post(to: string, body: DmBody, client: Client, admit: () => void): { id: string; seq: number } {
@@ -82,7 +83,7 @@ export class Dms {
     const inbox = this.#inboxes.get(to) ?? emptyInbox(to);
     const signed = from !== undefined;
     const bytes = bytesOf(body);
-    this.#checkPlace(inbox, from ?? null, bytes);
+    this.#checkLimits(inbox, from ?? null, bytes);
     const { dm_bytes: mostBytes } = this.#limits;
     const full =
       this.bytes + bytes > mostBytes || (!signed && this.#bytes.unsigned + bytes > mostBytes / UNSIGNED_PART);
@@ -117,8 +118,8 @@ export class Dms {
     return { id, seq };
   }
 
-  /** @param from null for a message that nobody signed. @throws {RequestProblem} inbox-full. */
-  #checkPlace(inbox: Inbox, from: string | null, bytes: number): void {
+  /** @param from handle of the sender; null for an unsigned message. @throws {RequestProblem} inbox-full. */
+  #checkLimits(inbox: Inbox, from: string | null, bytes: number): void {
     const { messages } = inbox;
     const { inbox_messages: most, inbox_unsigned: mostUnsigned } = this.#limits;
     const ofSender = messages.filter((message) => message.from_handle === from);
@@ -134,7 +135,7 @@ export class Dms {
       throw new RequestProblem('inbox-full', { retryAfter: 60 });
   }
 
-  /** What an inbox holds above `after`. @see DM-2 */
+  /** The first messages of an inbox with a seq above `after`. @see DM-2 */
   page(handle: string, after: number): { messages: DmMessage[]; last_seq: number; has_more: boolean } {
     const all = this.#inboxes.get(handle)?.messages ?? [];
     const above = all.filter(({ seq }) => seq > after);
@@ -162,7 +163,7 @@ export class Dms {
     if (this.#unpark(inbox, reader)) reader.response.end(body);
   }
 
-  /** @returns whether it was there. @see DM-5 */
+  /** Delete a message. @returns whether it existed. @see DM-5 */
   remove(handle: string, id: string): boolean {
     const inbox = this.#inboxes.get(handle);
     const at = inbox?.messages.findIndex((message) => message.id === id) ?? -1;
@@ -180,7 +181,7 @@ export class Dms {
     this.#forgetEmpty(inbox);
   }
 
-  /** Seqs go on from the clock, so that an empty inbox need not be kept. */
+  /** Forget an inbox without messages and readers, once the clock alone makes the next seq larger than its last one. */
   #forgetEmpty(inbox: Inbox): void {
     this.#idle.delete(inbox);
     if (inbox.messages.length > 0 || inbox.readers.size > 0) return;
@@ -203,7 +204,7 @@ export class Dms {
     for (const inbox of idle) this.#forgetEmpty(inbox);
   }
 
-  /** Answer everyone who waits. */
+  /** Answer all parked reads now. */
   drain(): void {
     for (const [reader, inbox] of this.#parked) this.#answer(inbox, reader);
   }

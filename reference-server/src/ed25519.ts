@@ -1,11 +1,11 @@
 import { createHash, createPublicKey, verify, type KeyObject } from 'node:crypto';
 
-/** Order of the group, little-endian. @see ID-8 */
+/** Order L of the base point, little-endian. @see ID-8 */
 const ORDER = Buffer.from('edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010', 'hex');
 const P = 2n ** 255n - 19n;
-/** Of the curve -x² + y² = 1 + dx²y². */
+/** The constant d of the curve -x² + y² = 1 + dx²y². */
 const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
-/** y of the points whose order divides 8, little-endian, the sign of x left out. @see ID-7 */
+/** Encodings of the points whose order divides 8 (small order): y, little-endian, without the sign bit of x. @see ID-7 */
 const SMALL_ORDER: ReadonlySet<string> = new Set([
   `00${'00'.repeat(31)}`,
   `01${'00'.repeat(31)}`,
@@ -13,19 +13,19 @@ const SMALL_ORDER: ReadonlySet<string> = new Set([
   'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
   '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
 ]);
-/** SubjectPublicKeyInfo of an Ed25519 key, up to the key's 32 bytes. */
-const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
+/** DER prefix of an Ed25519 SubjectPublicKeyInfo; the 32 bytes of the key follow. */
+const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
 export function sha256(data: string | Buffer): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
-/** Bytes of base64 in either alphabet. */
+/** Decode base64, standard or URL-safe. */
 export function bytesOf(base64: string): Buffer {
   return Buffer.from(base64, 'base64');
 }
 
-function below(a: Buffer, limit: Buffer): boolean {
+function isBelow(a: Buffer, limit: Buffer): boolean {
   for (let i = 31; i >= 0; i--) {
     const [x = 0, y = 0] = [a[i], limit[i]];
     if (x !== y) return x < y;
@@ -42,13 +42,13 @@ function power(base: bigint, exponent: bigint): bigint {
   return result;
 }
 
-/** Whether some x belongs to y: (y² - 1)(dy² + 1) is a square. */
+/** Whether y has an x on the curve: if (y² - 1)(dy² + 1) is a square modulo P. */
 function isOnCurve(y: bigint): boolean {
   const y2 = (y * y) % P;
   return power((y2 - 1n + P) * (D * y2 + 1n), (P - 1n) / 2n) !== P - 1n;
 }
 
-/** Whether 32 bytes are the canonical encoding of a point that is not of small order. @see ID-7 */
+/** Whether these 32 bytes are a valid public key: the canonical encoding of a point that is not of small order. @see ID-7 */
 export function isSoundKey(key: Buffer): boolean {
   const bytes = Buffer.from(key);
   bytes[31] = (bytes[31] ?? 0) & 0x7f;
@@ -59,12 +59,12 @@ export function isSoundKey(key: Buffer): boolean {
 
 /** @param key 32 bytes. */
 export function keyObject(key: Buffer): KeyObject {
-  return createPublicKey({ key: Buffer.concat([SPKI_HEAD, key]), format: 'der', type: 'spki' });
+  return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, key]), format: 'der', type: 'spki' });
 }
 
-/** @param signature base64 of 64 bytes; anything else verifies nothing. @see ID-8 */
+/** Verify a signature. @param signature base64 of 64 bytes; anything else is invalid. @see ID-8 */
 export function verifies(text: string, signature: string, key: KeyObject): boolean {
   const bytes = bytesOf(signature);
-  if (bytes.length !== 64 || !below(bytes.subarray(32), ORDER)) return false;
+  if (bytes.length !== 64 || !isBelow(bytes.subarray(32), ORDER)) return false;
   return verify(null, Buffer.from(text), key, bytes);
 }

@@ -1,8 +1,6 @@
-/** How frames are written on each transport. */
-
 /**
- * How a stream is written: WebSocket text frames; events as HTTP/1.1 chunks, so that readers that take a body by chunks
- * get each event when it comes; or events alone, for HTTP/1.0.
+ * The encoding of a stream: `ws`, WebSocket text frames; `sse`, one event per HTTP/1.1 chunk, so that clients that read a
+ * body by chunks get each event at once; `sse-plain`, events without chunks, for HTTP/1.0.
  */
 export type Format = 'ws' | 'sse' | 'sse-plain';
 
@@ -11,7 +9,7 @@ const CRLF = Buffer.from('\r\n');
 /** The chunk that ends a chunked body. */
 export const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 
-/** Written to a stream that had nothing else for a while: a comment; a ping, which the other side has to answer. */
+/** Written to an idle stream: a ping on WebSocket, which the client must answer; a comment line on SSE. */
 export const KEEPALIVE: Readonly<Record<Format, Buffer>> = {
   ws: Buffer.from([0x89, 0]),
   sse: Buffer.from('3\r\n:\n\n\r\n'),
@@ -22,7 +20,7 @@ export const KEEPALIVE: Readonly<Record<Format, Buffer>> = {
 export function textFrame(payload: string | Buffer): Buffer {
   const length = Buffer.byteLength(payload);
   const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  // Not from the pool: a message that stays would keep the pool's other bytes.
+  // Not from Node's buffer pool: a frame that is kept would keep the whole 8 KiB slab of the pool alive.
   const frame = Buffer.allocUnsafeSlow(head + length);
   frame[0] = 0x81;
   if (head === 2) frame[1] = length;
@@ -38,7 +36,7 @@ export function textFrame(payload: string | Buffer): Buffer {
   return frame;
 }
 
-/** What a text frame that was made here carries. */
+/** The payload of a frame that `textFrame` made; shares its memory. */
 export function payloadOf(frame: Buffer): Buffer {
   const length = frame[1] ?? 0;
   return frame.subarray(length < 126 ? 2 : length === 126 ? 4 : 10);
@@ -56,50 +54,50 @@ function chunk(parts: readonly Buffer[]): Buffer {
 }
 
 /**
- * One event as a chunk. The data comes before the id: simple readers look at how a chunk begins.
- * @param json one line.
+ * One event as a chunk. `data:` precedes `id:`, since some simple clients check that a chunk begins with `data:`.
+ * @param json parts of one line of JSON.
  */
 export function eventChunk(json: readonly Buffer[], id?: string): Buffer {
   return chunk([DATA, ...json, Buffer.from(id === undefined ? '\n\n' : `\nid: ${id}\n\n`)]);
 }
 
-/** What stands in a chunk. */
-export function unchunked(whole: Buffer): Buffer {
+/** The data of a chunk that `chunk` made; shares its memory. */
+export function chunkData(whole: Buffer): Buffer {
   return whole.subarray(whole.indexOf(0x0a) + 1, -CRLF.length);
 }
 
-/** A frame that is not a message. */
+/** Encode a frame other than a message. */
 export function encode(format: Format, json: string, id?: string): Buffer {
   if (format === 'ws') return textFrame(json);
   const event = eventChunk([Buffer.from(json)], id);
-  return format === 'sse' ? event : unchunked(event);
+  return format === 'sse' ? event : chunkData(event);
 }
 
-/** Who holds encoded copies that it can do without. */
+/** An owner of encoded copies that can be recreated. */
 interface Holder {
-  /** Drop them all. */
+  /** Drop all copies and `release` their bytes. */
   dropEncoded(): void;
 }
 
 /**
- * Bounds the copies of messages that are held encoded for streams. They come beside the messages: to make room for one,
- * other copies go, and never a message.
+ * Bounds the memory of the encoded copies of messages that are cached for streams. The messages themselves are counted
+ * elsewhere: when the cache is full, other copies are dropped, never a message.
  */
 export class EncodingCache {
-  readonly #most: number;
+  readonly #maxBytes: number;
   readonly #holders = new Set<Holder>();
   #bytes = 0;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
   }
 
-  /** Note that a holder has more; whoever began longest ago drops its copies when they are too many. */
+  /** Count more bytes for a holder. While the cache is over its limit, the holders that have held longest drop theirs. */
   hold(holder: Holder, bytes: number): void {
     this.#holders.add(holder);
     this.#bytes += bytes;
     for (const oldest of this.#holders) {
-      if (this.#bytes <= this.#most) break;
+      if (this.#bytes <= this.#maxBytes) break;
       this.#holders.delete(oldest);
       oldest.dropEncoded();
     }

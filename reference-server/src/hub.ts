@@ -5,8 +5,8 @@ import type { RelayLimits } from './config.ts';
 import { encode, KEEPALIVE, type Format } from './encoding.ts';
 import type { Engine } from './engine/engine.ts';
 import type { RoomLog } from './log.ts';
-import { BLOCK_BYTES, sendAnswer, wholeOf, type ReadAnswer } from './page.ts';
-import { presenceJson, readyJson, tailOf, takeNotices } from './presence.ts';
+import { BLOCK_BYTES, sendAnswer, bytesOfAnswer, type ReadAnswer } from './page.ts';
+import { presenceJson, readyJson, encodeNotices, takeNotices } from './presence.ts';
 import { RequestProblem } from './problem.ts';
 import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 import {
@@ -283,7 +283,7 @@ export class Hub {
         continue;
       }
       if (sub.cursor === from && sub.joining === null && log.oldestSeq <= from + 1) {
-        const tail = tailOf(sub.format, notices);
+        const tail = encodeNotices(sub.format, notices);
         const messages =
           upTo === from ? null : (shared[sub.format] ??= log.frames(sub.format, from, Infinity, now).data);
         sub.cursor = upTo;
@@ -292,7 +292,7 @@ export class Hub {
         else if (tail !== null) this.#write(sub, tail);
       } else {
         this.#feed(sub);
-        const tail = tailOf(sub.format, notices);
+        const tail = encodeNotices(sub.format, notices);
         if (tail !== null) {
           if (sub.blocked) sub.owesPresence ||= notices.presence !== null;
           else this.#write(sub, tail);
@@ -313,7 +313,7 @@ export class Hub {
       let answer = answers.get(key);
       if (answer === undefined) {
         const page = this.#page(room, waiter.position);
-        answers.set(key, (answer = page.bytes <= BLOCK_BYTES ? wholeOf(page) : page));
+        answers.set(key, (answer = page.bytes <= BLOCK_BYTES ? bytesOfAnswer(page) : page));
       }
       this.#answer(room, waiter, answer);
     }

@@ -8,25 +8,25 @@ import { RequestProblem } from './problem.ts';
 import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 import type { Store } from './store.ts';
 
-/** Keys that are held ready to verify with. */
-const READY_KEYS = 4_096;
+/** Maximum number of parsed keys that are cached. */
+const MAX_PARSED_KEYS = 4_096;
 
-/** A handle as a path has it: with or without `@`, in any case. */
+/** The handle in a path segment, where it may begin with `@` and have upper-case letters. */
 export function handleIn(path: string): string {
   return path.replace(/^@/, '').toLowerCase();
 }
 
-/** Who has which handle. The first key keeps it, for as long as the process or the data folder lives. @see ID-3 */
+/** Registered handles and their keys. The first key keeps the handle, as long as the process or data folder lives. @see ID-3 */
 export class Identities {
   readonly #limits: RelayLimits;
   readonly #clock: Clock;
-  /** Handles that were registered since the start. */
+  /** Limits how many handles a client registers between restarts. */
   readonly #shares: ConcurrencyCap;
   readonly #store: Store<IdentityAnswer>;
   readonly #held: Map<string, IdentityAnswer>;
-  readonly #ready = new Map<string, KeyObject>();
+  readonly #parsedKeys = new Map<string, KeyObject>();
 
-  /** @param held what the store already has. */
+  /** @param held identities that were loaded from the store. */
   constructor(given: {
     limits: RelayLimits;
     clock: Clock;
@@ -48,25 +48,28 @@ export class Identities {
     return this.#held.get(handle);
   }
 
-  /** Key of a registered handle. */
+  /** The parsed signing key of a registered handle. */
   key({ handle, sign_pub: signPub }: IdentityAnswer): KeyObject {
-    const ready = this.#ready.get(handle);
-    if (ready !== undefined) return ready;
-    for (const oldest of this.#ready.keys()) {
-      if (this.#ready.size < READY_KEYS) break;
-      this.#ready.delete(oldest);
+    const parsed = this.#parsedKeys.get(handle);
+    if (parsed !== undefined) return parsed;
+    for (const oldest of this.#parsedKeys.keys()) {
+      if (this.#parsedKeys.size < MAX_PARSED_KEYS) break;
+      this.#parsedKeys.delete(oldest);
     }
     const key = keyObject(bytesOf(signPub));
-    this.#ready.set(handle, key);
+    this.#parsedKeys.set(handle, key);
     return key;
   }
 
   /**
-   * Whether a handle can be had by a key, whatever the signature.
-   * @returns who has it, when it is the key.
+   * Check whether this key may register this handle. Does not look at the signature.
+   * @returns the registration, when the handle is registered with this key already; undefined when it is free.
    * @throws {RequestProblem} handle-taken, handle-reserved.
    */
-  ownerIfFree({ handle, sign_pub }: Pick<RegisterBody, 'handle' | 'sign_pub'>): IdentityAnswer | undefined {
+  ownRegistration({
+    handle,
+    sign_pub,
+  }: Pick<RegisterBody, 'handle' | 'sign_pub'>): IdentityAnswer | undefined {
     if (RESERVED_HANDLES.includes(handle)) throw new RequestProblem('handle-reserved');
     const owner = this.#held.get(handle);
     if (owner !== undefined && !bytesOf(owner.sign_pub).equals(bytesOf(sign_pub)))
@@ -75,14 +78,15 @@ export class Identities {
   }
 
   /**
-   * Give a handle to a key; the body has been checked and its signature verified.
-   * @param admit called before a handle that is new is taken; throws to refuse it.
-   * @returns the registration that holds now, once it is safe from a crash.
-   * @throws {RequestProblem} handle-taken, handle-reserved, unavailable; rate-limited, when the client has its share.
+   * Register a handle. The caller has validated the body and verified its signature.
+   * @param admit called before a new handle is registered; throws to refuse it.
+   * @returns the new or the existing registration, once it is stored durably.
+   * @throws {RequestProblem} handle-taken, handle-reserved, unavailable; rate-limited, when the client's share is used up.
+   * @throws {StoreError} it may or may not have been stored.
    */
   async register(body: RegisterBody, client: Client, admit: () => void): Promise<IdentityAnswer> {
     const { handle, box_pub, sign_pub, meta = {} } = body;
-    const owner = this.ownerIfFree(body);
+    const owner = this.ownRegistration(body);
     if (owner !== undefined) {
       await this.#store.settled(handle);
       return owner;

@@ -60,7 +60,7 @@ export class Leases {
   readonly #shares: ConcurrencyCap;
   readonly #clock: Clock;
   readonly #handles = new Map<string, HandleState>();
-  /** When the last of the claims that are gone was live, on the monotonic clock. */
+  /** The latest time at which a claim that has ended was live, on the monotonic clock. */
   #liveUntil = -Infinity;
 
   constructor(log: RoomLog, limits: RelayLimits, clock: Clock) {
@@ -98,7 +98,7 @@ export class Leases {
     return false;
   }
 
-  /** Since when no claim has been live, in ms: 0 while one is, Infinity when there was none. @see CLAIM-28 */
+  /** How long no claim has been live, in ms: 0 while one is live, Infinity if there never was one. @see CLAIM-28 */
   get unclaimedMs(): number {
     let until = this.#liveUntil;
     for (const { claim } of this.#handles.values())
@@ -183,7 +183,7 @@ export class Leases {
     return { kind: 'acked', advanced: true, cursor: seq };
   }
 
-  /** @returns ms left of the lease; null when the claim is not live, which it then stays. @see CLAIM-21 */
+  /** @returns ms left of the lease; null when the claim is not live, and so stays ended. @see CLAIM-21 */
   renew(handle: string, claimId: string, leaseMs: number): number | null {
     const mine = this.#mine(handle, claimId);
     if (mine === null) return null;

@@ -1,16 +1,16 @@
 import { ClassicLevel } from 'classic-level';
 import {
   databaseOf,
-  disagreement,
+  inconsistency,
   MARK_KEY,
   StoreError,
-  survey,
-  unusable,
+  readContents,
+  unusableFolder,
   type Inspected,
 } from './inspect.ts';
 import { digestOf, readWitness, writeWitness, type Mark } from './witness.ts';
 
-/** What is to stand for a key; null: nothing. */
+/** A write that waits for its commit. With `text` null the record is deleted. */
 interface Change {
   readonly key: string;
   readonly text: string | null;
@@ -19,10 +19,10 @@ interface Change {
 }
 
 /**
- * Records in a database that can tell whether any is missing. What is put while a commit is under way goes into the
- * next one together. Each is a batch, which reaches the disk as a whole, with a mark in it: how many commits there were,
- * and the XOR of the digests of all records. Then a witness beside the database repeats the mark. A database that lost
- * records disagrees with its mark, one that lost its last commits with the witness.
+ * A key-value database that detects the loss of records. Writes that arrive during a commit are grouped into the next one.
+ * A commit is one atomic, synced batch that also rewrites the mark: the number of commits and the XOR of the digests of all
+ * records. After the batch, the same mark is written to the witness, a file beside the database. If records were lost, the
+ * database contradicts its mark; if the last commits were lost, it contradicts the witness.
  */
 export class Ledger {
   readonly #folder: string;
@@ -31,8 +31,8 @@ export class Ledger {
   #waiting: Change[] = [];
   #isCommitting = false;
   #committed: Promise<void> = Promise.resolve();
-  /** A commit failed, so that what is on disk is not known. */
-  #isUnsure = false;
+  /** The last commit failed or has not ended: it is unknown whether it is on disk. */
+  #isUncertain = false;
 
   private constructor(folder: string, database: ClassicLevel<string, string>, mark: Mark) {
     this.#folder = folder;
@@ -41,12 +41,13 @@ export class Ledger {
   }
 
   /**
-   * @param inspected without damage, or salvaged.
-   * @param isSalvaged the records that are there are all that there are.
-   * @param dropped keys of records that are to go.
+   * Open the database of a folder for writing.
+   * @param inspected intact, or the result of `salvage`.
+   * @param isSalvaged the mark and the witness are rewritten to match the records that are left.
+   * @param dropped keys of records to delete, when there is no mark yet or it is rewritten.
    * @throws {StoreError}
    */
-  static async begin(inspected: Inspected, isSalvaged: boolean, dropped: readonly string[]): Promise<Ledger> {
+  static async open(inspected: Inspected, isSalvaged: boolean, dropped: readonly string[]): Promise<Ledger> {
     const { folder, records, commits } = inspected;
     const database = new ClassicLevel<string, string>(databaseOf(folder));
     try {
@@ -56,7 +57,7 @@ export class Ledger {
       for (const key of dropped) records.delete(key);
       const isFirst = records.size === 0 && !isSalvaged;
       const mark = { n: commits + (isFirst ? 0 : 1), digest: digestOf(records) };
-      // The witness of a folder of before comes first: alone it is known for an adoption that was cut short.
+      // In a folder without a mark, the witness is written first: a witness alone shows that a crash cut this step short.
       if (!isSalvaged) await writeWitness(folder, mark);
       await database.batch([...gone, { type: 'put', key: MARK_KEY, value: JSON.stringify(mark) }], {
         sync: true,
@@ -64,11 +65,11 @@ export class Ledger {
       if (isSalvaged) await writeWitness(folder, mark);
       return new Ledger(folder, database, mark);
     } catch (error) {
-      throw unusable(folder, error);
+      throw unusableFolder(folder, error);
     }
   }
 
-  /** Resolves when the text, or that there is none, is safe from a crash. @throws {StoreError} */
+  /** Store a text, or delete the record with null. Resolves when it is durable. @throws {StoreError} */
   put(key: string, text: string | null): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ key, text, resolve, reject });
@@ -89,7 +90,7 @@ export class Ledger {
         await this.#commit(new Map(changes.map(({ key, text }) => [key, text])));
         for (const { resolve } of changes) resolve();
       } catch (cause) {
-        const error = new StoreError('the data folder took nothing, or not all', { cause });
+        const error = new StoreError('a write to the data folder failed', { cause });
         for (const { reject } of changes) reject(error);
       }
     }
@@ -97,14 +98,14 @@ export class Ledger {
   }
 
   async #commit(changes: ReadonlyMap<string, string | null>): Promise<void> {
-    if (this.#isUnsure) await this.#reopen();
+    if (this.#isUncertain) await this.#reopen();
     const keys = [...changes.keys()];
     const before = await this.#database.getMany(keys);
     const changed = [...keys.map((key, i) => [key, before[i]] as const), ...changes].filter(
       (entry): entry is [string, string] => typeof entry[1] === 'string',
     );
     const mark = { n: this.#mark.n + 1, digest: digestOf(changed, this.#mark.digest) };
-    this.#isUnsure = true;
+    this.#isUncertain = true;
     await this.#database.batch(
       [...changes, [MARK_KEY, JSON.stringify(mark)] as const].map(([key, value]) =>
         value === null ? { type: 'del', key } : { type: 'put', key, value },
@@ -113,17 +114,17 @@ export class Ledger {
     );
     await writeWitness(this.#folder, mark);
     this.#mark = mark;
-    this.#isUnsure = false;
+    this.#isUncertain = false;
   }
 
-  /** Open the database anew and find out what it holds; LevelDB takes nothing more after a write that failed. */
+  /** Reopen the database, since LevelDB refuses all writes after one that failed, and read the mark that it has now. */
   async #reopen(): Promise<void> {
     await this.#database.close();
     await this.#database.open({ createIfMissing: false });
-    const found = await survey(this.#database);
-    const damage = disagreement(found, readWitness(this.#folder));
+    const found = await readContents(this.#database);
+    const damage = inconsistency(found, readWitness(this.#folder));
     if (damage !== null || !found.mark) throw new Error(damage ?? 'its mark is missing');
     this.#mark = found.mark;
-    this.#isUnsure = false;
+    this.#isUncertain = false;
   }
 }

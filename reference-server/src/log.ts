@@ -2,10 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Limits, Timings } from '@bot2bot/schemas';
 import type { Client } from './address.ts';
 import type { Budget } from './budget.ts';
-import { eventChunk, payloadOf, unchunked, type EncodingCache, type Format } from './encoding.ts';
+import { eventChunk, payloadOf, chunkData, type EncodingCache, type Format } from './encoding.ts';
 import { ciphertextOf, fieldsOf, frameOf, type Draft } from './message.ts';
 
-/** Held for a message besides its frame, and for a nonce that is remembered after it. */
+/** Estimated memory of a message beyond its frame, and of a nonce that is remembered after its message, in bytes. */
 export const ENTRY_BYTES = 400;
 const NONCE_BYTES = 250;
 
@@ -92,21 +92,21 @@ export class RoomLog {
   readonly #limits: Limits;
   readonly #timings: Timings;
   #entries: Entry[] = [];
-  /** Entries before this place are gone. */
+  /** Index of the first entry that may be live; all before it are not. */
   #head = 0;
   #bytes = 0;
   readonly #budget: Budget<Entry>;
   readonly #cache: EncodingCache;
-  /** Bytes of events that are cached. */
+  /** Bytes of the cached events. */
   #cached = 0;
   #live = 0;
   #nextSeq: number;
   #nextExpiry = Infinity;
-  /** Signed messages alone from now on. @see SIGN-7 */
+  /** The room accepts only signed messages from now on. @see SIGN-7 */
   locked = false;
   readonly #nonces = new Map<string, Remembered>();
 
-  /** @param shared what all logs of the relay share, of which this one takes its part. */
+  /** @param shared the memory budget and the cache that all logs of the relay share. */
   constructor(
     firstSeq: number,
     limits: Limits,
@@ -121,12 +121,12 @@ export class RoomLog {
     this.#timings = timings;
   }
 
-  /** What its messages hold. */
+  /** Bytes held by its messages. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Give back all that it holds; it is not used afterwards. */
+  /** Release everything that the log holds of the shared budget; it must not be used afterwards. */
   close(): void {
     this.#budget.bytes -= this.#nonces.size * NONCE_BYTES;
     this.#nonces.clear();
@@ -134,7 +134,7 @@ export class RoomLog {
     this.#cache.forget(this);
   }
 
-  /** Drop the copies that are encoded as events; they are made again when they are needed. */
+  /** Drop the cached event encodings; they are created again when needed. */
   dropEncoded(): void {
     for (let i = this.#head; i < this.#entries.length; i++) {
       const entry = this.#entries[i];
@@ -170,7 +170,7 @@ export class RoomLog {
     return 0;
   }
 
-  /** What was accepted under this nonce, and whether it was the same ciphertext. @see MSG-14 MSG-15 MSG-16 */
+  /** The message accepted with this nonce, and whether its ciphertext is the same; null if there is none. @see MSG-14 MSG-15 MSG-16 */
   remembered(nonce: string, ciphertext: string): { id: string; seq: number; same: boolean } | null {
     const first = this.#nonces.get(nonce);
     if (first === undefined) return null;
@@ -182,7 +182,7 @@ export class RoomLog {
     return { id: first.id, seq: first.seq, same };
   }
 
-  /** @param client who posted it, and pays for what it holds. */
+  /** @param client the poster, whose account is charged for the message. */
   append(draft: Draft, client: Client, now: number): { id: string; seq: number } {
     const seq = this.#nextSeq++;
     const id = `m_${randomBytes(9).toString('base64url')}`;
@@ -247,7 +247,7 @@ export class RoomLog {
     }
   }
 
-  /** Drop what has expired; exact, so that no read after `ts + ttl_ms` returns it. @see MSG-10 */
+  /** Drop expired messages, exactly on time: no read after `ts + ttl_ms` returns them. @see MSG-10 */
   expire(now: number): void {
     if (now < this.#nextExpiry) return;
     let next = Infinity;
@@ -260,7 +260,7 @@ export class RoomLog {
     this.#nextExpiry = next;
   }
 
-  /** Forget what age has made forgettable; called about once a second. */
+  /** Drop messages and nonces that have reached their maximum age; called about once a second. */
   sweep(now: number): void {
     this.#trim(now);
     this.expire(now);
@@ -323,14 +323,14 @@ export class RoomLog {
     return undefined;
   }
 
-  /** A message that can be delivered still; null when it has expired or was evicted. @see CLAIM-26 */
+  /** A message that can still be delivered; null when it has expired or was evicted. @see CLAIM-26 */
   deliverable(seq: number, now: number): Entry | null {
     this.expire(now);
     const entry = seq < this.oldestSeq ? undefined : this.#at(seq);
     return entry?.live === true ? entry : null;
   }
 
-  /** What was evicted above `after`; null for `after` 0. @see READ-10 */
+  /** The range of seqs above `after` that was evicted; null if none was, or for `after` 0. @see READ-10 */
   gap(after: number): Gap | null {
     const to = this.oldestSeq - 1;
     return after > 0 && after < to ? { from: after + 1, to } : null;
@@ -366,7 +366,7 @@ export class RoomLog {
       // This may drop the copies of this very log, and with them `entry.event`.
       this.#cache.hold(this, event.length);
     }
-    return format === 'sse' ? event : unchunked(event);
+    return format === 'sse' ? event : chunkData(event);
   }
 }
 

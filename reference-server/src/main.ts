@@ -2,9 +2,9 @@ import { HELP, readConfig, UsageError, type Config } from './config.ts';
 import { NAME, VERSION } from './routes/meta.ts';
 import { createRelay } from './server.ts';
 import { StoreError } from './store.ts';
-import { fitToOpenFiles, prepareFolder } from './surroundings.ts';
+import { fitToOpenFiles, prepareFolder } from './environment.ts';
 
-/** Clients get this long to take their goodbye. */
+/** How long a shutdown waits for clients to receive their last answers before the process exits. */
 const DRAIN_MS = 1_500;
 
 function fail(message: string, code: number): never {
@@ -26,13 +26,13 @@ function configured(): Config {
   }
 }
 
-/** What the system said no to, where whoever starts the relay can help; null for anything else. */
-function refusal(error: unknown, { host, port }: Config): string | null {
+/** The message for an error that the operator can correct; null for any other error. */
+function operatorMessage(error: unknown, { host, port }: Config): string | null {
   if (error instanceof StoreError || error instanceof UsageError) return error.message;
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
   if (error.code === 'EADDRINUSE') return `${host}:${port} is in use; choose another with --port`;
   if (error.syscall === 'getaddrinfo')
-    return `--host ${host} is neither an address nor a name that is known here (${String(error.code)})`;
+    return `--host ${host} is neither an address nor a known host name (${String(error.code)})`;
   if (error.syscall === 'listen' || error.syscall === 'bind')
     return `cannot listen on ${host}:${port} (${String(error.code)}); choose another with --host and --port`;
   return `cannot start: ${error.message}`;
@@ -52,7 +52,7 @@ try {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
 } catch (error) {
-  const message = refusal(error, config);
+  const message = operatorMessage(error, config);
   if (message === null) throw error;
   fail(message, 1);
 }

@@ -1,6 +1,6 @@
 import { payloadOf, textFrame } from './encoding.ts';
 
-/** What makes a message signed, as posted. @see SIGN-5 */
+/** The signature fields of a signed message, as posted. @see SIGN-5 */
 export interface MessageSignature {
   readonly handle: string;
   readonly ts: number;
@@ -9,15 +9,15 @@ export interface MessageSignature {
   readonly sig2: string | undefined;
 }
 
-/** What a client posted, validated. */
+/** A validated message before it has a seq. */
 export interface Draft {
-  /** The label; of a signed message, the handle with its `@`. */
+  /** The sender label; `@handle` for a signed message. */
   readonly sender: string;
   readonly signature: MessageSignature | undefined;
   readonly signedOnly: boolean;
   readonly ciphertext: string;
   readonly nonce: string;
-  /** 0: does not expire. */
+  /** Time to live in ms; 0: no expiry of its own. */
   readonly ttlMs: number;
   readonly replyTo: string | undefined;
   readonly ext: string | undefined;
@@ -25,7 +25,7 @@ export interface Draft {
 
 const TYPE = '{"type":"message",';
 
-/** A message as it is delivered, from validated fields alone. @see MSG-2 MSG-11 */
+/** The WebSocket text frame of a message. Only validated fields are included. @see MSG-2 MSG-11 */
 export function frameOf(draft: Draft, seq: number, id: string, ts: number): Buffer {
   const { sender, signature, signedOnly, ciphertext, nonce, ttlMs, replyTo, ext } = draft;
   return textFrame(
@@ -43,7 +43,7 @@ export function fieldsOf(frame: Buffer): Buffer {
   return payloadOf(frame).subarray(TYPE.length);
 }
 
-/** The end of a signed message's JSON. The texts have been checked: none needs escaping. @see SIGN-5 */
+/** The end of a signed message's JSON. The values are validated: none contains a character that needs escaping. @see SIGN-5 */
 function signatureFields({ handle, ts, nonce, sig, sig2 }: MessageSignature, signedOnly: boolean): string {
   return (
     `,"sender_handle":"${handle}","sender_ts":${ts},"sender_nonce":"${nonce}","sender_sig":"${sig}"` +
@@ -54,7 +54,7 @@ function signatureFields({ handle, ts, nonce, sig, sig2 }: MessageSignature, sig
 
 const CIPHERTEXT = ',"ciphertext":"';
 
-/** The ciphertext of a message that is held. In front of it stands nothing in which a quote is not escaped. */
+/** The ciphertext in a frame of `frameOf`. The search is safe: in all text before it, quotes are escaped. */
 export function ciphertextOf(frame: Buffer): Buffer {
   const from = frame.indexOf(CIPHERTEXT) + CIPHERTEXT.length;
   return frame.subarray(from, frame.indexOf('"', from));

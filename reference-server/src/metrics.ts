@@ -4,7 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { UsageError } from './config.ts';
 import type { Relay } from './relay.ts';
 
-/** Metrics, computed when they are scraped: only numbers, without room ids, sender labels or addresses. */
+/** Metrics, computed when they are scraped. They contain no room ids, sender labels or addresses. */
 export function metricsOf(relay: Relay): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -19,7 +19,7 @@ export function metricsOf(relay: Relay): Registry {
   };
   type Rows = Readonly<Record<string, number>>;
 
-  /** One figure; or one for each value of a label. */
+  /** Add a metric: a single value, or one value for each value of a label. */
   function add(
     kind: typeof Gauge | typeof Counter,
     name: string,
@@ -69,8 +69,8 @@ export function metricsOf(relay: Relay): Registry {
 }
 
 /**
- * Serve the metrics on a port of their own, on 127.0.0.1: they are no client's business.
- * @throws {UsageError} the port cannot be had.
+ * Serve the metrics on a separate port of 127.0.0.1, which clients cannot reach.
+ * @throws {UsageError} the port cannot be opened.
  */
 export async function serveMetrics(
   registry: Registry,
@@ -89,7 +89,7 @@ export async function serveMetrics(
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', ({ message }) =>
-      reject(new UsageError(`the metrics have no port (${message}); choose another with --metrics-port`)),
+      reject(new UsageError(`cannot serve metrics (${message}); choose another with --metrics-port`)),
     );
     server.listen(port, '127.0.0.1', resolve);
   });

@@ -2,36 +2,42 @@ import type { ServerResponse } from 'node:http';
 import type { Entry } from './log.ts';
 import type { Position, Room } from './room.ts';
 
-/** Bytes of a read that are put together at a time; the rest stays in the room's log until they are taken. */
+/** A long answer is built and written in blocks of at least this size, each when the client has taken the one before. */
 export const BLOCK_BYTES = 64 << 10;
 
 const HEAD = Buffer.from('{"messages":[');
 const FIRST = Buffer.from('{');
 const NEXT = Buffer.from(',{');
 
-/** @see READ-12 */
+/** Where a read begins: `after`, or 0 if the epoch that the client names is not the room's. @see READ-12 */
 export function positionOf(room: Room | undefined, after: number, epoch: string | null): Position {
   const reset = epoch !== null && epoch !== room?.log.epoch;
   return { after: reset ? 0 : after, reset };
 }
 
-/** The JSON of a read: messages that stay in the log until they are sent, and what stands behind them. */
+/** The JSON of a read: its messages, which remain in the log until they are sent, and the text after them. */
 export interface ReadAnswer {
   readonly entries: readonly Entry[];
   readonly tail: Buffer;
   readonly bytes: number;
 }
 
-/** @see READ-9 READ-10 */
+/**
+ * Read a page of a room.
+ * @param maxMessages maximum number of messages.
+ * @param now Unix ms; messages that have expired by then are left out.
+ * @param isTranscript add the `count` and `exists` fields of a transcript.
+ * @see READ-9 READ-10
+ */
 export function answerOf(
   room: Room,
   position: Position,
-  most: number,
+  maxMessages: number,
   now: number,
-  counted = false,
+  isTranscript = false,
 ): ReadAnswer {
   const { log } = room;
-  const { entries, nextAfter, hasMore } = log.page(position.after, most, now);
+  const { entries, nextAfter, hasMore } = log.page(position.after, maxMessages, now);
   const gap = log.gap(position.after);
   const rest = JSON.stringify({
     last_seq: log.lastSeq(now),
@@ -41,7 +47,7 @@ export function answerOf(
     has_more: hasMore,
     ...(gap === null ? {} : { gap }),
     ...(position.reset ? { reset: true } : {}),
-    ...(counted ? { count: entries.length, exists: true } : {}),
+    ...(isTranscript ? { count: entries.length, exists: true } : {}),
   });
   const tail = Buffer.from(`],${rest.slice(1)}`);
   let bytes = HEAD.length + tail.length;
@@ -49,24 +55,24 @@ export function answerOf(
   return { entries, tail, bytes };
 }
 
-/** The whole of a small answer. */
-export function wholeOf({ entries, tail }: ReadAnswer): Buffer {
+/** The complete JSON of an answer. */
+export function bytesOfAnswer({ entries, tail }: ReadAnswer): Buffer {
   return Buffer.concat([HEAD, ...entries.flatMap(({ fields }, i) => [i === 0 ? FIRST : NEXT, fields]), tail]);
 }
 
 /**
- * Send an answer as its reader takes it: however many are asked for and not read, each holds one block. Nothing is put
- * together for a response that waits behind others on its connection. When a message goes before it was sent, the
- * connection is broken, and the reader asks again.
+ * Send an answer block by block as the client takes it, so that an answer that is not read holds only one block in memory.
+ * A response that waits behind others on its connection (pipelining) builds nothing until its turn. If a message leaves the
+ * log before it was sent, the connection is destroyed, and the client has to repeat the read.
  */
 export function sendAnswer(response: ServerResponse, answer: ReadAnswer): void {
   if (answer.bytes <= BLOCK_BYTES) {
-    response.end(wholeOf(answer));
+    response.end(bytesOfAnswer(answer));
     return;
   }
   const { entries, tail } = answer;
   let next = 0;
-  const go = () => {
+  const writeBlocks = () => {
     while (next < entries.length) {
       const parts: Buffer[] = next === 0 ? [HEAD] : [];
       for (let size = 0; next < entries.length && size < BLOCK_BYTES; next++) {
@@ -80,11 +86,11 @@ export function sendAnswer(response: ServerResponse, answer: ReadAnswer): void {
         size += fields.length;
       }
       if (response.write(Buffer.concat(parts)) || next === entries.length) continue;
-      response.once('drain', go);
+      response.once('drain', writeBlocks);
       return;
     }
     response.end(tail);
   };
-  if (response.socket === null) response.once('socket', go);
-  else go();
+  if (response.socket === null) response.once('socket', writeBlocks);
+  else writeBlocks();
 }

@@ -1,25 +1,25 @@
 import { encode, type Format } from './encoding.ts';
 import type { Room, Subscriber } from './room.ts';
 
-/** Bytes of presence that a room is sent in a second; a frame that is more, to all its streams, makes the next one wait. */
-const PRESENCE_BYTES = 16 << 20;
-/** However large it is, presence is right within 5 s. @see STREAM-11 */
-const PRESENCE_MOST_MS = 4_000;
+/** Presence bytes that a room may send to all its streams per second; after a larger frame the next one waits longer. */
+const PRESENCE_BYTES_PER_S = 16 << 20;
+/** The longest of these waits, in ms: a change must be visible within 5 s, whatever the size. @see STREAM-11 */
+const MAX_PRESENCE_WAIT_MS = 4_000;
 
-/** What a room's streams are told besides messages. */
+/** The frames of a flush other than messages; `encoded` caches their encoding for each format. */
 interface Notices {
   readonly renames: readonly string[];
   readonly presence: string | null;
   readonly encoded: Partial<Record<Format, Buffer>>;
 }
 
-/** @see STREAM-11 STREAM-12 */
+/** The `presence` frame. @see STREAM-11 STREAM-12 */
 export function presenceJson(room: Room, mono: number): string {
   const { size, names } = room;
   return JSON.stringify({ type: 'presence', size, names, participants: room.participants(mono) });
 }
 
-/** @see STREAM-4 STREAM-5 */
+/** The `ready` frame. @see STREAM-4 STREAM-5 */
 export function readyJson(
   room: Room,
   joining: NonNullable<Subscriber['joining']>,
@@ -39,7 +39,7 @@ export function readyJson(
   });
 }
 
-/** Renames, and presence if it is time. @see STREAM-22 STREAM-23 */
+/** Take the pending rename frames, and a presence frame if one is due. @see STREAM-22 STREAM-23 */
 export function takeNotices(room: Room, now: number, everyMs: number): Notices {
   const renames = room.notices;
   if (renames.length > 0) room.notices = [];
@@ -48,15 +48,15 @@ export function takeNotices(room: Room, now: number, everyMs: number): Notices {
     room.presenceDirty = false;
     room.presenceAt = now;
     presence = presenceJson(room, now);
-    // Everyone is told of everyone: what that costs grows with the square of who is there.
-    const costMs = (1_000 * presence.length * room.subscribers.size) / PRESENCE_BYTES;
-    room.presenceWait = Math.max(everyMs, Math.min(PRESENCE_MOST_MS, costMs));
+    // Every stream is sent the list of all participants: the cost is quadratic in their number.
+    const costMs = (1_000 * presence.length * room.subscribers.size) / PRESENCE_BYTES_PER_S;
+    room.presenceWait = Math.max(everyMs, Math.min(MAX_PRESENCE_WAIT_MS, costMs));
   }
   return { renames, presence, encoded: {} };
 }
 
-/** Notices for everyone who reads a format, encoded once. */
-export function tailOf(format: Format, notices: Notices): Buffer | null {
+/** The notices in one format, encoded once for all streams of that format; null when there are none. */
+export function encodeNotices(format: Format, notices: Notices): Buffer | null {
   const frames = notices.presence === null ? notices.renames : [...notices.renames, notices.presence];
   if (frames.length === 0) return null;
   return (notices.encoded[format] ??= Buffer.concat(frames.map((json) => encode(format, json))));

@@ -1,13 +1,13 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { PROBLEM_MEDIA_TYPE, problemBody, PROBLEMS, type ProblemSlug } from '@bot2bot/schemas';
 
-/** A request that fails as the protocol says. */
+/** An error that is answered with a problem document of the protocol. */
 export class RequestProblem extends Error {
   readonly slug: ProblemSlug;
   readonly detail: string | undefined;
   /** Whole seconds for `Retry-After`. @see CORE-3 */
   readonly retryAfter: number | undefined;
-  /** Fields that the operation adds. @see CLAIM-5 */
+  /** Additional members of the problem document, such as `cursor`. @see CLAIM-5 */
   readonly fields: Readonly<Record<string, number>>;
 
   constructor(
@@ -39,32 +39,32 @@ export class RequestProblem extends Error {
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** On every answer of the process. @see CORE-9 */
+/** Headers of every answer. @see CORE-9 */
 const CORS_HEADERS = {
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Expose-Headers': 'Retry-After',
 } as const;
 
-/** On every answer but files, which may be kept. @see CORE-10 */
+/** Headers of every answer except static files, which may be cached. @see CORE-10 */
 export const NO_STORE_HEADERS = { ...CORS_HEADERS, 'Cache-Control': 'no-store' } as const;
 
-/** Of streams, which nothing on the way may hold back. */
+/** Headers of streams: proxies must neither buffer nor transform them. */
 export const STREAM_HEADERS = {
   ...CORS_HEADERS,
   'Cache-Control': 'no-store, no-transform',
   'X-Accel-Buffering': 'no',
 } as const;
 
-/** Of parked requests, whose bodies come later: by a path free of the framework, with the same headers as all others. */
+/** Headers of parked requests, whose body follows later; like streams, they must not be buffered. */
 export const PARKED_HEADERS = { ...STREAM_HEADERS, 'Content-Type': JSON_TYPE };
 
-/** An answer by a path free of the framework. */
+/** Answer with a problem through Node's own response, where Fastify does not handle the request. */
 export function answerProblem(response: ServerResponse, problem: RequestProblem): void {
-  const { body, headers } = whole(problem);
+  const { body, headers } = serialized(problem);
   response.writeHead(problem.status, headers).end(body);
 }
 
-function whole(problem: RequestProblem) {
+function serialized(problem: RequestProblem) {
   const body = JSON.stringify(problem.body);
   const headers = {
     ...NO_STORE_HEADERS,
@@ -75,9 +75,9 @@ function whole(problem: RequestProblem) {
   return { body, headers };
 }
 
-/** A whole HTTP/1.1 answer, for sockets that no framework holds. */
+/** The bytes of an HTTP/1.1 answer with a problem, for a raw socket. */
 export function rawAnswer(problem: RequestProblem): string {
-  const { body, headers } = whole(problem);
+  const { body, headers } = serialized(problem);
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
 }

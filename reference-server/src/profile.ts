@@ -2,7 +2,7 @@ import type { Limits, Timings } from '@bot2bot/schemas';
 import { RequestProblem } from './problem.ts';
 import type { Published } from './store.ts';
 
-/** What the canonical form of a profile must not contain. @see DIR-3 */
+/** Strings that must not occur in the canonical form of a profile, in any case. @see DIR-3 */
 const FORBIDDEN = [
   '#k=',
   '/room/',
@@ -18,8 +18,9 @@ const FORBIDDEN = [
 const HOMEPAGE_SCHEMES: readonly string[] = ['http:', 'https:'];
 
 /**
- * @param canonical form of the profile.
- * @param now of the relay, in Unix ms.
+ * Check the rules for a profile that its schema does not express.
+ * @param canonical canonical JSON of the profile.
+ * @param now the relay's clock, in Unix ms.
  * @throws {RequestProblem} bad-profile, clock-skew.
  * @see DIR-3
  */

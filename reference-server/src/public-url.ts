@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import proxyAddress from '@fastify/proxy-addr';
 
-/** A name or an address, and perhaps a port. An authority with anything else in it is not repeated to anyone. */
+/** Host name or address, with an optional port. Any other `Host` value is not echoed in an answer. */
 const AUTHORITY = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$/;
 
 /**
- * The base URL under which clients reach the relay, as `--public-url` gives it.
- * @returns origin and path in the URL parser's form, without a slash at the end.
+ * Parse a value of `--public-url`: the base URL under which clients reach the relay.
+ * @returns origin and path, normalized by the URL parser, without a trailing slash.
  * @throws {RangeError} not http or https, or with a user, a query or a fragment.
  */
 export function publicUrl(text: string): string {
@@ -18,16 +18,16 @@ export function publicUrl(text: string): string {
   return base;
 }
 
-/** The first of several values that proxies in a row have listed: what the client's own proxy said. */
+/** The first value of a list to which each proxy appends one: that of the proxy nearest to the client. */
 function first(header: string | string[] | undefined): string | undefined {
   const text = Array.isArray(header) ? header[0] : header;
   return text?.split(',', 1)[0]?.trim();
 }
 
 /**
- * Tells the origin at which a client reached the relay, where no `--public-url` says it.
- * @param proxies whose `X-Forwarded-Host` and `X-Forwarded-Proto` are believed, as for `addressesBehind`.
- * @returns from a request to `http://host:port`; null when what the request names is no host.
+ * For relays without `--public-url`: finds the origin under which a client reached the relay.
+ * @param proxies trusted proxies, whose `X-Forwarded-Host` and `X-Forwarded-Proto` are used; as for `addressesBehind`.
+ * @returns a function from a request to `http://host:port` (or https); null when its host is missing or invalid.
  */
 export function originReader(proxies: readonly string[]): (request: IncomingMessage) => string | null {
   const trusts = proxies.length === 0 ? () => false : proxyAddress.compile([...proxies]);

@@ -3,12 +3,12 @@ import type { Clock } from './clock.ts';
 import type { RelayLimits } from './config.ts';
 import { RequestProblem } from './problem.ts';
 
-/** Profiles of the directory that the searches of one address may look at: at once, and in a second. */
+/** Directory profiles that the searches of one address may examine: as a burst, and per second. */
 const SEARCH_BURST = 200_000;
 const SEARCH_RATE = 50_000;
 const RETRY_SECONDS = 5;
 
-/** Token buckets by client. A full bucket is forgotten, so that memory is bounded by the clients of the last seconds. */
+/** Token buckets by client. A full bucket is dropped, so that memory depends only on recently active clients. */
 class Buckets {
   readonly #rate: number;
   readonly #burst: number;
@@ -19,7 +19,7 @@ class Buckets {
     this.#burst = burst;
   }
 
-  /** Tokens of one prefix now. */
+  /** The tokens that one prefix has now. */
   #tokens(key: string, level: number, now: number): number {
     const full = allowance(this.#burst, level);
     const bucket = this.#held.get(key);
@@ -78,7 +78,7 @@ export class RateLimit {
 
   /**
    * Admit a write.
-   * @param room null for one that no room takes: it draws from the address's bucket alone.
+   * @param room null for a write outside of rooms, which uses only the address's bucket.
    * @throws {RequestProblem} rate-limited, when one of the buckets is empty; then none loses a token.
    */
   admit(room: string | null, client: Client): void {
@@ -93,7 +93,7 @@ export class RateLimit {
     this.#addresses.take('', client, 1, now);
   }
 
-  /** Admit a handle that is new. @throws {RequestProblem} rate-limited. */
+  /** Admit the registration of a new handle. @throws {RequestProblem} rate-limited. */
   admitRegistration(client: Client): void {
     this.#admitOne(this.#registrations, client);
     this.#registrations.take('', client, 1, this.#clock.mono());
@@ -101,12 +101,12 @@ export class RateLimit {
 
   /**
    * Admit a search of the directory.
-   * @returns a function to call with the number of profiles that the search looked at, which is known only afterwards.
-   * @throws {RequestProblem} rate-limited, while the address owes for earlier ones.
+   * @returns a function to call with the number of profiles that the search examined, which is known only afterwards.
+   * @throws {RequestProblem} rate-limited, while earlier searches have left the bucket empty or in debt.
    */
-  admitSearch(client: Client): (looked: number) => void {
+  admitSearch(client: Client): (examined: number) => void {
     this.#admitOne(this.#searches, client);
-    return (looked) => this.#searches.take('', client, looked, this.#clock.mono());
+    return (examined) => this.#searches.take('', client, examined, this.#clock.mono());
   }
 
   #admitOne(buckets: Buckets, client: Client): void {
@@ -121,21 +121,22 @@ export class RateLimit {
   }
 }
 
-/** Limits how much of something each client may hold at the same time. */
+/** Limits how much of a resource each client may hold at the same time. */
 export class ConcurrencyCap {
   readonly #most: number;
   readonly #held = new Map<string, number>();
 
-  /** @param most for one address; for wider prefixes see {@link allowance}. */
+  /** @param most limit for one address or IPv6 /64; for shorter prefixes see {@link allowance}. */
   constructor(most: number) {
     this.#most = most;
   }
 
   /**
-   * @param amount how much it takes, in whatever the cap counts.
-   * @param scope what the cap holds for by itself, such as a room.
-   * @returns gives it back; further calls do nothing.
-   * @throws {RequestProblem} rate-limited, when the client would hold more than it may.
+   * Take an amount for a client.
+   * @param amount in the unit of the cap.
+   * @param scope amounts are limited separately in each scope, such as a room.
+   * @returns a function that releases the amount; further calls do nothing.
+   * @throws {RequestProblem} rate-limited, when the client would exceed its limit.
    */
   take(client: Client, amount = 1, scope = ''): () => void {
     for (const [level, prefix] of client.entries())
@@ -159,7 +160,7 @@ export class ConcurrencyCap {
   }
 }
 
-/** One client's share of a table of this size: one part in `address_share`. */
+/** A cap that gives each client 1/`address_share` of a table of this size. */
 export function shareOf(size: number, { address_share: parts }: RelayLimits): ConcurrencyCap {
   return new ConcurrencyCap(Math.max(1, Math.ceil(size / parts)));
 }

@@ -25,10 +25,10 @@ import { bodyChecks } from './validate.ts';
 
 const roomId = Compile(RoomId);
 
-/** A post that was accepted, now or before. */
+/** The result of a post that was accepted, or that repeats an accepted one. */
 type Posted = Exclude<Appended, { kind: 'nonce-reused' }>;
 
-/** What every route shares: the rooms, the limits, the time. */
+/** The state of a relay, which all routes share. */
 export class Relay {
   readonly config: Config;
   readonly clock: Clock;
@@ -37,11 +37,11 @@ export class Relay {
   readonly rate: RateLimit;
   readonly streams: ConcurrencyCap;
   readonly waiters: ConcurrencyCap;
-  /** Parked requests of a client in one room, which is their scope. */
+  /** Limits the parked requests of a client in one room; the scope is the room. */
   readonly roomWaiters: ConcurrencyCap;
-  /** Names that a client keeps in the presence of one room, which is their scope. */
+  /** Limits the names that a client keeps in the presence of one room; the scope is the room. */
   readonly roomListeners: ConcurrencyCap;
-  /** Bytes of requests and of answers that are under way. */
+  /** Limits the bytes of a client's requests and answers that are in flight. */
   readonly inFlightBytes: ConcurrencyCap;
   readonly bodies: ReturnType<typeof bodyChecks>;
   readonly identities: Identities;
@@ -50,7 +50,7 @@ export class Relay {
   readonly dms: Dms;
   readonly directory: Directory;
   readonly startedAt: number;
-  /** Since the start: what became of posts, and answers to requests by the class of their status. */
+  /** Counters since the start: posts by outcome, and HTTP answers by status class. */
   readonly counts = {
     posts: { accepted: 0, duplicate: 0, refused: 0 },
     answers: { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 },
@@ -115,9 +115,9 @@ export class Relay {
   }
 
   /**
-   * Accept a message for the room, which it makes.
-   * @param read the body, called once the client's rate has admitted the post.
-   * @throws {RequestProblem} for what the rate, the schema or the room's nonces refuse.
+   * Accept a message for a room; creates the room if it does not exist.
+   * @param read returns the parsed body; called when the rate limit has admitted the post.
+   * @throws {RequestProblem} when the rate limit, validation, the signature, or the room refuses the message.
    */
   async post(id: string, client: Client, read: () => Record<string, unknown>): Promise<Posted> {
     try {
@@ -156,9 +156,9 @@ export class Relay {
   }
 
   /**
-   * Send the head of an answer whose body comes later. The request keeps its places among the parked ones until all of
-   * the answer is on its way, so that answers that nobody reads are bounded like requests that nobody answers.
-   * @param room null for one that no room has.
+   * Send the status and headers of a parked request, whose body follows later. The request counts as parked until its
+   * response is closed, so that answers that the client does not read are limited too.
+   * @param room null for a request that belongs to no room (an inbox).
    * @throws {RequestProblem} rate-limited.
    */
   parkIn(room: Room | null, client: Client, reply: FastifyReply): void {

@@ -4,12 +4,12 @@ import type { RelayLimits } from './config.ts';
 import { RequestProblem } from './problem.ts';
 import { shareOf, type ConcurrencyCap } from './rate-limit.ts';
 
-/** Times of forgotten signatures are remembered in spans of this length, in ms. */
-const SPAN_MS = 10_000;
-/** Most spans that are remembered one by one, 11 hours of them. */
-const MOST_SPANS = 4_096;
+/** When a signature is forgotten, the interval of this length (in ms) that contains its timestamp is blocked. */
+const INTERVAL_MS = 10_000;
+/** Maximum number of blocked intervals kept individually: about 11 hours. */
+const MAX_INTERVALS = 4_096;
 
-/** A signature that is used: what it is known by, its time, who signed it and who sent it. */
+/** The use of a signature: its identifying key, its timestamp, the handle that signed and the client that sent it. */
 export interface Use {
   readonly key: string;
   readonly ts: number;
@@ -19,54 +19,56 @@ export interface Use {
 
 interface Used {
   readonly ts: number;
-  /** When it was used, on the clock that never goes back. */
+  /** When it was used, on the monotonic clock. */
   readonly at: number;
   readonly release: () => void;
 }
 
 /**
- * Signatures that were used, each remembered until its time would be refused. When it is full it refuses new ones: a
- * live entry that gave way would let its signature in again. The clock may jump, so that what was forgotten may become
- * timely once more: no signature of a span of time in which one was forgotten is timely again. @see REQ-4 SIGN-3 DM-4
+ * Detects replays: remembers each used signature until its timestamp is too old to be accepted. When the table is full, new
+ * signatures are refused: evicting an entry would allow its signature to be replayed. Since the wall clock may be set
+ * back, a forgotten signature could become timely again; therefore every interval of time that contains a forgotten
+ * timestamp stays blocked: no signature with a timestamp in it is accepted any more. @see REQ-4 SIGN-3 DM-4
  */
 export class Replays {
-  readonly #most: number;
+  readonly #maxEntries: number;
   readonly #toleranceMs: number;
   readonly #clock: Clock;
   readonly #clients: ConcurrencyCap;
   readonly #handles: ConcurrencyCap;
-  /** In the order of use. */
+  /** By key, in the order of use. */
   readonly #used = new Map<string, Used>();
-  /** Spans in which a signature was forgotten. */
-  readonly #forgotten = new Set<number>();
-  /** Every span up to this one counts as forgotten. */
-  #floor = -1;
+  /** Numbers of the blocked intervals. */
+  readonly #blocked = new Set<number>();
+  /** All intervals up to this number are blocked. */
+  #blockedUpTo = -1;
 
   constructor(limits: RelayLimits, toleranceMs: number, clock: Clock) {
-    this.#most = limits.replay_entries;
+    this.#maxEntries = limits.replay_entries;
     this.#toleranceMs = toleranceMs;
     this.#clock = clock;
     this.#clients = shareOf(limits.replay_entries, limits);
     this.#handles = shareOf(limits.replay_entries, limits);
   }
 
-  /** Whether a signer's time is near enough to the relay's. */
+  /** Whether a timestamp is within the tolerance of the relay's clock, and not in a blocked interval. */
   isTimely(ts: number): boolean {
-    return Math.abs(this.#clock.wall() - ts) <= this.#toleranceMs && !this.#isForgotten(ts);
+    return Math.abs(this.#clock.wall() - ts) <= this.#toleranceMs && !this.#isBlocked(ts);
   }
 
-  #isForgotten(ts: number): boolean {
-    const span = Math.floor(ts / SPAN_MS);
-    return span <= this.#floor || this.#forgotten.has(span);
+  #isBlocked(ts: number): boolean {
+    const interval = Math.floor(ts / INTERVAL_MS);
+    return interval <= this.#blockedUpTo || this.#blocked.has(interval);
   }
 
   /**
-   * @throws {RequestProblem} replayed; rate-limited, when the client or the handle has its share of what can be
-   * remembered; unavailable, when no more can be.
+   * Record the use of a signature.
+   * @throws {RequestProblem} replayed; rate-limited, when the share of the client or the handle is used up; unavailable,
+   * when the table is full.
    */
   use({ key, ts, handle, client }: Use): void {
-    if (this.#used.has(key) || this.#isForgotten(ts)) throw new RequestProblem('replayed');
-    if (this.#used.size >= this.#most) throw new RequestProblem('unavailable', { retryAfter: 10 });
+    if (this.#used.has(key) || this.#isBlocked(ts)) throw new RequestProblem('replayed');
+    if (this.#used.size >= this.#maxEntries) throw new RequestProblem('unavailable', { retryAfter: 10 });
     const releaseClient = this.#clients.take(client);
     let releaseHandle: () => void;
     try {
@@ -82,18 +84,18 @@ export class Replays {
     this.#used.set(key, { ts, at: this.#clock.mono(), release });
   }
 
-  /** While the clock runs evenly, the whole span of what is forgotten has been refused for its age before. */
+  /** Forget old signatures. Unless the clock was set back, every timestamp of the intervals blocked here is too old anyway. */
   sweep(): void {
-    const oldest = this.#clock.mono() - 2 * this.#toleranceMs - SPAN_MS;
+    const oldest = this.#clock.mono() - 2 * this.#toleranceMs - INTERVAL_MS;
     for (const [key, { ts, at, release }] of this.#used) {
       if (at >= oldest) break;
       this.#used.delete(key);
       release();
-      this.#forgotten.add(Math.floor(ts / SPAN_MS));
+      this.#blocked.add(Math.floor(ts / INTERVAL_MS));
     }
-    if (this.#forgotten.size <= MOST_SPANS) return;
-    const lowest = [...this.#forgotten].sort((a, b) => a - b).slice(0, MOST_SPANS / 2);
-    for (const span of lowest) this.#forgotten.delete(span);
-    this.#floor = Math.max(this.#floor, lowest.at(-1) ?? 0);
+    if (this.#blocked.size <= MAX_INTERVALS) return;
+    const lowest = [...this.#blocked].sort((a, b) => a - b).slice(0, MAX_INTERVALS / 2);
+    for (const interval of lowest) this.#blocked.delete(interval);
+    this.#blockedUpTo = Math.max(this.#blockedUpTo, lowest.at(-1) ?? 0);
   }
 }

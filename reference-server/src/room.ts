@@ -36,12 +36,12 @@ export interface Subscriber {
   readonly end: (code: number) => void;
 }
 
-/** A request that is parked until something comes for it, or its time is over. */
+/** A request that waits for its answer until there is a message for it, or its time is over. */
 export interface Parked {
   readonly deadline: number;
   /** Its status has been sent. */
   readonly response: ServerResponse;
-  /** When anything was last written, so that no proxy takes it for dead. */
+  /** When anything was last written, for keep-alive. */
   writtenAt: number;
 }
 
@@ -51,7 +51,7 @@ export function onceClosed(response: ServerResponse, act: () => void): void {
   else response.on('close', act);
 }
 
-/** What a parked request is sent while it waits: whitespace in front of its JSON. */
+/** Keep-alive of a parked request: whitespace before its JSON. */
 const SPACE = Buffer.from('\n');
 
 /** Send whitespace to a parked request from time to time: proxies close connections that are silent for a minute. */
@@ -82,7 +82,7 @@ export interface Claimant extends Parked {
 export interface Heartbeat {
   readonly boxPub: string | undefined;
   readonly at: number;
-  /** Gives its place in the room's table back. */
+  /** Releases the client's slot for names in this room. */
   readonly release: () => void;
 }
 
@@ -94,15 +94,15 @@ export class Room {
   readonly waiters = new Set<Waiter>();
   readonly claimants = new Set<Claimant>();
   readonly heartbeats = new Map<string, Heartbeat>();
-  /** Seq up to which everyone who keeps up has been served. */
+  /** Seq up to which all streams that keep up have been served. */
   flushed: number;
-  /** Frames for everyone, written at the next flush, after the messages. */
+  /** Frames for all streams, written at the next flush, after the messages. */
   notices: string[] = [];
   presenceDirty = false;
   presenceAt = -Infinity;
-  /** How long the next presence frame has to wait after it, in ms. */
+  /** Minimum time between the last presence frame and the next, in ms. */
   presenceWait = 0;
-  /** Gives its place among the rooms back. */
+  /** Releases the slot of the room in its creator's share. */
   readonly release: () => void;
   activeAt: number;
 
@@ -151,7 +151,7 @@ export class Room {
     }));
   }
 
-  /** Take out the heartbeats that are over. @returns whether there were any. @see STREAM-21 */
+  /** Remove expired heartbeats. @returns whether there were any. @see STREAM-21 */
   expireHeartbeats(now: number, listeningMs: number): boolean {
     let any = false;
     for (const [name, { at, release }] of this.heartbeats) {

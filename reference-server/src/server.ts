@@ -21,11 +21,11 @@ import { openStores, StoreError } from './store.ts';
 import { methodsAt, originForm } from './target.ts';
 
 const SWEEP_MS = 250;
-/** Connections that the system holds until the relay takes them; of more, each tries again after a second or longer. */
+/** Connections that the system queues until the relay accepts them; clients beyond it retry after a second or longer. */
 const BACKLOG = 4_096;
 /** A connection without a request is closed after this. */
 const KEEP_ALIVE_MS = 72_000;
-/** What the HTTP parser gives up on. */
+/** Problems for the error codes of Node's HTTP parser. */
 const PARSER_PROBLEMS: Readonly<Record<string, ProblemSlug>> = {
   HPE_HEADER_OVERFLOW: 'header-too-large',
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'too-large',
@@ -36,20 +36,20 @@ const PREFLIGHT = {
   'Access-Control-Allow-Headers': 'Content-Type, Authorization, Last-Event-ID, Cache-Control',
   'Access-Control-Max-Age': '86400',
 };
-/** Answers that are shorter are not counted among what is under way to a client. */
+/** Answers up to this size are not counted against a client's bytes in flight. */
 const SMALL_BYTES = 4 << 10;
 
-/** A relay that listens. */
+/** A listening relay. */
 export interface RunningRelay {
-  /** Base URL with the port that it got. */
+  /** Base URL, with the actual port. */
   readonly url: string;
-  /** Where the metrics are; null when they are not served. */
+  /** URL of the metrics; null when they are not served. */
   readonly metricsUrl: string | null;
-  /** Send every client away, then stop. */
+  /** Answer all parked requests, close all streams and connections, then stop. */
   close(): Promise<void>;
 }
 
-/** What the framework's own errors are on the wire. @see CORE-2 */
+/** The problem to answer for any error that Fastify reports. @see CORE-2 */
 function problemOf(error: FastifyError | Error): RequestProblem {
   if (error instanceof RequestProblem) return error;
   if (error instanceof StoreError) return new RequestProblem('storage-failed', { retryAfter: 30 });
@@ -67,7 +67,7 @@ function build(relay: Relay): FastifyInstance {
     logger: {
       level: config.logLevel,
       stream: process.stderr,
-      // A path names a room and a query names people: neither is logged.
+      // Paths contain room ids and queries contain names: neither is logged.
       serializers: { req: ({ method }) => ({ method }), res: ({ statusCode }) => ({ statusCode }) },
     },
     frameworkErrors: (error, _request, reply) => {
@@ -81,7 +81,7 @@ function build(relay: Relay): FastifyInstance {
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(NO_STORE_HEADERS);
-    // Bodies are JSON, whatever they are called.
+    // Bodies are parsed as JSON whatever the Content-Type.
     if (request.raw.headers['content-type'] !== undefined)
       request.raw.headers['content-type'] = 'application/json';
     done();
@@ -119,7 +119,7 @@ function build(relay: Relay): FastifyInstance {
     const methods = methodsAt(request.url);
     const problem = new RequestProblem(methods.length === 0 ? 'not-found' : 'method-not-allowed');
     if (methods.length > 0) reply.header('Allow', methods.join(', '));
-    // Who wanted to speak something else has nothing more to say.
+    // A client that asked for another protocol will not send HTTP on this connection.
     if (request.headers.upgrade !== undefined) reply.header('Connection', 'close');
     return reply.code(problem.status).headers(problem.headers).send(JSON.stringify(problem.body));
   });
@@ -134,7 +134,7 @@ function build(relay: Relay): FastifyInstance {
   return app;
 }
 
-/** A server by which the relay knows each connection, and each request before anything else looks at it. */
+/** An HTTP server that registers each connection, and each request before Fastify handles it, with `Connections`. */
 function serverOf(
   { connections, config, countAnswer }: Relay,
   handle: (request: IncomingMessage, response: ServerResponse) => void,
@@ -163,8 +163,8 @@ function serverOf(
 
 /**
  * Start a relay.
- * @param given what differs from the defaults of the specification.
- * @throws the system's error when the address cannot be listened on; {StoreError}.
+ * @param given settings that differ from the defaults.
+ * @throws {StoreError}; {UsageError} for the metrics port; the system's error when it cannot listen on the address.
  */
 export async function createRelay(given: Partial<Config> & { clock?: Clock } = {}): Promise<RunningRelay> {
   const { clock = systemClock, ...config } = given;
@@ -177,10 +177,10 @@ export async function createRelay(given: Partial<Config> & { clock?: Clock } = {
   const metrics = metricsPort === null ? null : await serveMetrics(metricsOf(relay), metricsPort);
   const url = await app.listen({ host, port, backlog: BACKLOG });
   const acceptors = openAcceptors(app.server);
-  const shortest = Math.min(
+  const shortestMs = Math.min(
     ...(Object.keys(TIMINGS) as (keyof typeof TIMINGS)[]).map((name) => relay.config.timings[name]),
   );
-  const timer = setInterval(() => relay.sweep(), Math.max(20, Math.min(SWEEP_MS, shortest / 4)));
+  const timer = setInterval(() => relay.sweep(), Math.max(20, Math.min(SWEEP_MS, shortestMs / 4)));
   return {
     url,
     metricsUrl: metrics?.url ?? null,

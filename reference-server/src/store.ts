@@ -6,12 +6,12 @@ import { Ledger } from './ledger.ts';
 
 export { StoreError };
 
-/** Where one kind of record survives a restart; values by handle. */
+/** Durable storage of one kind of record, by handle. */
 export interface Store<T> {
-  /** Resolves when the value is safe from a crash. @throws {StoreError} when it may or may not be. */
+  /** Resolves when the value is durable. @throws {StoreError} when it is unknown whether it was stored. */
   put(handle: string, value: T): Promise<void>;
   delete(handle: string): Promise<void>;
-  /** Resolves when nothing is on its way for the handle. Rejects when that failed. */
+  /** Resolves when no write for the handle is pending. @throws {StoreError} when the pending write fails. */
   settled(handle: string): Promise<void>;
 }
 
@@ -20,17 +20,17 @@ const Profile = Type.Required(AgentProfile);
 const Published = Type.Object({
   profile: Profile,
   sig: Signature,
-  /** Its place among all; absent in folders of before there were numbers. */
+  /** Position in the order of the directory; absent in records of an older version. */
   number: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 export type Published = Static<typeof Published>;
 
-/** What survives a restart, and nothing else: identities and profiles. */
+/** All durable state of a relay: identities and profiles. */
 export interface Stores {
   readonly identities: Store<IdentityAnswer>;
   readonly profiles: Store<Published>;
   readonly held: Held;
-  /** What was accepted as lost at this start; null when nothing was. */
+  /** The damage that `--accept-damage` accepted at this start; null when there was none. */
   readonly accepted: string | null;
   close(): Promise<void>;
 }
@@ -40,8 +40,8 @@ interface Held {
   readonly profiles: Map<string, Published>;
 }
 
-const nothing = async () => undefined;
-const IN_MEMORY = { put: nothing, delete: nothing, settled: nothing };
+const noop = async () => undefined;
+const IN_MEMORY = { put: noop, delete: noop, settled: noop };
 const IDENTITY = '!identity!';
 const PROFILE = '!profile!';
 const components = COMPONENTS as Record<string, TSchema>;
@@ -50,31 +50,30 @@ const isPublished = Compile(components, Published);
 
 /**
  * Open the stores.
- * @param folder made if it is missing, readable by its owner alone; null: everything is forgotten with the process.
- * @param acceptDamage go on with what can be read of a damaged folder.
- * @throws {StoreError} in one line.
+ * @param folder created if it is missing, accessible to its owner only; null: nothing is stored.
+ * @param acceptDamage use the readable records of a damaged folder instead of throwing.
+ * @throws {StoreError} with a message of one line.
  */
 export async function openStores(folder: string | null, acceptDamage: boolean): Promise<Stores> {
   if (folder === null) {
     const held = { identities: new Map<string, IdentityAnswer>(), profiles: new Map<string, Published>() };
-    return { identities: IN_MEMORY, profiles: IN_MEMORY, held, accepted: null, close: nothing };
+    return { identities: IN_MEMORY, profiles: IN_MEMORY, held, accepted: null, close: noop };
   }
   let inspected = await inspect(folder);
-  let { held, unfit } = parseRecords(inspected.records);
-  const damage =
-    inspected.damage ?? (unfit.length > 0 ? `${unfit.length} records are not what they should be` : null);
+  let { held, invalid } = parseRecords(inspected.records);
+  const damage = inspected.damage ?? (invalid.length > 0 ? `${invalid.length} records are invalid` : null);
   let accepted: string | null = null;
   if (damage !== null) {
     const what = `--data-dir ${folder} is damaged: ${damage}`;
     if (!acceptDamage)
       throw new StoreError(
-        `${what}; ${held.identities.size} handles can be read. Restore a backup of the whole folder, or start once with --accept-damage: handles that are lost are then free for anyone`,
+        `${what}; ${held.identities.size} handles can be read. Restore a backup of the whole folder, or start once with --accept-damage: anyone can then register the handles that are lost`,
       );
     inspected = await salvage(inspected);
-    ({ held, unfit } = parseRecords(inspected.records));
+    ({ held, invalid } = parseRecords(inspected.records));
     accepted = `${what}; ${held.identities.size} handles were kept`;
   }
-  const ledger = await Ledger.begin(inspected, damage !== null, unfit);
+  const ledger = await Ledger.open(inspected, damage !== null, invalid);
   return {
     identities: storeOf(ledger, IDENTITY),
     profiles: storeOf(ledger, PROFILE),
@@ -84,18 +83,18 @@ export async function openStores(folder: string | null, acceptDamage: boolean): 
   };
 }
 
-/** Records by kind, and the keys of those that are none. */
-function parseRecords(records: ReadonlyMap<string, string>): { held: Held; unfit: string[] } {
+/** Parse and validate records. @returns them by kind, and the keys of the invalid ones. */
+function parseRecords(records: ReadonlyMap<string, string>): { held: Held; invalid: string[] } {
   const held: Held = { identities: new Map(), profiles: new Map() };
-  const unfit: string[] = [];
+  const invalid: string[] = [];
   for (const [key, text] of records) {
     const value = parsed(text);
     if (isIdentity.Check(value) && key === IDENTITY + value.handle) held.identities.set(value.handle, value);
     else if (isPublished.Check(value) && key === PROFILE + value.profile.handle)
       held.profiles.set(value.profile.handle, value);
-    else unfit.push(key);
+    else invalid.push(key);
   }
-  return { held, unfit };
+  return { held, invalid };
 }
 
 function parsed(text: string): unknown {
@@ -109,13 +108,13 @@ function parsed(text: string): unknown {
 function storeOf<T>(ledger: Ledger, prefix: string): Store<T> {
   const pending = new Map<string, Promise<void>>();
   const write = (handle: string, text: string | null): Promise<void> => {
-    const mine = ledger.put(prefix + handle, text);
-    pending.set(handle, mine);
+    const written = ledger.put(prefix + handle, text);
+    pending.set(handle, written);
     const done = () => {
-      if (pending.get(handle) === mine) pending.delete(handle);
+      if (pending.get(handle) === written) pending.delete(handle);
     };
-    mine.then(done, done);
-    return mine;
+    written.then(done, done);
+    return written;
   };
   return {
     put: (handle, value) => write(handle, JSON.stringify(value)),

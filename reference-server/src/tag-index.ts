@@ -3,12 +3,12 @@ import type { Published } from './store.ts';
 const TAG_FIELDS = ['capabilities', 'topics', 'languages'] as const;
 type TagField = (typeof TAG_FIELDS)[number];
 
-/** What is filed: profiles with numbers. */
+/** An entry with a unique number, by which lists are sorted. */
 export interface Numbered {
   readonly number: number;
 }
 
-/** Place of the first entry above a number, in a list that rises. */
+/** Index of the first entry with a number above `after`, in a list sorted by number. */
 export function firstAbove(sorted: readonly Numbered[], after: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -19,7 +19,7 @@ export function firstAbove(sorted: readonly Numbered[], after: number): number {
   return low;
 }
 
-/** Entries by tag, those of each tag in the order of their numbers. */
+/** Finds entries by tag; the entries of each tag are sorted by number. */
 export class TagIndex<T extends Numbered> {
   readonly #byTag: Readonly<Record<TagField, Map<string, T[]>>> = {
     capabilities: new Map(),
@@ -32,22 +32,22 @@ export class TagIndex<T extends Numbered> {
   }
 
   add(profile: Published['profile'], entry: T): void {
-    this.#each(profile, (entries, file, tag) => {
-      if (entries === undefined) file.set(tag, [entry]);
+    this.#each(profile, (entries, byTag, tag) => {
+      if (entries === undefined) byTag.set(tag, [entry]);
       else entries.splice(firstAbove(entries, entry.number), 0, entry);
     });
   }
 
   remove(profile: Published['profile'], entry: T): void {
-    this.#each(profile, (entries, file, tag) => {
+    this.#each(profile, (entries, byTag, tag) => {
       const at = entries?.indexOf(entry, firstAbove(entries, entry.number - 1)) ?? -1;
       if (at >= 0) entries?.splice(at, 1);
-      if (entries?.length === 0) file.delete(tag);
+      if (entries?.length === 0) byTag.delete(tag);
     });
   }
 
   /** For each tag of the profile, the entries that have it. */
-  sharing(profile: Published['profile']): (readonly T[])[] {
+  sharingTags(profile: Published['profile']): (readonly T[])[] {
     const lists: (readonly T[])[] = [];
     this.#each(profile, (entries) => lists.push(entries ?? []));
     return lists;
@@ -55,11 +55,11 @@ export class TagIndex<T extends Numbered> {
 
   #each(
     profile: Published['profile'],
-    visit: (entries: T[] | undefined, file: Map<string, T[]>, tag: string) => void,
+    visit: (entries: T[] | undefined, byTag: Map<string, T[]>, tag: string) => void,
   ): void {
     for (const field of TAG_FIELDS) {
-      const file = this.#byTag[field];
-      for (const tag of new Set(profile[field])) visit(file.get(tag), file, tag);
+      const byTag = this.#byTag[field];
+      for (const tag of new Set(profile[field])) visit(byTag.get(tag), byTag, tag);
     }
   }
 }

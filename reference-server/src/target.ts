@@ -1,24 +1,24 @@
 import { ROUTES, type Route } from '@bot2bot/schemas';
 
-/** Of a target in absolute form (RFC 9112 §3.2.2), what stands in front of its path. */
+/** The origin of a request target in absolute form (RFC 9112 §3.2.2). */
 const ORIGIN = /^https?:\/\/[^/?#]*/i;
 
-/** A request's target as path and query: clients of proxies send it with the origin in front. */
+/** Convert a request target to origin form (path and query); clients of proxies send it in absolute form. */
 export function originForm(target: string): string {
   if (target.startsWith('/')) return target;
   const rest = target.replace(ORIGIN, '');
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
-/** The query of a target, as sent. */
+/** Parse the query of a target. */
 export function queryOf(target: string): URLSearchParams {
   const at = target.indexOf('?');
   return new URLSearchParams(at < 0 ? '' : target.slice(at + 1));
 }
 
 /**
- * The segments of a target's path, each decoded; a slash at the end counts for nothing.
- * @returns null when one cannot be decoded.
+ * The percent-decoded segments of a target's path; a trailing slash is ignored.
+ * @returns null when a segment cannot be decoded.
  */
 function segmentsOf(target: string): string[] | null {
   const [path = ''] = originForm(target).split('?', 1);
@@ -32,7 +32,7 @@ function segmentsOf(target: string): string[] | null {
   }
 }
 
-/** The values of a path's parameters; null when the path is another. */
+/** The values of a path's parameters, in order; null when the path does not match the pattern. */
 function match(pattern: readonly string[], segments: readonly string[]): string[] | null {
   if (pattern.length !== segments.length) return null;
   const values: string[] = [];
@@ -49,7 +49,7 @@ const STREAMS = (['streamEvents', 'openSocket'] as const).map((operation) => ({
   pattern: ROUTES[operation].path.split('/'),
 }));
 
-/** The stream that a target names, and its room. */
+/** The stream operation and the room that a target names; null when it is no stream. */
 export function streamAt(target: string): { operation: 'streamEvents' | 'openSocket'; room: string } | null {
   const segments = segmentsOf(target);
   if (segments === null) return null;
@@ -60,13 +60,13 @@ export function streamAt(target: string): { operation: 'streamEvents' | 'openSoc
   return null;
 }
 
-/** The operation table by path, for those who come with another method. */
+/** Method and path of every operation, for the `Allow` header. */
 const METHODS = Object.values<Route>(ROUTES).map(({ method, path }) => ({
   method,
   pattern: path.split('/'),
 }));
 
-/** The methods that a path is served with; none for one that is not served. */
+/** The methods that a path supports; empty for an unknown path. */
 export function methodsAt(target: string): string[] {
   const segments = segmentsOf(target) ?? [];
   const methods = METHODS.filter(({ pattern }) => match(pattern, segments) !== null).map(

@@ -3,14 +3,15 @@ import type { Clock } from './clock.ts';
 interface Tombstone {
   /** `updated_at` of the profile that was deleted. */
   readonly updatedAt: number;
-  /** When nothing that is as old can be published any more, on the clock that never goes back. */
+  /** When a profile with this `updated_at` will be refused as too old anyway; on the monotonic clock. */
   readonly until: number;
   readonly release: () => void;
 }
 
 /**
- * Profiles that their handles deleted. Until they are too old to be published, nobody can put them back by sending them
- * again. Each keeps the place that its profile had, so that there are no more of both than of profiles.
+ * Tombstones of deleted profiles. As long as a deleted profile is recent enough to be accepted, its tombstone prevents
+ * that someone publishes it again by replaying the request. A tombstone occupies the slot of its profile, so that profiles
+ * and tombstones together stay within the limit of profiles.
  */
 export class Tombstones {
   readonly #keptMs: number;
@@ -18,7 +19,7 @@ export class Tombstones {
   /** In the order of deletion. */
   readonly #held = new Map<string, Tombstone>();
 
-  /** @param toleranceMs by how much `updated_at` may differ from the clock, to either side. */
+  /** @param toleranceMs maximum difference between `updated_at` and the relay's clock, in either direction. */
   constructor(toleranceMs: number, clock: Clock) {
     this.#keptMs = 2 * toleranceMs;
     this.#clock = clock;
@@ -28,17 +29,17 @@ export class Tombstones {
     return this.#held.size;
   }
 
-  /** @param release gives the place back. */
+  /** @param release releases the slot of the deleted profile. */
   put(handle: string, updatedAt: number, release: () => void): void {
     this.#held.set(handle, { updatedAt, until: this.#clock.mono() + this.#keptMs, release });
   }
 
-  /** Whether a profile is none that came after the deletion. */
+  /** Whether a profile with this `updated_at` is not newer than the handle's deleted one. */
   covers(handle: string, updatedAt: number): boolean {
     return updatedAt <= (this.#held.get(handle)?.updatedAt ?? -1);
   }
 
-  /** Give up the tombstone of a handle. @returns gives its place back; undefined when there is none. */
+  /** Remove the tombstone of a handle. @returns the release of its slot; undefined when there is none. */
   take(handle: string): (() => void) | undefined {
     const tombstone = this.#held.get(handle);
     this.#held.delete(handle);

@@ -24,12 +24,12 @@ import { handleIn } from './identities.ts';
 import type { Draft, MessageSignature } from './message.ts';
 import { RequestProblem } from './problem.ts';
 
-/** Labels of senders that gave none, as deployed relays call them: one that posts, and one on a WebSocket. @see MSG-2 */
-const POSTER = 'agent';
-const SOCKET_SENDER = 'user';
+/** Default sender labels, for compatibility with deployed relays: for HTTP posts, and for messages on a WebSocket. @see MSG-2 */
+const DEFAULT_SENDER = 'agent';
+const DEFAULT_SOCKET_SENDER = 'user';
 
 const BOM = '\uFEFF';
-/** A longer text is no handle, with its `@` or without. */
+/** Maximum length of a handle with its `@`. */
 const HANDLE_CHARS = 33;
 /** Fields that only a signed message has. */
 const SIGNATURE_FIELDS = ['sender_ts', 'sender_nonce', 'sender_sig', 'sender_sig2'] as const;
@@ -49,8 +49,9 @@ const signatureFields = Compile(
 type Body = Readonly<Record<string, unknown>>;
 
 /**
- * The signature of a message that has one; a handle alone is no signature, as in the deployed system.
- * @throws {RequestProblem} signature-invalid, for half of one.
+ * The signature of a message; undefined if it has none. A `sender_handle` alone does not make a message signed, as on
+ * deployed relays.
+ * @throws {RequestProblem} signature-invalid, if fields are missing or malformed.
  * @see SIGN-2
  */
 function signatureOf(body: Body): MessageSignature | undefined {
@@ -66,13 +67,13 @@ function signatureOf(body: Body): MessageSignature | undefined {
   };
 }
 
-/** A signature that is no base64 is one that does not verify, and no fault of the body. @see ID-5 DM-4 DIR-4 */
+/** Any string: a malformed signature is answered like one that does not verify, not as an invalid body. @see ID-5 DM-4 DIR-4 */
 const anySignature = Type.String();
 
 /**
- * Parse a body: JSON as UTF-8, with a byte order mark before it or none.
- * @param body its bytes, or its text where another layer has made sure that it is UTF-8.
- * @throws {RequestProblem} bad-json, also for a body that is empty or absent.
+ * Parse a body: a JSON object in UTF-8, with or without a byte order mark.
+ * @param body its bytes, or its text where another layer has checked that it is UTF-8.
+ * @throws {RequestProblem} bad-json, also for an empty or absent body.
  * @see CORE-7
  */
 export function parseObject(body: Buffer | string | undefined): Record<string, unknown> {
@@ -88,25 +89,28 @@ export function parseObject(body: Buffer | string | undefined): Record<string, u
   return value;
 }
 
-/** What deployed clients send of a field, and what it is here. What is not of its kind is left for its check. */
+/*
+ * Conversions of fields before they are checked, for deployed clients. They leave a value of another type as it is, so that
+ * the check refuses it, or drop it where deployed relays ignore it.
+ */
+
 const handle = (given: unknown) =>
   typeof given === 'string' && given.length <= HANDLE_CHARS ? handleIn(given) : given;
 const nonEmpty = (given: unknown) => (given === '' ? undefined : given);
 const decimal = (given: unknown) =>
   typeof given === 'string' && /^[0-9]{1,16}$/.test(given) ? Number(given) : given;
-/** Cut to so many characters, each of one or two UTF-16 units. */
-const cut = (chars: number) => (given: unknown) =>
+/** Truncate to this many Unicode characters (code points). The first slice bounds the cost for a long text. */
+const truncate = (chars: number) => (given: unknown) =>
   typeof given === 'string'
     ? Array.from(given.slice(0, 2 * chars))
         .slice(0, chars)
         .join('')
     : given;
-/** What deployed relays ignore unless it is of its kind. */
 const boxPub = (given: unknown) => (isBoxPub.Check(given) ? given : undefined);
 const meta = (given: unknown) => (isRecord(given) ? given : undefined);
-const bio = (given: unknown) => (typeof given === 'string' ? cut(BIO_CHARS)(given) : undefined);
+const bio = (given: unknown) => (typeof given === 'string' ? truncate(BIO_CHARS)(given) : undefined);
 
-/** The labels that a claim excludes: the strings of a list, so many of them. @see CLAIM-13 */
+/** The labels that a claim excludes: the first `most` strings of a list; other items are ignored. @see CLAIM-13 */
 const labels = (most: number) => (given: unknown) => {
   const found: string[] = [];
   if (!Array.isArray(given)) return found;
@@ -117,9 +121,9 @@ const labels = (most: number) => (given: unknown) => {
   return found;
 };
 
-/** Checks of bodies, under the limits of this relay. `null` for a field is as good as its absence. */
+/** Validators of all request bodies, with the limits of this relay. A field that is `null` counts as absent. */
 export function bodyChecks(limits: Limits, timings: Timings) {
-  // TTL and signature have problems of their own; what the limits set is checked against the limits.
+  // TTL and signature are checked by hand, since they have their own problems; lengths follow the relay's limits.
   const { nonce, reply_to, ext, signed_only, ciphertext } = PostBody.properties;
   const ciphertextHere = { ...ciphertext, maxLength: limits.ciphertext_chars };
   const unchecked = Type.Optional(Type.Unknown());
@@ -158,7 +162,7 @@ export function bodyChecks(limits: Limits, timings: Timings) {
     const signedOnly = valid.signed_only === true;
     if (signedOnly && signature === undefined) throw new RequestProblem('signature-required');
     return {
-      sender: signature === undefined ? (valid.sender ?? POSTER) : `@${signature.handle}`,
+      sender: signature === undefined ? (valid.sender ?? DEFAULT_SENDER) : `@${signature.handle}`,
       signature,
       signedOnly,
       ciphertext: valid.ciphertext,
@@ -180,7 +184,7 @@ export function bodyChecks(limits: Limits, timings: Timings) {
 
   return {
     draftOf,
-    listeningOf: checker(ListeningBody, { name: cut(NAME_CHARS), box_pub: boxPub }),
+    listeningOf: checker(ListeningBody, { name: truncate(NAME_CHARS), box_pub: boxPub }),
     claimOf: checker(ClaimBody, { handle, exclude_senders: labels(limits.exclude_senders) }),
     ackOf: checker(AckBody, { handle, seq: decimal }),
     claimRefOf: checker(ClaimRef, { handle }),
@@ -191,21 +195,21 @@ export function bodyChecks(limits: Limits, timings: Timings) {
     }),
     dmOf: (body: Body) => {
       checkLength(body['ciphertext']);
-      const { from_handle, from_ts, from_sig, ...letter } = body;
-      // A handle without a signature is anybody's.
+      const { from_handle, from_ts, from_sig, ...unsigned } = body;
+      // A handle without a signature proves nothing: the message counts as unsigned.
       const isSigned = from_handle !== undefined && from_sig !== undefined && from_sig !== null;
-      return dmOf(isSigned ? { ...letter, from_handle, from_ts, from_sig } : letter);
+      return dmOf(isSigned ? { ...unsigned, from_handle, from_ts, from_sig } : unsigned);
     },
     publicationOf: checker(Type.Object({ ...PublishBody.properties, profile_sig: anySignature }), { handle }),
   };
 }
 
-/** The body of a frame, to which a sender is added where it names none. @see STREAM-14 */
+/** The message in a WebSocket frame, with the default sender label if it has none. @see STREAM-14 */
 export function fromSocket(body: Record<string, unknown>): Record<string, unknown> {
-  return Object.assign(body, { sender: nonEmpty(body['sender']) ?? SOCKET_SENDER });
+  return Object.assign(body, { sender: nonEmpty(body['sender']) ?? DEFAULT_SOCKET_SENDER });
 }
 
-/** Whether a frame that was refused carried a nonce worth repeating. @see STREAM-17 */
+/** The nonce to include in the error for a refused frame; undefined unless it is a string of at most 64. @see STREAM-17 */
 export function echoableNonce(body: unknown): string | undefined {
   if (typeof body !== 'object' || body === null || !('nonce' in body)) return undefined;
   const { nonce } = body;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 
-/** What a commit left: how many there have been, and the XOR of the digests of all records, in hexadecimal. */
+/** The state after a commit: the number of commits so far, and the XOR of the digests of all records, in hexadecimal. */
 const Mark = Type.Object({
   n: Type.Integer({ minimum: 0 }),
   digest: Type.String({ pattern: '^[0-9a-f]{64}$' }),
@@ -17,18 +17,19 @@ const fileOf = (folder: string) => join(folder, 'registry.witness');
 
 /**
  * XOR of the digests of records, in hexadecimal.
- * @param before a digest to put them into, or to take them out of again.
+ * @param before digest to start with: XOR adds a record to it, and removes one that it contains.
  */
 export function digestOf(records: Iterable<readonly [string, string]>, before = '0'.repeat(64)): string {
   const sum = Buffer.from(before, 'hex');
   for (const [key, text] of records) {
-    const mine = createHash('sha256').update(`${key}\n${text}`).digest();
-    for (let i = 0; i < sum.length; i += 4) sum.writeInt32LE(sum.readInt32LE(i) ^ mine.readInt32LE(i), i);
+    const recordDigest = createHash('sha256').update(`${key}\n${text}`).digest();
+    for (let i = 0; i < sum.length; i += 4)
+      sum.writeInt32LE(sum.readInt32LE(i) ^ recordDigest.readInt32LE(i), i);
   }
   return sum.toString('hex');
 }
 
-/** @returns undefined for what is none. */
+/** Parse a mark. @returns undefined when the text is not a valid one. */
 export function markIn(text: string): Mark | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -38,7 +39,7 @@ export function markIn(text: string): Mark | undefined {
   }
 }
 
-/** The mark that was last written beside the database. @returns null without one; undefined when it cannot be read. */
+/** Read the witness file. @returns null when it does not exist; undefined when it is unreadable or invalid. */
 export function readWitness(folder: string): Mark | null | undefined {
   try {
     return markIn(readFileSync(fileOf(folder), 'utf8'));
@@ -48,7 +49,7 @@ export function readWitness(folder: string): Mark | null | undefined {
   }
 }
 
-/** Put a mark in place of the one before; it is safe from a crash when this resolves. */
+/** Replace the witness file atomically; durable when this resolves. */
 export async function writeWitness(folder: string, { n, digest }: Mark): Promise<void> {
   const [file, next] = [fileOf(folder), `${fileOf(folder)}.next`];
   const written = await open(next, 'w', 0o600);

@@ -1,11 +1,11 @@
-/** How many connections a relay takes while each turn of its event loop is long. */
+/** The relay accepts many connections per turn of its event loop, so that new clients get in under load. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { openAcceptors } from '../src/acceptors.ts';
 import { start, stop } from './process.ts';
 
-it('sixteen connections are taken in a turn, not one', async () => {
+it('sixteen connections are accepted per turn of the event loop, not one', async () => {
   let taken = 0;
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
@@ -16,7 +16,7 @@ it('sixteen connections are taken in a turn, not one', async () => {
   const { port } = server.address() as AddressInfo;
   const acceptors = openAcceptors(server);
   await acceptors.opened;
-  // The system completes these while nothing here runs.
+  // The system completes these handshakes while this process is busy.
   for (let i = 0; i < 100; i++) sockets.push(connect(port, '127.0.0.1').on('error', () => undefined));
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   await turn();
@@ -29,7 +29,7 @@ it('sixteen connections are taken in a turn, not one', async () => {
   server.close();
 });
 
-it('a relay that is killed as soon as it listens leaves nobody behind its acceptors', async () => {
+it('a relay that is killed as soon as it listens leaves no process behind', async () => {
   for (let i = 0; i < 3; i++) {
     const relay = await start([]);
     await stop(relay, 'SIGKILL');

@@ -1,4 +1,4 @@
-/** An agent with keys, for the relay's tests. The signed texts are written out here, apart from those of the schemas. */
+/** An agent with keys, for the relay's tests. It builds the signed texts itself, independently of `schemas`. */
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -26,7 +26,7 @@ export function agentNamed(handle: string): TestAgent {
   };
 }
 
-/** One request. @returns status 0 when the relay went away. */
+/** Send a request. @returns status 0 when the connection failed. */
 export async function call(
   url: string,
   method: string,
@@ -46,7 +46,7 @@ export async function call(
   }
 }
 
-/** The body that registers it. */
+/** The body of the agent's registration. */
 export function registration({ handle, boxPub, signPub, sign: signed }: TestAgent): Record<string, unknown> {
   const ts = Date.now();
   return {
@@ -62,7 +62,7 @@ export function register(url: string, agent: TestAgent): Promise<Answer> {
   return call(url, 'POST', '/api/identity/register', registration(agent));
 }
 
-/** The `Authorization` of a signed request, in the second form. @param ts its time, in Unix ms. */
+/** The `Authorization` header of a request signed in the second form. @param ts timestamp in Unix ms. */
 export function authorization(
   agent: TestAgent,
   method: string,
@@ -75,7 +75,7 @@ export function authorization(
   return `Bot2Bot v=2,ts=${ts},n=${n},sig=${sig}`;
 }
 
-/** A signed request, in the second form. @param ts its time, in Unix ms. */
+/** Send a request signed in the second form. @param ts timestamp in Unix ms. */
 export function signedCall(
   url: string,
   agent: TestAgent,
@@ -95,7 +95,7 @@ export function sealed(chars = 40): { ciphertext: string; nonce: string } {
   };
 }
 
-/** A message for a room, signed in both forms. */
+/** A message for a room with both signatures, `sender_sig` and `sender_sig2`. */
 export function signedMessage(
   agent: TestAgent,
   room: string,
@@ -143,7 +143,7 @@ export function dm(to: string, from?: TestAgent, chars = 40): Record<string, unk
   };
 }
 
-/** A profile and its signature, as `PUT …/profile` takes them. */
+/** The body of `PUT …/profile`: a profile and its signature. */
 export function publication(
   agent: TestAgent,
   more: { capabilities?: string[]; topics?: string[]; summary?: string; homepage_url?: string } = {},

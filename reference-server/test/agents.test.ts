@@ -1,4 +1,4 @@
-/** Identities, inboxes and the directory on a real relay: what survives, what is bounded, what comes before a signature. */
+/** Identities, inboxes and the directory of a relay process: durability, limits, and the order of checks. */
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ const bytesIn = (path: string) =>
     .join('\n');
 
 describe('--data-dir', () => {
-  it('keeps identities and profiles over a kill, and nothing else', async () => {
+  it('keeps identities and profiles after a kill, and nothing else', async () => {
     const data = folder();
     const first = await relayWith('--data-dir', data);
     const [alice, bob] = [agentNamed('alice'), agentNamed('bob')];
@@ -80,7 +80,7 @@ describe('--data-dir', () => {
   });
 
   it(
-    'ID-3: whoever was answered 201 has the handle after a kill at any moment',
+    'ID-3: a registration that was answered 201 survives a kill at any moment',
     { timeout: 120_000 },
     async () => {
       const data = folder();
@@ -110,13 +110,13 @@ describe('--data-dir', () => {
     },
   );
 
-  it('is one relay’s alone, and says so', async () => {
+  it('is used by one relay at a time; a second one says so', async () => {
     const data = folder();
     await relayWith('--data-dir', data);
     await expect(start(['--data-dir', data])).rejects.toThrow(/--data-dir .* another relay has it open/);
   });
 
-  it('that cannot be made is a clear error', async () => {
+  it('gives a clear error if it cannot be created', async () => {
     await expect(start(['--data-dir', '/dev/null/data'])).rejects.toThrow(
       /--data-dir .*null.data cannot be used/,
     );
@@ -124,7 +124,7 @@ describe('--data-dir', () => {
 });
 
 describe('signatures', () => {
-  it('the rate is asked before the signature: a flood of wrong ones costs no verification', async () => {
+  it('the rate limit applies before the signature: a flood of invalid signatures costs no verification', async () => {
     const relay = await relayWith('--address-burst', '5', '--address-rate', '1');
     const alice = agentNamed('alice');
     await register(relay.url, alice);
@@ -138,7 +138,7 @@ describe('signatures', () => {
     expect(statuses.slice(-2)).toEqual([429, 429]);
   });
 
-  it('ID-7: keys of small order, beside the curve or not canonical are unsound', () => {
+  it('ID-7: keys of small order, off the curve or not canonical are not sound', () => {
     const key = (hex: string) => Buffer.from(hex, 'hex');
     const sign = (hex: string) => {
       const bytes = key(hex);
@@ -164,7 +164,7 @@ describe('signatures', () => {
 });
 
 describe('bounds', () => {
-  it('DM-7: unsigned letters have a quarter of the place, and cannot crowd out signed ones', async () => {
+  it('DM-7: unsigned messages use at most a quarter of the memory, and displace no signed ones', async () => {
     const relay = await relayWith('--dm-bytes', String(1 << 20), '--address-share', '1');
     const alice = agentNamed('alice');
     await register(relay.url, alice);
@@ -178,7 +178,7 @@ describe('bounds', () => {
     expect(signed).toEqual([...Array<number>(8).fill(200), 503]);
   });
 
-  it('handles, cursors and profiles have an end: 503 with Retry-After, and what is there stays', async () => {
+  it('handles, cursors and profiles are limited: 503 with Retry-After, and existing ones stay', async () => {
     const relay = await relayWith(
       '--identities',
       '2',
@@ -203,7 +203,7 @@ describe('bounds', () => {
     expect([await publish(alice), await publish(bob), await publish(alice)]).toEqual([201, 503, 201]);
   });
 
-  it('registrations are counted by the hour and the address', async () => {
+  it('registrations are limited per hour and address', async () => {
     const relay = await relayWith('--address-registrations', '3');
     const agents = ['a1', 'a2', 'a3', 'a4'].map(agentNamed);
     const statuses = [];

@@ -1,4 +1,4 @@
-/** What a stranger may do to the relay and to others: each attack in short, judged by its bounds. `npm run attack` for more. */
+/** Attacks by unauthenticated clients, each in its short version, compared with its bounds. `npm run attack` runs them at full size. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ATTACKS } from './attacks/all.ts';
 import { each, type Attack } from './attacks/attack.ts';
@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => control.close());
 
-/** The bounds that it broke, as a person reads them. */
+/** The bounds that the attack broke, as readable text. */
 async function broken(attack: Attack, net: number): Promise<string[]> {
   const { measured } = await perform(attack, 'short', control, { net });
   return measured
@@ -19,7 +19,7 @@ async function broken(attack: Attack, net: number): Promise<string[]> {
     .map(({ what, value, unit, bound, from }) => `${what}: ${value}, at most ${bound} ${unit} (${from})`);
 }
 
-/** They wait for timings more than they work. */
+/** Attacks that mostly wait for timeouts, and so can run in parallel. */
 const isPatient = ({ name }: Attack) => /^(?:places|tables|streams)\//.test(name);
 const AT_ONCE = 3;
 
@@ -32,7 +32,7 @@ describe('attacks on places and tables', () => {
       if (attack === undefined) return;
       const result = broken(attack, index + 1);
       found.set(attack, result);
-      // A failure belongs to the test of its attack.
+      // The test of this attack reports the failure.
       await result.catch(() => undefined);
     });
   }, 600_000);

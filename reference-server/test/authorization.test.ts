@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { credentialsOf } from '../src/authorization.ts';
 
-/** The reader of version 0.1, whose cost grew with the square of the length: what it took and refused still holds. */
+/** The parser of version 0.1, whose cost was quadratic: the new one must accept and refuse the same headers. */
 function asBefore(header: string): ReturnType<typeof credentialsOf> {
   const list = /^Bot2Bot +(.*)$/i.exec(header)?.[1];
   if (list === undefined) return null;
@@ -46,7 +46,7 @@ const valid = fc
     return { header: `${scheme} ${shuffled.join(',')}`, want: { form: v === '2' ? 2 : 1, ts, n, sig } };
   });
 
-/** A valid header with some characters taken out, put in or exchanged. */
+/** A valid header with some characters removed, inserted or replaced. */
 const nearly = fc
   .tuple(
     valid,
@@ -64,7 +64,7 @@ const nearly = fc
     }, header),
   );
 
-/** Best of many: what else the machine does only adds. @returns ms. */
+/** The shortest of many runs, in ms: other load on the machine only adds time. */
 function cost(header: string): number {
   let best = Infinity;
   const until = performance.now() + 500;
@@ -96,7 +96,7 @@ const HOSTILE: Readonly<Record<string, (chars: number) => string>> = {
 };
 
 describe('the Authorization header', () => {
-  it('REQ-1 REQ-6: is read in any order, with spaces, and whatever the case of the scheme', () => {
+  it('REQ-1 REQ-6: is accepted with fields in any order, with spaces, and with the scheme in any case', () => {
     fc.assert(
       fc.property(valid, ({ header, want }) => {
         expect(credentialsOf(header)).toEqual(want);
@@ -106,7 +106,7 @@ describe('the Authorization header', () => {
     );
   });
 
-  it('REQ-2: is taken or refused as before, whatever it says', () => {
+  it('REQ-2: any header is accepted or refused as by the old parser', () => {
     const anything = fc
       .string({ unit: 'binary-ascii', maxLength: 60 })
       .map((text) => text.replaceAll(/[\r\n]/g, ''));
@@ -126,8 +126,8 @@ describe('the Authorization header', () => {
     expect(credentialsOf(`Bot2Bot ts=1,n=${'n'.repeat(16)},sig=${sig},ts=1`)).toBeNull();
   });
 
-  it.each(Object.entries(HOSTILE))('costs what its length costs: %s', (_, header) => {
-    // Twice the length costs twice as much, and four times as much where the cost is quadratic.
+  it.each(Object.entries(HOSTILE))('takes time proportional to its length: %s', (_, header) => {
+    // For twice the length, a linear cost doubles and a quadratic one quadruples.
     const [short, whole] = [header(7_750), header(15_500)];
     cost(whole);
     const [half, full] = [cost(short), cost(whole)];

@@ -1,4 +1,4 @@
-/** The data folder: what is damaged is told, never passed over, and nobody gets a handle by it. */
+/** The data folder: damage is always detected and reported, so that nobody can take over a lost handle unnoticed. */
 import {
   cpSync,
   mkdirSync,
@@ -54,7 +54,7 @@ const filesOf = (folder: string) =>
     .filter((name) => statSync(join(folder, name)).isFile())
     .sort();
 
-/** Open a folder as the relay does at its start. @returns handles with their keys, or why it refuses. */
+/** Open a folder as the relay does at its start. @returns handles with their keys, or the message of the refusal. */
 async function opened(folder: string, acceptDamage = false): Promise<Map<string, string> | string> {
   try {
     const stores = await openStores(folder, acceptDamage);
@@ -68,7 +68,7 @@ async function opened(folder: string, acceptDamage = false): Promise<Map<string,
 
 const all = new Map(twenty.map(({ handle, signPub }) => [handle, signPub]));
 
-/** It has all, or refuses; and refusing, it goes on when it is told to. */
+/** Expect that the folder has all twenty handles, or is refused but opens with `acceptDamage`. */
 async function expectAllOrRefusal(what: string, folder: string): Promise<void> {
   const found = await opened(folder);
   if (typeof found !== 'string')
@@ -88,7 +88,7 @@ async function expectAllOrRefusal(what: string, folder: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  // In two lives: what the first wrote lies in a table, what the second wrote in a log.
+  // Written in two sessions: LevelDB then has the records of the first in a table and those of the second in a log.
   for (const some of [twenty.slice(0, 12), twenty.slice(12)]) {
     const stores = await openStores(whole, false);
     for (const agent of some) await stores.identities.put(agent.handle, identityOf(agent));
@@ -98,11 +98,11 @@ beforeAll(async () => {
 });
 
 describe('a data folder with twenty handles', () => {
-  it('that is whole is opened', async () => {
+  it('opens if it is intact', async () => {
     expect(await opened(copyOf(whole))).toEqual(all);
   });
 
-  it('with any byte flipped has them all, or is refused', LONG, async () => {
+  it('with any byte flipped, has all of them or is refused', LONG, async () => {
     for (const name of filesOf(whole)) {
       const { size } = statSync(join(whole, name));
       const step = Math.max(1, Math.floor(size / STEPS));
@@ -116,7 +116,7 @@ describe('a data folder with twenty handles', () => {
     }
   });
 
-  it('without any of its files, or with a part of it, has them all, or is refused', LONG, async () => {
+  it('with a file deleted or truncated, has all of them or is refused', LONG, async () => {
     for (const name of filesOf(whole)) {
       const bytes = readFileSync(join(whole, name));
       for (const part of [null, 0, 0.3, 0.7, 0.95]) {
@@ -131,7 +131,7 @@ describe('a data folder with twenty handles', () => {
     expect(await opened(gone)).toMatch(/records are missing; 0 handles can be read/);
   });
 
-  it('of which a record was taken out, or changed, is refused', async () => {
+  it('with a record deleted or changed, is refused', async () => {
     const changed = [
       { type: 'del' as const, key: '!identity!agent-3' },
       {
@@ -154,7 +154,7 @@ describe('a data folder with twenty handles', () => {
     }
   });
 
-  it('of before there were marks is adopted; what is no record there is refused', async () => {
+  it('of an older version, without marks, is upgraded; invalid records in it are refused', async () => {
     const legacy = async (value: string) => {
       const folder = join(base, `legacy-${copies++}`);
       mkdirSync(folder);
@@ -174,7 +174,7 @@ describe('a data folder with twenty handles', () => {
       JSON.stringify(identityOf(agentNamed('other'))),
     ]) {
       const folder = await legacy(bad);
-      expect(await opened(folder)).toMatch(/1 records are not what they should be; 0 handles can be read/);
+      expect(await opened(folder)).toMatch(/1 records are invalid; 0 handles can be read/);
       expect(await opened(folder, true)).toEqual(new Map());
       expect(await opened(folder)).toEqual(new Map());
     }
@@ -182,7 +182,7 @@ describe('a data folder with twenty handles', () => {
 });
 
 describe('a write that failed', () => {
-  it('is told, and the next is taken once the folder takes writes again', async () => {
+  it('is reported; later writes succeed once the folder is writable again', async () => {
     const folder = copyOf(whole);
     const stores = await openStores(folder, false);
     const [a, b, c, d] = ['new-a', 'new-b', 'new-c', 'new-d'].map(agentNamed).map(identityOf);
@@ -203,7 +203,7 @@ describe('a write that failed', () => {
 });
 
 describe('the relay', () => {
-  it('refuses a damaged folder in one line; started once with --accept-damage it goes on', LONG, async () => {
+  it('refuses a damaged folder in one line; started once with --accept-damage it runs', LONG, async () => {
     const folder = join(base, 'process');
     const first = await relayWith(['--data-dir', folder]);
     const [alice, bob] = [agentNamed('alice'), agentNamed('bob')];
@@ -224,7 +224,7 @@ describe('the relay', () => {
   });
 
   it(
-    'tells a write that failed for one that may have happened, and loses nothing that it confirmed',
+    'answers a failed write as one that may have happened, and loses no write that it confirmed',
     LONG,
     async () => {
       expect(PROBLEMS['storage-failed'].definite).toBe(false);
@@ -249,7 +249,7 @@ describe('the relay', () => {
     },
   );
 
-  it('keeps profiles with their places: a cursor goes on after a restart', async () => {
+  it('keeps the order of profiles: a cursor is valid after a restart', async () => {
     const folder = join(base, 'places');
     const first = await relayWith(['--data-dir', folder]);
     const agents = ['zoe', 'abe', 'mia', 'bob'].map(agentNamed);
@@ -265,7 +265,7 @@ describe('the relay', () => {
     expect((rest.json['agents'] as { handle: string }[]).map(({ handle }) => handle)).toEqual(['mia', 'bob']);
   });
 
-  it('ends at once where its folder cannot be made', LONG, async () => {
+  it('exits at once if its folder cannot be created', LONG, async () => {
     for (const folder of ['/proc/x', '/proc/x/y', '/dev/null/x'])
       await expect(start(['--data-dir', folder])).rejects.toThrow(
         /^the relay ended \(1\): bot2bot-relay: --data-dir \S+ cannot be used: [^\n]+\n$/,

@@ -1,11 +1,11 @@
-/** Clients of the deployed relay, run against ours: they lose nothing and show nothing twice. */
+/** Models of deployed clients, run against this relay: they lose no message and show none twice. */
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   browserClient,
-  FATES,
-  held,
-  insist,
+  REQUEST_OUTCOMES,
+  bufferedIds,
+  postUntilAnswered,
   network,
   pagingClient,
   pollClient,
@@ -13,12 +13,12 @@ import {
   sealed,
   sseClient,
   type Client,
-  type Fate,
+  type RequestOutcome,
 } from './deployed.ts';
 import { start, stop, type Started } from './process.ts';
 
 const SEED = Date.now() % 2 ** 31;
-/** Posts at speed, from one address. */
+/** Rate limits that never apply: the test posts quickly from one address. */
 const MANY = '1000000000';
 const NO_RATES = ['--room-burst', MANY, '--room-rate', MANY, '--address-burst', MANY, '--address-rate', MANY];
 const PATIENCE = { timeout: 20_000 };
@@ -47,7 +47,7 @@ const newRoom = () => `deployed-${rooms++}`;
 const readers = (url: string, room: string): Client[] =>
   [sseClient, browserClient, pollClient, pagingClient].map((client) => open(client(url, room)));
 
-/** Every client has shown exactly these, in this order. */
+/** Expect that every client has shown exactly these messages, in this order. */
 async function expectShown(clients: readonly Client[], ids: readonly string[]): Promise<void> {
   for (const { name, shown } of clients) {
     await expect
@@ -57,7 +57,7 @@ async function expectShown(clients: readonly Client[], ids: readonly string[]): 
   }
 }
 
-/** One move; at most 400 messages are posted in 40 of them, fewer than a page of `wait` holds. */
+/** One step of a run. In 40 steps, at most 400 messages are posted: fewer than a page of `wait` holds. */
 const step = fc.oneof(
   {
     weight: 4,
@@ -92,9 +92,11 @@ describe(`clients of the deployed relay (seed ${SEED})`, () => {
           else for (let i = 0; i < move.breaths; i++) await fetch(`${url}/api/rooms/${room}/status`);
         }
         const accepted = await Promise.all(posts);
-        await expect.poll(async () => (await held(url, room)).length, PATIENCE).toBe(posts.length + frames);
+        await expect
+          .poll(async () => (await bufferedIds(url, room)).length, PATIENCE)
+          .toBe(posts.length + frames);
         const last = await post(url, room, sealed());
-        const ids = await held(url, room);
+        const ids = await bufferedIds(url, room);
         expect(ids.at(-1)).toBe(last.id);
         for (const { id } of accepted) expect(ids).toContain(id);
         await expectShown([...clients, speaker], ids);
@@ -104,18 +106,18 @@ describe(`clients of the deployed relay (seed ${SEED})`, () => {
     );
   });
 
-  it('a long-poll client backs off from a room that does not exist, and gets all of it once it does', async () => {
+  it('a long-poll client backs off while a room does not exist, and gets all of its messages once it does', async () => {
     const { url } = await relayWith();
     const room = newRoom();
     const poller = open(pollClient(url, room));
     await expect.poll(() => poller.absences(), PATIENCE).toBeGreaterThan(2);
     await Promise.all(Array.from({ length: 50 }, () => post(url, room, sealed())));
-    await expectShown([poller], await held(url, room));
+    await expectShown([poller], await bufferedIds(url, room));
   });
 
-  // `last_seq` is the newest buffered message (READ-5), there as here. A client that takes it for its cursor is safe
-  // while no more than a page of 500 lies above it. One sender may post 300 at once and 100 a second: such a client
-  // is safe from it between polls that are 2 s apart. What lies beyond a page it skips, whatever relay it asks.
+  // On both relays, `last_seq` is the seq of the newest buffered message (READ-5). A client that uses it as its cursor loses
+  // nothing as long as at most one page (500 messages) is above its cursor. One sender may post 300 at once and 100 a second,
+  // so polls that are 2 s apart are safe. Such a client skips messages beyond the first page, on any relay.
   it.each([
     [500, 500],
     [501, 500],
@@ -133,23 +135,26 @@ describe(`clients of the deployed relay (seed ${SEED})`, () => {
     await expectShown([pager], [...ids, id]);
   });
 
-  it('MSG-14: a post that is repeated with identical bytes is shown once, under the id of its answer', async () => {
+  it('MSG-14: a post that is repeated with identical bytes is shown once, with the id of its answer', async () => {
     const { url } = await relayWith();
-    const fates = fc.array(fc.constantFrom<Fate>(...FATES), { minLength: 10, maxLength: 60 });
+    const outcomes = fc.array(fc.constantFrom<RequestOutcome>(...REQUEST_OUTCOMES), {
+      minLength: 10,
+      maxLength: 60,
+    });
     await fc.assert(
-      fc.asyncProperty(fates, fc.integer({ min: 1, max: 8 }), async (given, many) => {
+      fc.asyncProperty(outcomes, fc.integer({ min: 1, max: 8 }), async (given, many) => {
         const room = newRoom();
         const wire = open(await network(url, [...given]));
         const clients = readers(url, room);
-        /** It shows its own message when the answer comes, and knows it again when the stream brings it. */
+        /** The client shows its own message when the post is answered, and recognizes it when the stream delivers it. */
         const own = new Set<string>();
         const poster = async () => {
-          for (let i = 0; i < 5; i++) own.add((await insist(wire.url, room, sealed())).id);
+          for (let i = 0; i < 5; i++) own.add((await postUntilAnswered(wire.url, room, sealed())).id);
         };
         await Promise.all(Array.from({ length: many }, poster));
         expect(own.size).toBe(5 * many);
         const last = await post(url, room, sealed());
-        const ids = await held(url, room);
+        const ids = await bufferedIds(url, room);
         expect(new Set(ids)).toEqual(new Set([...own, last.id]));
         await expectShown(clients, ids);
         closeAll();
@@ -158,7 +163,7 @@ describe(`clients of the deployed relay (seed ${SEED})`, () => {
     );
   });
 
-  it('MSG-13: without an epoch, cursors from before a restart miss nothing that is posted after it', async () => {
+  it('MSG-13: clients without an epoch, with cursors from before a restart, miss no message posted after it', async () => {
     const counts = fc.record({
       before: fc.integer({ min: 1, max: 40 }),
       crossing: fc.integer({ min: 0, max: 40 }),
@@ -171,19 +176,19 @@ describe(`clients of the deployed relay (seed ${SEED})`, () => {
         const room = newRoom();
         const clients = readers(url, room);
         for (let i = 0; i < before; i++) await post(url, room, sealed());
-        await expectShown(clients, await held(url, room));
-        const old = await held(url, room);
-        const across = Array.from({ length: crossing }, () => insist(url, room, sealed()));
+        await expectShown(clients, await bufferedIds(url, room));
+        const old = await bufferedIds(url, room);
+        const across = Array.from({ length: crossing }, () => postUntilAnswered(url, room, sealed()));
         await stop(first, 'SIGKILL');
         await relayWith('--port', new URL(url).port);
-        for (let i = 0; i < after; i++) await insist(url, room, sealed());
+        for (let i = 0; i < after; i++) await postUntilAnswered(url, room, sealed());
         await Promise.all(across);
         const last = await post(url, room, sealed());
-        const ids = await held(url, room);
+        const ids = await bufferedIds(url, room);
         expect(ids.at(-1)).toBe(last.id);
         for (const { name, shown } of clients) {
           await expect.poll(() => shown.includes(last.id), { ...PATIENCE, message: name }).toBe(true);
-          // Between what was shown before and what the new room holds: what was accepted while the relay died.
+          // Between the old messages and those of the new room there may be some that were accepted just before the kill.
           expect({ name, shown: shown.slice(0, old.length) }).toEqual({ name, shown: old });
           expect({ name, shown: shown.slice(-ids.length) }).toEqual({ name, shown: ids });
           expect(new Set(shown).size).toBe(shown.length);

@@ -1,4 +1,4 @@
-/** What deployed clients send, and the deployed relay takes: the shapes of bodies beside those of the schemas. */
+/** Variants of bodies that deployed clients send and the deployed relay accepts, beyond the schemas. */
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -32,28 +32,28 @@ async function registered(): Promise<TestAgent> {
   expect((await register(relay.url, agent)).status).toBe(201);
   return agent;
 }
-/** As a person writes a handle. */
-const shouted = ({ handle }: TestAgent) => `@${handle.toUpperCase()}`;
+/** A handle with `@` and in upper case, as people write it. */
+const upperCased = ({ handle }: TestAgent) => `@${handle.toUpperCase()}`;
 const post = (room: string, body: unknown) => call(relay.url, 'POST', `/api/rooms/${room}/messages`, body);
-const held = (answer: Answer) => answer.json['messages'] as Record<string, unknown>[];
+const messagesOf = (answer: Answer) => answer.json['messages'] as Record<string, unknown>[];
 const read = async (room: string) =>
-  held(await call(relay.url, 'GET', `/api/rooms/${room}/transcript?limit=500`));
+  messagesOf(await call(relay.url, 'GET', `/api/rooms/${room}/transcript?limit=500`));
 
 describe('a handle in a body, with @ and in upper case', () => {
-  it('is registered as the handle without, which is what is signed', async () => {
+  it('is registered without the @ and in lower case, which is the form that is signed', async () => {
     const agent = agentNamed(`shape-${made++}`);
     const answer = await call(relay.url, 'POST', '/api/identity/register', {
       ...registration(agent),
-      handle: shouted(agent),
+      handle: upperCased(agent),
     });
     expect(answer).toMatchObject({ status: 201, json: { handle: agent.handle } });
     const told = await call(relay.url, 'GET', `/api/identity/${agent.handle}`);
     expect(told.json).toMatchObject({ handle: agent.handle, sign_pub: agent.signPub });
   });
 
-  it('signs a message, in both forms', async () => {
+  it('signs a message, with both signatures', async () => {
     const [agent, room] = [await registered(), newRoom()];
-    const body = { ...signedMessage(agent, room), sender_handle: shouted(agent) };
+    const body = { ...signedMessage(agent, room), sender_handle: upperCased(agent) };
     expect(await post(room, body)).toMatchObject({ status: 200 });
     expect(await read(room)).toMatchObject([
       { sender: `@${agent.handle}`, sender_handle: agent.handle, sender_verified: true },
@@ -63,7 +63,10 @@ describe('a handle in a body, with @ and in upper case', () => {
   it('claims, renews, acks and releases', async () => {
     const [agent, room] = [await registered(), newRoom()];
     const at = (path: string, body: Record<string, unknown>) =>
-      signedCall(relay.url, agent, 'POST', `/api/rooms/${room}/${path}`, { handle: shouted(agent), ...body });
+      signedCall(relay.url, agent, 'POST', `/api/rooms/${room}/${path}`, {
+        handle: upperCased(agent),
+        ...body,
+      });
     await post(room, sealed());
     const grant = await at('claim', {});
     expect(grant).toMatchObject({ status: 200, json: { delivery: 1 } });
@@ -72,19 +75,19 @@ describe('a handle in a body, with @ and in upper case', () => {
     expect(await at('claim/release', { claim_id })).toMatchObject({ status: 200, json: { released: true } });
     const again = await at('claim', {});
     const { seq } = again.json['message'] as { seq: number };
-    // The seq as decimal text, as deployed clients have it from a command line.
+    // The seq as a decimal string, which deployed clients take from their command line.
     const acked = await at('ack', { claim_id: again.json['claim_id'], seq: String(seq) });
     expect(acked).toMatchObject({ status: 200, json: { advanced: true, cursor: seq } });
   });
 
   it('sends a direct message and publishes a profile', async () => {
     const [from, to] = [await registered(), await registered()];
-    const letter = { ...dm(to.handle, from), from_handle: shouted(from) };
+    const letter = { ...dm(to.handle, from), from_handle: upperCased(from) };
     expect(await call(relay.url, 'POST', `/api/dm/${to.handle}`, letter)).toMatchObject({ status: 200 });
     const inbox = await signedCall(relay.url, to, 'GET', `/api/dm/${to.handle}/inbox/wait?timeout=1`);
-    expect(held(inbox)).toMatchObject([{ from_handle: from.handle, from_verified: true }]);
+    expect(messagesOf(inbox)).toMatchObject([{ from_handle: from.handle, from_verified: true }]);
     const body = publication(from, { summary: 'Shouted' });
-    const profile = { ...(body['profile'] as Record<string, unknown>), handle: shouted(from) };
+    const profile = { ...(body['profile'] as Record<string, unknown>), handle: upperCased(from) };
     const published = await call(relay.url, 'PUT', `/api/agents/${from.handle}/profile`, {
       ...body,
       profile,
@@ -130,7 +133,7 @@ describe('a claim', () => {
 });
 
 describe('a handle without a signature', () => {
-  it('leaves a message unsigned, with the label that it gives', async () => {
+  it('leaves a message unsigned, with the given label', async () => {
     const [agent, room] = [await registered(), newRoom()];
     for (const sender_handle of [agent.handle, 'nobody-at-all', 'no handle!', 7])
       expect(await post(room, { ...sealed(), sender: 'me', sender_handle })).toMatchObject({ status: 200 });
@@ -155,14 +158,14 @@ describe('a handle without a signature', () => {
     const letter = { ...dm(to.handle), from_handle: from.handle };
     expect(await call(relay.url, 'POST', `/api/dm/${to.handle}`, letter)).toMatchObject({ status: 200 });
     const inbox = await signedCall(relay.url, to, 'GET', `/api/dm/${to.handle}/inbox/wait?timeout=1`);
-    expect(held(inbox)).toMatchObject([{ from_handle: null, from_verified: false }]);
+    expect(messagesOf(inbox)).toMatchObject([{ from_handle: null, from_verified: false }]);
   });
 });
 
 describe('a sender without a label', () => {
   const labels = [{}, { sender: '' }, { sender: null }];
 
-  it('is called agent where it posts', async () => {
+  it('is called agent in a POST', async () => {
     const room = newRoom();
     for (const label of labels)
       expect(await post(room, { ...sealed(), ...label })).toMatchObject({ status: 200 });
@@ -275,7 +278,7 @@ describe('a body', () => {
     expect(slug(given)).toEqual({ a: 'é' });
   });
 
-  it('is posted after a byte order mark, and signed with it', async () => {
+  it('may begin with a byte order mark, which the signature covers', async () => {
     const room = newRoom();
     const sent = await fetch(`${relay.url}/api/rooms/${room}/messages`, {
       method: 'POST',

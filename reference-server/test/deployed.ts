@@ -1,15 +1,15 @@
-/** Clients as they run today against the deployed relay; they know nothing of what `hardened` adds. */
+/** Models of the clients of the deployed relay; they use no feature of the level `hardened`. */
 import { randomBytes } from 'node:crypto';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
-/** A client that reads a room, for ever. */
+/** A client that reads a room until it is closed. */
 export interface Client {
   readonly name: string;
-  /** Ids of the messages that it has shown, in the order in which it did. */
+  /** Ids of the messages that it has shown, in that order. */
   readonly shown: readonly string[];
-  /** Break its connection; it comes back. */
+  /** Break its connection; it reconnects. */
   cut(): void;
   close(): void;
 }
@@ -32,8 +32,8 @@ async function read(url: string, signal?: AbortSignal): Promise<Json> {
   return parse(await answer.text());
 }
 
-/** Try again after every end and failure, until it is closed. */
-function persist(attempt: (signal: AbortSignal) => Promise<void>): Pick<Client, 'cut' | 'close'> {
+/** Repeat the attempt after every end or failure, until the client is closed. */
+function retryForever(attempt: (signal: AbortSignal) => Promise<void>): Pick<Client, 'cut' | 'close'> {
   let current = new AbortController();
   let closed = false;
   void (async () => {
@@ -52,7 +52,7 @@ function persist(attempt: (signal: AbortSignal) => Promise<void>): Pick<Client, 
   };
 }
 
-/** Takes `last_seq` of `ready` as its floor, comes back with the highest seq that it saw, and deduplicates nothing. */
+/** Starts at the `last_seq` of `ready`, reconnects with the highest seq that it received, and does not deduplicate. */
 export function sseClient(url: string, room: string): Client {
   const shown: string[] = [];
   let [highest, floor] = [0, 0];
@@ -79,15 +79,15 @@ export function sseClient(url: string, room: string): Client {
         if (line.startsWith('data: ')) take(parse(line.slice('data: '.length)));
     }
   };
-  return { name: 'sse', shown, ...persist(attempt) };
+  return { name: 'sse', shown, ...retryForever(attempt) };
 }
 
 export interface Browser extends Client {
-  /** Send a post as a frame; nobody waits for an acknowledgement. */
+  /** Send a post as a WebSocket frame, without waiting for an acknowledgement. */
   say(body: string): void;
 }
 
-/** Gives no `after`, deduplicates by id, and keeps as its floor what a `ready` with `last_seq` told. */
+/** Sends no `after`, deduplicates by id, and ignores messages up to the `last_seq` of its first `ready`. */
 export function browserClient(url: string, room: string): Browser {
   const shown: string[] = [];
   const seen = new Set<string>();
@@ -126,16 +126,16 @@ export function browserClient(url: string, room: string): Browser {
       if (open === null) unsent.push(body);
       else open.send(body);
     },
-    ...persist(attempt),
+    ...retryForever(attempt),
   };
 }
 
 export interface Poller extends Client {
-  /** Answers that said `exists: false`. */
+  /** Number of answers with `exists: false`. */
   readonly absences: () => number;
 }
 
-/** Takes `last_seq` of each answer as its cursor, and backs off from a room that does not exist. */
+/** Uses `last_seq` of each answer as its cursor, and backs off while the room does not exist. */
 export function pollClient(url: string, room: string): Poller {
   const shown: string[] = [];
   let [cursor, absences, backoff] = [0, 0, RETRY_MS];
@@ -151,10 +151,10 @@ export function pollClient(url: string, room: string): Poller {
     for (const { id } of answer['messages'] as { id: string }[]) shown.push(id);
     cursor = Number(answer['last_seq']);
   };
-  return { name: 'long-poll', shown, absences: () => absences, ...persist(attempt) };
+  return { name: 'long-poll', shown, absences: () => absences, ...retryForever(attempt) };
 }
 
-/** Pages through the transcript, from the seq of the last message that it got. */
+/** Reads the transcript page by page, after the seq of the last message that it received. */
 export function pagingClient(url: string, room: string): Client {
   const shown: string[] = [];
   let after = 0;
@@ -166,10 +166,10 @@ export function pagingClient(url: string, room: string): Client {
       after = seq;
     }
   };
-  return { name: 'transcript', shown, ...persist(attempt) };
+  return { name: 'transcript', shown, ...retryForever(attempt) };
 }
 
-/** The body of a post, with a ciphertext of so many bytes. */
+/** The body of a post with a ciphertext of this many bytes. */
 export function sealed(sender = 'poster', bytes = 40): string {
   return JSON.stringify({
     sender,
@@ -178,7 +178,7 @@ export function sealed(sender = 'poster', bytes = 40): string {
   });
 }
 
-/** @throws when there is no answer, or a refusal. */
+/** Post once. @throws when there is no answer, or a refusal. */
 export async function post(url: string, room: string, body: string): Promise<{ id: string; seq: number }> {
   const answer = await fetch(`${url}/api/rooms/${room}/messages`, {
     method: 'POST',
@@ -190,8 +190,12 @@ export async function post(url: string, room: string, body: string): Promise<{ i
   return { id: String(id), seq: Number(seq) };
 }
 
-/** Post these bytes again and again until there is an answer. */
-export async function insist(url: string, room: string, body: string): Promise<{ id: string; seq: number }> {
+/** Repeat a post with the same bytes until it is answered. */
+export async function postUntilAnswered(
+  url: string,
+  room: string,
+  body: string,
+): Promise<{ id: string; seq: number }> {
   for (;;) {
     try {
       return await post(url, room, body);
@@ -201,23 +205,26 @@ export async function insist(url: string, room: string, body: string): Promise<{
   }
 }
 
-/** What becomes of a request on its way: `early` breaks the connection before the relay has answered. */
-export const FATES = ['passes', 'request lost', 'answer lost', 'early'] as const;
-export type Fate = (typeof FATES)[number];
+/** What the network does with a request; `early` breaks the connection before the relay has answered. */
+export const REQUEST_OUTCOMES = ['passes', 'request lost', 'answer lost', 'early'] as const;
+export type RequestOutcome = (typeof REQUEST_OUTCOMES)[number];
 
-/** A network in front of the relay in which each POST meets the next of these fates; then all pass. */
-export async function network(target: string, fates: Fate[]): Promise<{ url: string; close: () => void }> {
+/** A proxy in front of the relay that applies the next of these outcomes to each POST; after the last, all requests pass. */
+export async function network(
+  target: string,
+  outcomes: RequestOutcome[],
+): Promise<{ url: string; close: () => void }> {
   const server = createServer((client) => {
     const relay = connect(Number(new URL(target).port), '127.0.0.1');
-    let fate: Fate = 'passes';
+    let outcome: RequestOutcome = 'passes';
     client.on('data', (data) => {
-      if (data.subarray(0, 4).toString() === 'POST') fate = fates.shift() ?? 'passes';
-      if (fate === 'request lost') client.destroy();
+      if (data.subarray(0, 4).toString() === 'POST') outcome = outcomes.shift() ?? 'passes';
+      if (outcome === 'request lost') client.destroy();
       else relay.write(data);
-      if (fate === 'early' && data.at(-1) === '}'.charCodeAt(0)) client.destroy();
+      if (outcome === 'early' && data.at(-1) === '}'.charCodeAt(0)) client.destroy();
     });
     relay.on('data', (data) => {
-      if (fate === 'passes') client.write(data);
+      if (outcome === 'passes') client.write(data);
       else client.destroy();
     });
     client.on('error', () => undefined).on('close', () => relay.end());
@@ -230,8 +237,8 @@ export async function network(target: string, fates: Fate[]): Promise<{ url: str
   };
 }
 
-/** Ids of what the room holds, in the order of seq; at most a page of 500. */
-export async function held(url: string, room: string): Promise<string[]> {
+/** Ids of the messages in the room, in order of seq; at most a page of 500. */
+export async function bufferedIds(url: string, room: string): Promise<string[]> {
   const { messages } = await read(`${url}/api/rooms/${room}/transcript?limit=500`);
   return (messages as { id: string }[]).map(({ id }) => id);
 }

@@ -1,4 +1,4 @@
-/** The directory: what a search costs, who has how much of it, what comes back and what does not. */
+/** The directory: the cost of searches, the shares of addresses, tombstones, and compatibility with deployed clients. */
 import { DEFAULT_TIMINGS, type IdentityAnswer } from '@bot2bot/schemas';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Client } from '../src/address.ts';
@@ -82,7 +82,7 @@ function directoryOf(
   return { directory, publish, profileOf, now, pass, clock, rate: new RateLimit(all, clock) };
 }
 
-/** @returns the problem of what was refused; null of what was done. */
+/** @returns the slug of the problem if the work was refused; null if it succeeded. */
 async function answered(work: Promise<unknown>): Promise<string | null> {
   try {
     await work;
@@ -93,7 +93,7 @@ async function answered(work: Promise<unknown>): Promise<string | null> {
   }
 }
 
-/** Profiles that the searches of an address may look at before it is refused; see `rate-limit.ts`. */
+/** Profiles that the searches of an address may examine before it is refused; see `rate-limit.ts`. */
 const SEARCH_BURST = 200_000;
 
 describe('what a search costs', () => {
@@ -106,7 +106,7 @@ describe('what a search costs', () => {
     return all;
   }
 
-  it('it is charged with the profiles that it looked at, and no others', async () => {
+  it('it is charged for exactly the profiles that it examined', async () => {
     const { directory, publish } = await crowded();
     await publish('single', HERE, { tags: ['rare'] });
     const looked = (query: Record<string, string>) => {
@@ -129,7 +129,7 @@ describe('what a search costs', () => {
     expect(matched).toBe(1);
   });
 
-  it('an address whose searches looked at too many is refused, another is not, and it pays off', async () => {
+  it('an address whose searches examined too many is refused until its bucket refills; another address is not', async () => {
     const { directory, rate, pass } = await crowded();
     const search = (client: Client) =>
       answered(
@@ -146,14 +146,14 @@ describe('what a search costs', () => {
     expect(await search(HERE)).toBe(null);
   });
 
-  it('a sweep looks at a part, and all of them have been seen after some', async () => {
+  it('one sweep checks a part of the profiles; several check all', async () => {
     const { directory, publish, pass, now } = directoryOf({ address_share: 1 });
     const later = now.wall + 7_200_000;
     for (let i = 0; i < 1_500; i++) await publish(`long-${i}`, HERE, { expiresAt: later });
     for (let i = 0; i < 1_500; i++) await publish(`short-${i}`, HERE, { tags: ['short'] });
     pass(3_600_000);
     for (let i = 0; i < 4; i++) directory.sweep();
-    // What has expired takes nobody's place any more, and no search looks at it.
+    // Expired profiles use no slots any more, and no search examines them.
     let looked = 0;
     directory.search(new URLSearchParams({ q: 'nowhere' }), keys, (count) => (looked = count));
     expect(looked).toBe(1_501);
@@ -162,8 +162,8 @@ describe('what a search costs', () => {
     expect(directory.count()).toBe(1_500);
   });
 
-  it('over HTTP, an address that owes is answered 429 wherever many profiles are looked at', async () => {
-    // A clock that stands still: nothing is paid off meanwhile.
+  it('over HTTP, an address over its search budget is answered 429 by every route that examines many profiles', async () => {
+    // The clock stands still, so that the bucket does not refill during the test.
     const limits = { ...DEFAULT_CONFIG.limits, address_burst: 100_000, address_share: 1 };
     const clock = { wall: () => Date.now(), mono: () => 0 };
     const relay = await createRelay({ port: 0, limits, clock });
@@ -191,8 +191,8 @@ describe('what a search costs', () => {
   });
 });
 
-describe('who has how much of the directory', () => {
-  it('one address has a part of the profiles; what is published anew keeps its place', async () => {
+describe('shares of the directory', () => {
+  it('one address has a share of the profiles; a replaced profile keeps its position', async () => {
     const { publish, directory } = directoryOf({ profiles: 16, address_share: 8 });
     expect([await publish('a'), await publish('b'), await publish('c')]).toEqual([
       null,
@@ -209,7 +209,7 @@ describe('who has how much of the directory', () => {
     expect(directory.count()).toBe(4);
   });
 
-  it('what expires gives its place back', async () => {
+  it('an expired profile releases its slot', async () => {
     const { publish, directory, pass } = directoryOf({ profiles: 16, address_share: 8 });
     expect([await publish('a'), await publish('b'), await publish('c')]).toEqual([
       null,
@@ -225,7 +225,7 @@ describe('who has how much of the directory', () => {
     ]);
   });
 
-  it('one address has a part of the handles that are registered', async () => {
+  it('one address has a share of the registered handles', async () => {
     const { clock } = fakeClock();
     const limits = { ...DEFAULT_CONFIG.limits, identities: 16, address_share: 8 };
     const identities = new Identities({ limits, clock, store: STORE, held: new Map() });
@@ -243,8 +243,8 @@ describe('who has how much of the directory', () => {
   });
 });
 
-describe('what comes back', () => {
-  it('a deleted profile does not, by sending it again, until it is too old to be published', async () => {
+describe('deleted profiles', () => {
+  it('cannot be published again by a replay, until they are too old to be accepted', async () => {
     const { directory, publish, now, pass } = directoryOf();
     const updatedAt = now.wall;
     expect(await publish('alice', HERE, { updatedAt })).toBe(null);
@@ -258,7 +258,7 @@ describe('what comes back', () => {
     expect(directory.count()).toBe(1);
   });
 
-  it('tombstones have the places of their profiles: there are no more of both', async () => {
+  it('tombstones occupy the slots of their profiles: both together stay within the limit', async () => {
     const { directory, publish, pass, now } = directoryOf({ profiles: 16, address_share: 8 });
     for (const handle of ['a', 'b']) {
       expect(await publish(handle)).toBe(null);
@@ -272,7 +272,7 @@ describe('what comes back', () => {
     expect(await publish('d')).toBe('rate-limited');
   });
 
-  it('over HTTP, the PUT of a deleted profile is answered 409', async () => {
+  it('a replayed PUT is answered 409 over HTTP', async () => {
     const { url } = await relayWith();
     const alice = agentNamed('alice');
     await register(url, alice);
@@ -289,8 +289,8 @@ describe('what comes back', () => {
   });
 });
 
-describe('what the deployed clients know', () => {
-  it('pages by integers; a cursor that is none begins at the start; nobody comes twice or is left out', async () => {
+describe('compatibility with deployed clients', () => {
+  it('cursors are integers; an invalid cursor starts at the beginning; every agent is listed exactly once', async () => {
     const { url } = await relayWith();
     for (const name of ['zoe', 'abe', 'mia', 'bob', 'eve']) {
       const agent = agentNamed(name);
@@ -313,7 +313,7 @@ describe('what the deployed clients know', () => {
       });
   });
 
-  it('matches, heartbeats and the well-known files have its fields', async () => {
+  it('matches, heartbeats and the well-known files have the deployed fields', async () => {
     const { url } = await relayWith();
     const [alice, bob] = [agentNamed('alice'), agentNamed('bob')];
     const published = [];

@@ -1,4 +1,4 @@
-/** Inboxes: nobody fills those of others, and a letter that nobody signed says nothing of its sender. */
+/** Inboxes: senders cannot exhaust them, and an unsigned message claims nothing about its sender. */
 import { ServerResponse, IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { DEFAULT_TIMINGS, type DmBody } from '@bot2bot/schemas';
@@ -22,14 +22,14 @@ async function relayWith(...flags: string[]): Promise<Started> {
 
 const HERE: Client = ['192.0.2.1'];
 const THERE: Client = ['198.51.100.1'];
-/** Held for a message besides its ciphertext. */
+/** Memory that is counted for a message in addition to its ciphertext, in bytes. */
 const ENTRY = 400;
 
 function dmsOf(limits: Partial<typeof DEFAULT_CONFIG.limits> = {}) {
   const now = { wall: 1_800_000_000_000, mono: 0 };
   const clock = { wall: () => now.wall, mono: () => now.mono };
   const dms = new Dms({ ...DEFAULT_CONFIG.limits, ...limits }, DEFAULT_TIMINGS, clock);
-  /** @returns the id, or why it was refused. */
+  /** @returns the id, or the slug of the problem. */
   const send = (to: string, from: string | null, chars = 40, client = HERE): string => {
     const letter: DmBody = { ciphertext: 'A'.repeat(chars), nonce: 'n', sender_eph_pub: 'e' };
     const body = from === null ? letter : { ...letter, from_handle: from, from_ts: 1, from_sig: 's' };
@@ -45,8 +45,8 @@ function dmsOf(limits: Partial<typeof DEFAULT_CONFIG.limits> = {}) {
   return { dms, send, repeat, now };
 }
 
-describe('the place in inboxes', () => {
-  it('DM-7: an inbox takes 256 letters of 16 KiB; of the longest ones it takes an eighth of that', () => {
+describe('limits of inboxes', () => {
+  it('DM-7: an inbox holds 256 messages of 16 KiB, or an eighth of that number of the longest ones', () => {
     const { send, repeat } = dmsOf();
     let i = 0;
     expect(repeat(256, () => send('alice', `friend-${i++ % 8}`, 16_384))).toEqual([]);
@@ -55,7 +55,7 @@ describe('the place in inboxes', () => {
     expect(send('bob', 'friend-9', 131_072)).toBe('inbox-full');
   });
 
-  it('one handle has a quarter of an inbox, in letters and in bytes; others are served', () => {
+  it('one handle has a quarter of an inbox, in messages and in bytes; others are still accepted', () => {
     const { send, repeat } = dmsOf();
     expect(repeat(64, () => send('alice', 'flood'))).toEqual([]);
     expect(repeat(3, () => send('alice', 'flood'))).toEqual(Array<string>(3).fill('inbox-full'));
@@ -64,7 +64,7 @@ describe('the place in inboxes', () => {
     for (const to of ['alice', 'bob']) expect(send(to, 'friend', 131_072)).toMatch(/^d_/);
   });
 
-  it('whoever does not sign has 32 letters and a quarter of the bytes, and displaces nobody', () => {
+  it('unsigned messages are limited to 32 and to a quarter of the bytes, and displace no others', () => {
     const { dms, send, repeat } = dmsOf();
     const first = send('alice', 'friend');
     expect(repeat(8, () => send('alice', null, 131_072))).toEqual([]);
@@ -75,7 +75,7 @@ describe('the place in inboxes', () => {
     expect(dms.page('alice', 0).messages[0]?.id).toBe(first);
   });
 
-  it('one address has a part of all inboxes, and gets it back with what leaves them', () => {
+  it('one address has a share of all inboxes, and gets it back when messages leave them', () => {
     const letter = 10_000;
     const { dms, send, repeat, now } = dmsOf({ dm_bytes: 80 * (letter + ENTRY), address_share: 8 });
     let i = 0;
@@ -92,7 +92,7 @@ describe('the place in inboxes', () => {
     expect(ten(HERE)).toEqual(['rate-limited']);
   });
 
-  it('what a sweep looks at is what it ends: letters in the order of their age, and who waits', () => {
+  it('a sweep expires the oldest messages and overdue reads, and looks at no others', () => {
     const { dms, send, now } = dmsOf();
     for (let i = 0; i < 1_000; i++) send(`inbox-${i}`, 'friend');
     now.wall += 1_000;
@@ -121,7 +121,7 @@ describe('the place in inboxes', () => {
     expect(dms.page('last', 0).messages.length).toBe(1);
   });
 
-  it('seqs of an inbox rise over an hour back of the clock, while it holds nothing', () => {
+  it('seqs of an inbox keep rising when the clock is set back an hour, even while it is empty', () => {
     const { dms, send, now } = dmsOf();
     send('alice', 'friend');
     const before = dms.page('alice', 0).last_seq;
@@ -133,8 +133,8 @@ describe('the place in inboxes', () => {
   });
 });
 
-describe('who sent a letter', () => {
-  it('DM-3: is nobody where it is not signed, whatever it says; deployed clients send so', async () => {
+describe('the sender of a message', () => {
+  it('DM-3: is null without a signature, even if the body names one, as deployed clients do', async () => {
     const { url } = await relayWith();
     const [alice, bob] = [agentNamed('alice'), agentNamed('bob')];
     for (const agent of [alice, bob]) await register(url, agent);
@@ -155,7 +155,7 @@ describe('who sent a letter', () => {
     );
   });
 
-  it('may be written with @ and in upper case, and is told as it is', async () => {
+  it('may be written with @ and in upper case, and is delivered in normal form', async () => {
     const { url } = await relayWith();
     const [alice, bob] = [agentNamed('alice'), agentNamed('bob')];
     for (const agent of [alice, bob]) await register(url, agent);

@@ -57,7 +57,7 @@ describe('ID-8: signatures', () => {
     expect(accepted).toBe(valid);
   });
 
-  it('under keys of small order hold where the key is not looked at', () => {
+  it('under keys of small order verify if the key itself is not checked', () => {
     const forged = signatures.filter(({ sign_pub }) => !accepts(sign_pub));
     expect(forged.length).toBeGreaterThan(0);
     for (const { text, sign_pub, signature } of forged)

@@ -1,15 +1,15 @@
-/** The files that the relay hands out: nobody who asks and does not read makes it hold a copy. */
+/** Static files: a client that requests one and does not read the answer makes the relay hold no copy. */
 import { connect, type Socket } from 'node:net';
 import { ROUTES } from '@bot2bot/schemas';
 import { afterEach, expect, it } from 'vitest';
 import { residentMiB, start, stop, type Started } from './process.ts';
 
 const SOCKETS = 10;
-/** As many as one read of a socket brings. */
+/** As many requests as the relay gets in one read of a socket. */
 const REQUESTS = 600;
-/** What an answer that waits may take: its head, its place in the queue, and no body. */
+/** Memory that a waiting answer may use: headers and its entry in the queue, but no body. */
 const ANSWER_KIB = 24;
-/** The process itself moves by this much. */
+/** The memory of the process varies by this much anyway. */
 const NOISE_MIB = 40;
 
 let relay: Started | undefined;
@@ -20,13 +20,13 @@ afterEach(async () => {
 });
 
 it.each(['/sdk/bot2bot.mjs', `${ROUTES.docs.path}/swagger-ui-bundle.js`, ROUTES.openapi.path])(
-  '%s: what is asked for and not read holds no copy',
+  '%s: an answer that is not read holds no copy',
   async (path) => {
     relay = await start([]);
     const { hostname, port } = new URL(relay.url);
     const size = (await (await fetch(relay.url + path)).arrayBuffer()).byteLength;
     const allowed = NOISE_MIB + (SOCKETS * REQUESTS * ANSWER_KIB) / 1024;
-    // Copies would take three times as much and more.
+    // Copies would use at least three times as much as is allowed.
     expect((SOCKETS * REQUESTS * size) / 2 ** 20).toBeGreaterThan(3 * allowed);
     const before = residentMiB(relay);
 
@@ -36,7 +36,7 @@ it.each(['/sdk/bot2bot.mjs', `${ROUTES.docs.path}/swagger-ui-bundle.js`, ROUTES.
       const socket = connect(Number(port), hostname).pause();
       sockets.push(socket);
       await new Promise((resolve) => socket.write(asked, resolve));
-      // Answered after what was asked before it.
+      // These are answered after all requests before them.
       for (let turn = 0; turn < 3; turn++) await (await fetch(relay.url + ROUTES.health.path)).arrayBuffer();
       peak = Math.max(peak, residentMiB(relay));
     }

@@ -1,4 +1,4 @@
-/** What chapter 09 says of load: hostile input and hostile readers against a real process. */
+/** The claims of chapter 09 about load: hostile input and hostile readers against a relay process. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, mkdtempSync } from 'node:fs';
@@ -30,7 +30,7 @@ const SEED = 20_261_124;
 
 const agent = new Agent({ keepAlive: true, maxSockets: 32 });
 
-/** One request, with exactly these bytes in its body. @returns its status, 0 without an answer. */
+/** Send a request with exactly these bytes as its body. @returns the status; 0 without an answer. */
 function send(
   url: string,
   method: string,
@@ -62,7 +62,7 @@ const sealed = (chars = 8) => ({
   nonce: randomBytes(24).toString('base64'),
 });
 
-/** Values at the edges of what schemas allow. */
+/** Values at the boundaries of the schemas. */
 const edge = fc.oneof(
   fc.constantFrom<unknown>(
     null,
@@ -95,7 +95,7 @@ const edge = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
 );
 const ODD_FIELDS = ['__proto__', 'constructor', 'type', 'seq'];
-/** A valid body of some operation with up to three of its fields changed, or text that is nearly JSON. */
+/** A valid body with up to three of its fields changed, or text that is almost JSON. */
 const nearMissOf = (bodies: readonly Component[]) =>
   fc.oneof(
     {
@@ -187,7 +187,7 @@ const operations = Object.keys(ROUTES).filter(
 ) as (keyof typeof ROUTES)[];
 const BODIES = Object.values<Route>(ROUTES).flatMap(({ body }) => (body === undefined ? [] : [body]));
 const names = ['unknown', ...Object.values<Route>(ROUTES).flatMap(({ query }) => Object.keys(query ?? {}))];
-/** What a request may say of who signed it. */
+/** `Authorization` headers, valid and invalid. */
 const authorization = fc.oneof(
   { weight: 3, arbitrary: fc.constant('') },
   {
@@ -219,12 +219,12 @@ const httpCase = fc.record({
   ),
 });
 
-/** What node's client sends as it is; the rest percent-encoded. */
+/** Percent-encode the characters that Node's client refuses in a path. */
 function escaped(path: string): string {
   return path.replaceAll(/[^!-~]/gu, (char) => encodeURIComponent(Buffer.from(char).toString()));
 }
 
-/** Whether a text frame is answered: not when it names a type, for then it is a frame of another kind. */
+/** Whether the relay answers a text frame: not if it has a `type`, since then it is not a message. */
 function isAnswered(text: string): boolean {
   try {
     const value: unknown = JSON.parse(text);
@@ -256,7 +256,7 @@ describe('hostile input', () => {
         if (one === undefined) return;
         if (i === CASES / 2) half.memory = residentMiB(relay);
         const route = ROUTES[one.operation];
-        // Streams that would stay open are asked for with a method that does not open them.
+        // A GET would open a stream that stays open: use another method.
         const opens = route.answers === 'sse' || route.answers === 'websocket';
         const method =
           one.method === '' || (opens && one.method === 'GET') ? (opens ? 'POST' : route.method) : one.method;
@@ -316,7 +316,7 @@ describe('hostile input', () => {
     ws.terminate();
   });
 
-  it('a request that dribbles in is given up, and its connection closed', async () => {
+  it('a request that arrives too slowly is abandoned, and its connection closed', async () => {
     const relay = await relayWith('--header-ms', '500', '--request-ms', '900');
     const port = Number(new URL(relay.url).port);
     const dribble = async (head: string) => {
@@ -335,7 +335,7 @@ describe('hostile input', () => {
   });
 });
 
-/** A reader of SSE that can stop reading. */
+/** An SSE client that has stopped reading after the headers. */
 async function stalled(url: string, id: string): Promise<Socket> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.on('error', () => undefined);
@@ -497,11 +497,11 @@ describe('hostile readers and writers', () => {
     expect(await six(proxied, (i) => `2001:db8:1:2::${i}`)).toBeGreaterThan(0);
     expect(await six(proxied, (i) => `2001:db8:9:${i}::1`)).toBe(0);
     expect(await six(direct, (i) => `203.0.113.${i}`)).toBeGreaterThan(0);
-    // A port makes no other client, and what is no address tells nobody apart.
+    // A port does not make another client, and an invalid address does not identify one.
     expect(await six(proxied, (i) => `203.0.113.78:${4_000 + i}`)).toBeGreaterThan(0);
     expect(await six(proxied, (i) => `[2001:db8:7::1]:${4_000 + i}`)).toBeGreaterThan(0);
     expect(await six(proxied, (i) => `nobody-${i}`)).toBeGreaterThan(0);
-    // A site has no more than four addresses have, however many it has.
+    // All addresses of an IPv6 /48 together get no more than four clients do.
     expect(await six(proxied, (i) => `2001:db8:${0xa + i}::1`)).toBe(0);
     let refused = 0;
     for (let i = 0; i < 20; i++)
@@ -510,7 +510,7 @@ describe('hostile readers and writers', () => {
   });
 });
 
-describe('what the relay keeps to itself', () => {
+describe('what the relay does not disclose', () => {
   it('the relay writes nothing to disk', async () => {
     needs('strace');
     const trace = join(mkdtempSync(join(tmpdir(), 'bot2bot-trace-')), 'trace.txt');

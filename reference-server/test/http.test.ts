@@ -1,4 +1,4 @@
-/** HTTP as the world speaks it: what clients, proxies and libraries do that is neither wrong nor usual. */
+/** Unusual but valid HTTP that clients, proxies and libraries send, and invalid HTTP. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -26,7 +26,7 @@ afterAll(() => stop(relay));
 
 const sealed = () => JSON.stringify({ ciphertext: 'AAAA', nonce: randomBytes(24).toString('base64') });
 
-/** A connection on which bytes are written and read as they are. */
+/** A raw connection. */
 class Wire {
   readonly socket: Socket;
   text = '';
@@ -51,14 +51,14 @@ class Wire {
     }
   }
 
-  /** Everything until the other side closes. */
+  /** All bytes until the relay closes the connection. */
   async rest(): Promise<string> {
     if (!this.socket.closed) await once(this.socket, 'close');
     return this.text;
   }
 }
 
-/** What a request is answered with when it is the only one on its connection. */
+/** Send a request on a connection of its own. @returns the answer. */
 async function ask(
   head: string,
   body: string | Buffer = '',
@@ -76,7 +76,7 @@ const headerOf = (answer: string, name: string) =>
   new RegExp(`^${name}: (.*)\r$`, 'im').exec(answer.split('\r\n\r\n', 1)[0] + '\r\n')?.[1];
 const bodyOf = (answer: string) => answer.slice(answer.indexOf('\r\n\r\n') + 4);
 
-/** That an answer is what every failure is, wherever in the process it is made. */
+/** Expect a problem document with the headers that every error has, whichever layer produced it. */
 function expectProblem(answer: string, status: number): void {
   expect({ answer, status: statusOf(answer) }).toMatchObject({ status });
   expect(headerOf(answer, 'content-type')).toContain(PROBLEM_MEDIA_TYPE);
@@ -91,7 +91,7 @@ async function post(room: string): Promise<number> {
 }
 
 describe('event streams', () => {
-  it('come as chunks, one an event, with the data first, and nothing on the way may hold them back', async () => {
+  it('come as chunks, one per event, with data: first, and with headers against buffering', async () => {
     const seq = await post('chunks');
     const wire = new Wire().write(`GET ${pathOf('streamEvents', 'chunks')} HTTP/1.1`, 'Host: x', '', '');
     await wire.until(/"type":"presence"/);
@@ -113,7 +113,7 @@ describe('event streams', () => {
     wire.socket.destroy();
   });
 
-  it('are what HTTP/1.0 can read, for who speaks that', async () => {
+  it('are sent without chunks to HTTP/1.0 clients', async () => {
     await post('older');
     const wire = new Wire().write(`GET ${pathOf('streamEvents', 'older')} HTTP/1.0`, '', '');
     await wire.until(/"type":"presence"/);
@@ -123,7 +123,7 @@ describe('event streams', () => {
     wire.socket.destroy();
   });
 
-  it('listen to nothing that follows on their connection', async () => {
+  it('ignore everything that the client sends on their connection', async () => {
     const wire = new Wire().write(
       `GET ${pathOf('streamEvents', 'deaf')} HTTP/1.1`,
       'Host: x',
@@ -139,7 +139,7 @@ describe('event streams', () => {
 });
 
 describe('upgrades', () => {
-  it('an offer to speak HTTP/2 is ignored, also with a body, and the connection goes on', async () => {
+  it('an offer to upgrade to HTTP/2 is ignored, also with a body, and the connection remains usable', async () => {
     const offer = [
       'Host: x',
       'Connection: Upgrade, HTTP2-Settings',
@@ -200,9 +200,9 @@ describe('methods', () => {
     expect(performance.now() - parking).toBeLessThan(30_000);
   });
 
-  it('a path that is served with other methods says so, and names them', async () => {
+  it('a path that supports other methods is answered 405 with an Allow header', async () => {
     for (const { path } of known) {
-      // The path of an operation can be that of one on an agent who has such a name.
+      // A path may also match an operation on an agent whose handle is the last segment.
       const matching = known.filter((route) =>
         new RegExp(`^${route.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path),
       );
@@ -243,7 +243,7 @@ describe('bodies', () => {
     expect(statusOf(await ask(target, sealed(), headers))).toBe(200);
   });
 
-  it('that are compressed are refused as such', async () => {
+  it('that are compressed are refused with 415', async () => {
     expectProblem(await ask(target, gzipSync(sealed()), ['Content-Encoding: gzip']), 415);
     expect(statusOf(await ask(target, sealed(), ['Content-Encoding: identity']))).toBe(200);
   });
@@ -260,7 +260,7 @@ describe('bodies', () => {
       }
   });
 
-  it('that come a byte at a time are read like others, and what is under way to one address is bounded', async () => {
+  it('that arrive byte by byte are accepted, and the bytes in flight of one address are limited', async () => {
     const narrow = await start(['--answer-bytes', String(100 << 10)]);
     try {
       const whole = async () => {
@@ -290,7 +290,7 @@ describe('bodies', () => {
     }
   });
 
-  it('that wait to be asked for are asked for, and other expectations are refused', async () => {
+  it('with Expect: 100-continue are requested, and other expectations are refused', async () => {
     const body = sealed();
     const wire = new Wire();
     wire.write(
@@ -354,7 +354,7 @@ describe('targets', () => {
   });
 });
 
-describe('requests that are sent ahead', () => {
+describe('pipelined requests', () => {
   const wait = (room: string, seq: number) =>
     `GET ${pathOf('waitForMessages', room)}?after=${seq}&timeout=1 HTTP/1.1\r\nHost: x\r\n\r\n`;
 
@@ -380,14 +380,14 @@ describe('requests that are sent ahead', () => {
     expectProblem(text.slice(second), 400);
   });
 
-  it('garbage behind a request puts nothing into its answer', async () => {
+  it('garbage after a request does not corrupt its answer', async () => {
     const seq = await post('ordered');
     const wire = new Wire().write(`${wait('ordered', seq)}GARBAGE\r\n\r\n`);
     const text = await wire.rest();
     expect(text).not.toContain('400');
   });
 
-  it('take no place when their connection is gone before their turn', async () => {
+  it('use no slot when their connection is gone before their turn', async () => {
     const narrow = await start(['--address-waiters', '2', '--metrics-port', '0']);
     try {
       const url = narrow.url + pathOf('postMessage', 'gone-before');
@@ -409,7 +409,7 @@ describe('requests that are sent ahead', () => {
     }
   });
 
-  it('are bounded, and who sends more is cut', async () => {
+  it('are limited, and a client that sends more is disconnected', async () => {
     const seq = await post('ordered');
     const wire = new Wire().write(wait('ordered', seq).repeat(200));
     await wire.rest();
@@ -417,7 +417,7 @@ describe('requests that are sent ahead', () => {
   });
 });
 
-describe('what the HTTP library refuses by itself', () => {
+describe('requests that the HTTP library refuses', () => {
   it.each([
     ['no HTTP', 'hello\r\n\r\n', 400],
     ['another version', 'GET / HTTP/9.9\r\n\r\n', 400],
@@ -454,7 +454,7 @@ describe('connections', () => {
     answering.terminate();
   });
 
-  it('a message that comes in more parts than anyone needs is refused', async () => {
+  it('a message with too many fragments is refused', async () => {
     const url = `${relay.url.replace('http', 'ws')}${pathOf('openSocket', 'parts')}`;
     const few = new WebSocket(url);
     const sent = new Promise<void>((resolve) =>
@@ -470,7 +470,7 @@ describe('connections', () => {
     await once(few, 'close');
   });
 
-  it('a parked request is sent something now and then, which JSON may begin with', async () => {
+  it('a parked request is sent whitespace from time to time, which JSON may begin with', async () => {
     const seq = await post('parked');
     const wire = new Wire().write(
       `GET ${pathOf('waitForMessages', 'parked')}?after=${seq}&timeout=2 HTTP/1.1`,
@@ -487,7 +487,7 @@ describe('connections', () => {
     expect(JSON.parse(body.replace(/\s+$/, ''))).toMatchObject({ messages: [], last_seq: seq });
   });
 
-  it('when the rooms are full, a stream to a new one is told so, and keeps no place', async () => {
+  it('when there are too many rooms, a stream into a new one is refused, and uses no slot', async () => {
     const full = await start(['--rooms', '2', '--address-share', '1', '--metrics-port', '0']);
     try {
       for (const room of ['one-', 'two-'])

@@ -1,4 +1,4 @@
-/** A hub on a clock that the test moves, with sockets in memory, and a model of what each of its readers is owed. */
+/** A hub with a clock that the test controls and sockets in memory, and a model of the messages due to each reader. */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { DEFAULT_TIMINGS } from '@bot2bot/schemas';
@@ -9,7 +9,7 @@ import type { Format } from '../src/encoding.ts';
 import { MemoryEngine } from '../src/engine/memory.ts';
 import { Hub } from '../src/hub.ts';
 import { ENTRY_BYTES } from '../src/log.ts';
-import { answerOf, positionOf, wholeOf } from '../src/page.ts';
+import { answerOf, positionOf, bytesOfAnswer } from '../src/page.ts';
 import type { Room, Subscriber, Waiter } from '../src/room.ts';
 import { framesIn, json, Wire, type Json } from './wire.ts';
 
@@ -33,14 +33,14 @@ interface Post {
   readonly expiresAt: number;
 }
 
-/** One lifetime of a room, as its clients can know it. */
+/** One lifetime of a room, as its clients can observe it. */
 interface Life {
   readonly room: Room;
   readonly posts: Post[];
   /** Everything below this seq has been evicted. */
   floor: number;
   usedAt: number;
-  /** The claim that a handle was granted last, until it gave it back. */
+  /** The last claim of the handle, and the time until which it is live. */
   claim: { readonly id: string; readonly until: number } | null;
 }
 
@@ -48,11 +48,11 @@ interface Stream {
   readonly life: Life;
   readonly sub: Subscriber;
   readonly wire: Wire;
-  /** Greatest of what its client had, and of what was gone when it joined. */
+  /** The stream begins after this seq: the client's cursor, or the last seq that was evicted when it joined, if greater. */
   readonly start: number;
   readonly newestAtJoin: number;
   readonly expectedReady: Json;
-  /** Frames that have been checked, and the seq of the last message among them. */
+  /** Number of frames that have been checked, and the seq of the last message among them. */
   checked: number;
   last: number;
   isReady: boolean;
@@ -67,7 +67,7 @@ interface Read {
   open: boolean;
 }
 
-/** Resolves when the hub has served what changed. */
+/** Resolves when the hub has served all changes. */
 export const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 export class Scene {
@@ -141,7 +141,7 @@ export class Scene {
     this.hub.evictOverBudget();
   }
 
-  /** A cursor in a room: 0, somewhere in what was posted, its end, or far ahead of it. */
+  /** A cursor for a room: 0, the seq of some post, that of the last one, or far beyond. */
   cursor({ posts, room }: Life, at: number): number {
     if (at === 0) return 0;
     if (at > 0.95) return room.log.lastAssigned + 2;
@@ -210,14 +210,14 @@ export class Scene {
     this.hub.join(sub);
   }
 
-  /** The messages that a reader is owed at this time. */
+  /** The messages that a read after this seq must return now. */
   owed({ posts, floor }: Life, after: number): Post[] {
     return posts.filter(({ seq, expiresAt }) => seq > after && seq >= floor && expiresAt > this.now);
   }
 
   /** @see READ-5 READ-8 READ-9 READ-10 */
   checkAnswer(life: Life, after: number, answer: Json): void {
-    // It may have been given before something else was evicted in the same step.
+    // The answer may have been given before another eviction in the same step.
     const oldest = Number(answer['oldest_seq']);
     expect(oldest).toBeGreaterThanOrEqual(life.floor);
     expect(oldest).toBeLessThanOrEqual(this.checkFloor(life));
@@ -244,7 +244,7 @@ export class Scene {
     let after = this.cursor(life, at);
     for (let hasMore = true; hasMore;) {
       const page = answerOf(life.room, { after, reset: false }, PAGE, this.now);
-      const answer = json(wholeOf(page).toString());
+      const answer = json(bytesOfAnswer(page).toString());
       this.checkAnswer(life, after, answer);
       after = Number(answer['next_after']);
       hasMore = answer['has_more'] === true;
@@ -269,7 +269,7 @@ export class Scene {
     this.hub.park(life.room, waiter);
   }
 
-  /** Claim a message for a handle, which gives back what it held before; with `leaseMs` 0, that alone. */
+  /** Release the claim of the handle, then claim a message; with `leaseMs` 0, only release. */
   claim(id: string, client: Client, leaseMs: number): void {
     const life = this.lives.get(id);
     if (life === undefined || this.hub.rooms.get(id) !== life.room) return;
@@ -290,7 +290,7 @@ export class Scene {
     if (grant !== null) life.claim = { id: grant.claimId, until: this.now + leaseMs };
   }
 
-  /** @returns the room's oldest seq, once it is sure that everything below it had to go. @see READ-13 READ-14 */
+  /** Check that every eviction was necessary. @returns the room's oldest seq. @see READ-13 READ-14 */
   checkFloor({ room: { log }, posts, floor }: Life): number {
     const { oldestSeq } = log;
     expect(oldestSeq).toBeGreaterThanOrEqual(floor);
@@ -306,7 +306,7 @@ export class Scene {
 
   evictedBefore = 0;
 
-  /** What has been sent on a stream since it was last checked. @see STREAM-2 STREAM-3 STREAM-5 */
+  /** Check the frames that were sent on a stream since the last check. @see STREAM-2 STREAM-3 STREAM-5 */
   checkStream(stream: Stream): void {
     const { life, sub, wire, start } = stream;
     expect(wire.overfilled).toBe(false);
@@ -335,7 +335,7 @@ export class Scene {
     stream.checked = frames.length;
   }
 
-  /** What became of everyone in the last step. @param isFlushed whether the hub has served all that changed. */
+  /** Check all clients after a step. @param isFlushed whether the hub has served all changes. */
   observe(isFlushed: boolean): void {
     for (const stream of this.streams) {
       if (!stream.open) continue;
@@ -343,7 +343,7 @@ export class Scene {
       const { life, wire, start } = stream;
       const reached = Math.max(start, stream.last);
       if (wire.destroyed) {
-        // Only who stopped reading, or missed what was evicted, loses its stream.
+        // A stream is cut only if its client stopped reading, or if a message was evicted before it was sent.
         expect(wire.stalled || life.room.log.oldestSeq > reached + 1).toBe(true);
         stream.open = false;
         life.usedAt = this.now;

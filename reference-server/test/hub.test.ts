@@ -1,4 +1,4 @@
-/** Whatever happens in a hub, in whatever order: its readers get what they are owed, and it keeps what it may. */
+/** Random sequences of operations on a hub: readers get exactly the messages due to them, and memory stays within its bounds. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Client } from '../src/address.ts';
@@ -71,7 +71,7 @@ async function perform(scene: Scene, given: Step): Promise<void> {
   scene.observe(isFlushed);
 }
 
-it('every reader gets what it is owed, once and in order, and the hub keeps no more than it may', async () => {
+it('every reader gets the messages due to it, once and in order, and the hub stays within its limits', async () => {
   const history = fc.array(step, { minLength: 10, maxLength: 60 });
   await fc.assert(
     fc.asyncProperty(history, async (steps) => {
@@ -83,7 +83,7 @@ it('every reader gets what it is owed, once and in order, and the hub keeps no m
         scene.hub.leave(stream.sub);
         stream.open = false;
       }
-      // One sweep ends the waits, another the rooms, by 60 s.
+      // The first sweep answers the waits, the second removes the rooms; both must be done after 60 s.
       for (let i = 0; i < 2; i++) {
         scene.now += 30_000;
         scene.hub.sweep();

@@ -52,7 +52,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** A room with a clock that stands still, and what each handle was granted. */
+/** A room with a clock that the test moves, and the grants of each handle. */
 class Scene {
   now = START;
   readonly log: RoomLog;
@@ -103,7 +103,7 @@ class Scene {
 const seqOf = ({ message }: Grant) => (JSON.parse(message.toString()) as { seq: number }).seq;
 
 describe('leases', () => {
-  it('CLAIM-1 to CLAIM-7: the promises hold in every order of events', () => {
+  it('CLAIM-1 to CLAIM-7: hold in every order of events', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const scene = new Scene();
@@ -191,7 +191,7 @@ describe('leases', () => {
     expect(scene.engine.ack(scene.log, 'ada', second?.claimId ?? '', seq)).toMatchObject({ advanced: true });
   });
 
-  it('CLAIM-25, CLAIM-26: an evicted message can be acked while its claim lives; the next claim goes on', () => {
+  it('CLAIM-25, CLAIM-26: an evicted message can be acked while its claim is live; the next claim gets the next message', () => {
     const scene = new Scene(3);
     const seq = scene.post('carol');
     const grant = scene.claim('ada');
@@ -205,7 +205,7 @@ describe('leases', () => {
     expect(scene.log.gap(scene.engine.cursor(scene.log, 'ada'))).toEqual({ from: seq + 1, to: seq + 3 });
   });
 
-  it('a parked claim is not searched for again below what it has seen', () => {
+  it('a parked claim does not search messages again that did not match', () => {
     const scene = new Scene();
     const request: ClaimRequest = {
       handle: 'ada',

@@ -87,7 +87,7 @@ describe('the log of a room', () => {
     );
   });
 
-  it('READ-6: a stream is fed the bytes of the reads, whatever the size of its portions', () => {
+  it('READ-6: a stream gets the same JSON as reads, whatever the size of its parts', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 200 }), { maxLength: 7 }),
@@ -153,8 +153,8 @@ describe('the log of a room', () => {
   });
 });
 
-describe('what all rooms hold together', () => {
-  it('whoever holds most gives way, whatever is posted, evicted and closed', () => {
+describe('the memory of all rooms', () => {
+  it('the poster that holds most is evicted first, in any order of posts, evictions and closes', () => {
     const posters: readonly Client[] = [
       ['192.0.2.1'],
       ['192.0.2.2'],
@@ -212,7 +212,7 @@ describe('what all rooms hold together', () => {
     );
   });
 
-  it('events that are cached never push out a message, and are bounded', () => {
+  it('cached events never evict a message, and are bounded', () => {
     const all = shared(3_000);
     const rooms = [1, 2, 3].map(() => new RoomLog(1, { ...limits, room_bytes: 1e9 }, timings, all));
     for (const room of rooms)
@@ -229,7 +229,7 @@ describe('what all rooms hold together', () => {
     for (const room of rooms) room.close();
     expect([all.budget.bytes, all.cache.bytes]).toEqual([0, 0]);
   });
-  it('a room is served although its own copies go to make room for the next one', () => {
+  it('a room is served even if caching a message drops its own cached copies', () => {
     const all = shared(1_000);
     const [one, two] = [1, 2].map(() => new RoomLog(1, limits, timings, all)) as [RoomLog, RoomLog];
     const served = (log: RoomLog) =>
@@ -240,7 +240,7 @@ describe('what all rooms hold together', () => {
     one.append(draft({ ciphertext: 'A'.repeat(400) }), SOMEONE, 1);
     two.append(draft({ ciphertext: 'A'.repeat(400) }), SOMEONE, 1);
     expect([served(one), served(two)]).toEqual([1, 1]);
-    // The room that began to cache first is the first to lose its copies: here, while it makes one.
+    // The room that began to cache first loses its copies first: here, while it adds one.
     one.append(draft({ ciphertext: 'A'.repeat(400) }), SOMEONE, 1);
     expect(served(one)).toBe(2);
     expect(all.cache.bytes).toBeLessThanOrEqual(1_000);

@@ -15,13 +15,13 @@ beforeAll(() => needs('nginx'));
 
 const BURST = 40;
 const sealed = { ciphertext: 'uXW9z0hP0m1jV5m3yq0l4cF0b2Zt8w==', nonce: 'oY0tq3l1cT5f7mQzX9a2bL4kW8dVrE6s' };
-/** What the relay may take to forward what happened: it is nginx that must not wait for more. */
+/** Time within which an event must arrive: more means that nginx buffers it. */
 const AT_ONCE_MS = 2_000;
 
 interface Behind {
   readonly nginx: Nginx;
   readonly relay: Started;
-  /** Under which clients reach the relay. */
+  /** The base URL under which clients reach the relay. */
   readonly base: string;
 }
 
@@ -50,7 +50,7 @@ const post = (base: string, room: string, sender = 'me', nonce = sealed.nonce) =
 
 const seqOf = async (posted: Response) => ((await posted.json()) as { seq: number }).seq;
 
-/** A post from another address of this machine. @returns its status. */
+/** Post from another loopback address. @returns the status. */
 function postFrom(localAddress: string, base: string, room: string, forwarded: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const headers = { 'Content-Type': 'application/json', 'X-Forwarded-For': forwarded };
@@ -81,7 +81,7 @@ describe.each(['nginx.conf', 'nginx-prefix.conf'] as const)('behind %s', (exampl
     expect(page).toMatchObject({ messages: [sealed] });
   });
 
-  it('an event leaves when it happens', async () => {
+  it('an event is forwarded at once', async () => {
     const answer = await fetch(`${site.base}/api/rooms/NGINXSSE/events`);
     const reader = (answer.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream()).getReader();
     let seen = '';
@@ -116,9 +116,9 @@ describe.each(['nginx.conf', 'nginx-prefix.conf'] as const)('behind %s', (exampl
     expect(performance.now() - sent).toBeLessThan(AT_ONCE_MS);
   });
 
-  it('clients are told apart by their address, whatever they say of it', async () => {
+  it('clients are identified by their address, whatever X-Forwarded-For they send', async () => {
     const statuses: number[] = [];
-    // More than the burst, with what comes back while it lasts.
+    // More than the burst, since tokens come back during the loop.
     while (statuses.length < 5 * BURST && !statuses.includes(429))
       statuses.push(await postFrom('127.0.0.2', site.base, 'NGINXADDR', `198.51.100.${statuses.length}`));
     expect(statuses[0]).toBe(200);
@@ -126,7 +126,7 @@ describe.each(['nginx.conf', 'nginx-prefix.conf'] as const)('behind %s', (exampl
     expect(await postFrom('127.0.0.3', site.base, 'NGINXADDR', '127.0.0.2')).toBe(200);
   });
 
-  it.each(['', '/'])('the API page at its path and "%s" loads what it needs', async (slash) => {
+  it.each(['', '/'])('the API page at its path followed by "%s" loads its assets', async (slash) => {
     const at = `${site.base}${ROUTES.docs.path}${slash}`;
     const html = await (await fetch(at)).text();
     const loaded = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link = '']) => link);
@@ -157,7 +157,7 @@ describe.each(['nginx.conf', 'nginx-prefix.conf'] as const)('behind %s', (exampl
     expect((await signedCall(origin, agent, 'GET', target)).status).toBe(200);
   });
 
-  it('path and query arrive as they were sent', async () => {
+  it('path and query arrive unchanged', async () => {
     const echo = createServer((incoming, answer) => answer.end(incoming.url)).listen(0, '127.0.0.1');
     await once(echo, 'listening');
     const { port } = echo.address() as AddressInfo;
@@ -182,7 +182,7 @@ describe.each(['nginx.conf', 'nginx-prefix.conf'] as const)('behind %s', (exampl
   });
 });
 
-describe('behind nginx.conf, what the relay itself must do', () => {
+describe('behind nginx.conf, the behaviour of the relay', () => {
   it('a body that is too large is answered 413, every time', async () => {
     const site = await behind('nginx.conf', ['--address-burst', '1000']);
     try {
@@ -203,7 +203,7 @@ describe('behind nginx.conf, what the relay itself must do', () => {
     }
   });
 
-  it('a wait that outlives the patience of the proxy is answered', async () => {
+  it('a wait longer than the time-out of the proxy is answered', async () => {
     const patience = { 'proxy_read_timeout 120s;': 'proxy_read_timeout 2s;' };
     const site = await behind('nginx.conf', ['--keepalive-ms', '500'], patience);
     try {

@@ -1,4 +1,4 @@
-/** Starts nginx with a configuration from `examples/`, for tests of what stands between clients and the relay. */
+/** Starts nginx with a configuration from `examples/`, for tests of the relay behind a proxy. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,12 +9,12 @@ import { join } from 'node:path';
 const examples = join(import.meta.dirname, '../examples');
 
 export interface Nginx {
-  /** Where it listens, without a path. */
+  /** Origin at which nginx listens. */
   readonly origin: string;
   stop(): Promise<void>;
 }
 
-/** A port that was free a moment ago: nginx cannot choose one, and a relay behind it wants to be told. */
+/** A port that is free now: nginx cannot choose one itself, and its configuration needs the port of the relay. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -33,8 +33,8 @@ function replaceOnce(text: string, from: string, to: string): string {
 /**
  * Start nginx on 127.0.0.1 as one process, and wait until it listens.
  * @param example a file of `examples/`; only the ports in it are replaced.
- * @param relay the base URL of what it forwards to.
- * @param changes of other passages, each of which occurs once in the example.
+ * @param relay base URL of the relay.
+ * @param changes further replacements: each passage must occur exactly once in the example.
  */
 export async function startNginx(
   example: 'nginx.conf' | 'nginx-prefix.conf',
@@ -72,14 +72,14 @@ ${site}
     child.once('exit', () => reject(new Error(`nginx ended: ${said}`)));
     child.stderr.on('data', (text: Buffer) => {
       said += text.toString();
-      // It names the system once it listens.
+      // nginx logs the operating system when it listens.
       if (said.includes('OS: ')) resolve();
     });
   });
   return {
     origin: `http://127.0.0.1:${port}`,
     stop: async () => {
-      // One process, and nothing of it is kept.
+      // SIGKILL is safe: it is a single process without data to keep.
       child.kill('SIGKILL');
       await ended;
       rmSync(folder, { recursive: true, force: true });

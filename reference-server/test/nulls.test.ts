@@ -1,4 +1,4 @@
-/** `null` for a field that a body may leave out is as good as leaving it out, in every operation. */
+/** In every operation, `null` for an optional field of the body has the same effect as leaving it out. */
 import { COMPONENTS, ROUTES, type Component, type OperationId, type Route } from '@bot2bot/schemas';
 import fc from 'fast-check';
 import { Type, type TSchema } from 'typebox';
@@ -38,7 +38,7 @@ afterAll(() => relay.close());
 type Body = Record<string, unknown>;
 const isBody = (value: unknown): value is Body => typeof value === 'object' && value !== null;
 
-/** The fields that a body may leave out, those of the objects in it as `profile/topics`. */
+/** Paths of the optional fields of a body; those of nested objects as `profile/topics`. */
 function optionalsOf(schema: TSchema, path = ''): string[] {
   const at = '$ref' in schema ? COMPONENTS[String(schema.$ref)] : schema;
   if (at === undefined || !Type.IsObject(at)) return [];
@@ -49,7 +49,7 @@ function optionalsOf(schema: TSchema, path = ''): string[] {
   ]);
 }
 
-/** A copy of a body in which each of these fields is null, or not there. */
+/** A copy of a body in which these fields are null, or absent. */
 function without(body: Body, fields: readonly string[], how: 'null' | 'absent'): Body {
   const copy: Body = structuredClone(body);
   for (const path of fields) {
@@ -72,14 +72,14 @@ async function registered(): Promise<TestAgent> {
   return agent;
 }
 
-/** For each operation with a body: a valid one that leaves nothing out but these, and how it is sent. */
+/** For each operation with a body: sends a valid body with all fields except the dropped ones. */
 const SENDS: Partial<
   Record<OperationId, (dropped: readonly string[], how: 'null' | 'absent') => Promise<Answer>>
 > = {
   postMessage: async (dropped, how) => {
     const room = `nulls-${rooms++}`;
     const given = { ttl_ms: 60_000, reply_to: 'AAAAAAAA', ext: 'abc', signed_only: true };
-    // What is signed is what is left.
+    // The signature covers only the remaining fields.
     const kept = Object.fromEntries(Object.entries(given).filter(([name]) => !dropped.includes(name)));
     const signed = signedMessage(await registered(), room, kept);
     const body = { ...given, sender: 'somebody', ...signed };
@@ -142,7 +142,7 @@ describe(`null is absent (seed ${SEED})`, () => {
         examples: [[[]], [fields], ...fields.map((field): [string[]] => [[field]])],
       },
     );
-    // The bodies were good ones: what is told apart is not only how they are refused.
+    // Some bodies were accepted: the comparison is not only between refusals.
     expect([...statuses].some((status) => status < 300)).toBe(true);
   });
 });

@@ -1,4 +1,4 @@
-/** What whoever runs the relay sees when something is in the way: one line that says what to do, and no stack trace. */
+/** When the relay cannot start, its operator sees one line that says what to do, and no stack trace. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { ROUTES } from '@bot2bot/schemas';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bin, start, stop } from './process.ts';
 
-/** Longer than any of these takes; what does not end by then hangs. */
+/** Longer than any of these commands takes: one that has not ended by then hangs. */
 const HANGS_MS = 20_000;
 
 interface Ended {
@@ -18,7 +18,7 @@ interface Ended {
   readonly err: string;
 }
 
-/** Run a command to its end. @param uid whom it runs as; absent: as we do. */
+/** Run a command to its end. @param uid user to run it as; absent: the current user. */
 async function ended(command: string, words: readonly string[], uid?: number): Promise<Ended> {
   const child = spawn(command, words, uid === undefined ? {} : { uid });
   const timer = setTimeout(() => child.kill('SIGKILL'), HANGS_MS);
@@ -32,7 +32,7 @@ async function ended(command: string, words: readonly string[], uid?: number): P
 
 const relay = (...flags: string[]) => ended('node', [bin, '--port', '0', ...flags]);
 
-/** @param code 1 for what the machine refuses, 2 for a wrong command line. */
+/** Expect one line on stderr. @param code expected exit code: 1 for a system error, 2 for an invalid command line. */
 function expectOneLine({ code: got, out, err }: Ended, code: number, says: RegExp): void {
   expect([got, out]).toEqual([code, '']);
   expect(err).toMatch(says);
@@ -64,9 +64,9 @@ describe('one line says what is wrong', () => {
     expectOneLine(said, 1, new RegExp(`:${port}.*choose another with --metrics-port`));
   });
 
-  it('the host is not known, or not of this machine', async () => {
+  it('the host is unknown, or not an address of this machine', async () => {
     expectOneLine(await relay('--host', 'nosuch.invalid'), 1, /--host nosuch\.invalid is neither/);
-    // A network for documentation: nobody has it.
+    // An address reserved for documentation, which no machine has.
     expectOneLine(await relay('--host', '192.0.2.1'), 1, /cannot listen on 192\.0\.2\.1.*--host/);
   });
 
@@ -125,12 +125,12 @@ describe('one line says what is wrong', () => {
 describe.runIf(process.platform === 'linux')('few files may be open', () => {
   const limited = (files: number) => ['bash', '-c', `ulimit -n ${files}; exec "$0" "$@"`];
 
-  it('too few to load the relay: it says so', async () => {
+  it('too few to load the relay: it prints an error', async () => {
     const [command = '', ...words] = limited(40);
     expectOneLine(await ended(command, [...words, 'node', bin, '--port', '0']), 1, /files.*ulimit -n/);
   });
 
-  it('fewer than connections: it says so, and works with what there is', async () => {
+  it('fewer than connections: it prints a warning, and accepts fewer connections', async () => {
     const running = await start([], limited(512));
     onTestFinished(async () => void (await stop(running, 'SIGKILL')));
     expect(running.said().err).toMatch(
@@ -169,13 +169,13 @@ describe('--public-url', () => {
     ]);
   });
 
-  it('without it the document names the host that was asked, and believes no stranger', async () => {
+  it('without it the document names the Host of the request, and ignores X-Forwarded-Host from untrusted clients', async () => {
     const running = await start([]);
     onTestFinished(async () => void (await stop(running, 'SIGKILL')));
     expect(await servers(running.url, forwarded)).toEqual([running.url]);
   });
 
-  it('without it behind a trusted proxy the document names what the proxy was asked', async () => {
+  it('without it, behind a trusted proxy, the document names the X-Forwarded-Host', async () => {
     const running = await start(['--trusted-proxies', 'loopback']);
     onTestFinished(async () => void (await stop(running, 'SIGKILL')));
     expect(await servers(running.url, forwarded)).toEqual(['https://relay.example']);

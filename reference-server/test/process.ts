@@ -1,4 +1,4 @@
-/** Starts the relay as a process, for its tests. */
+/** Starts the relay as a process, for tests. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -8,13 +8,13 @@ export const bin = join(import.meta.dirname, '../bin/bot2bot-relay.mjs');
 
 export interface Started {
   readonly url: string;
-  /** Of the metrics; empty when they are not served. */
+  /** URL of the metrics; empty when they are not served. */
   readonly metrics: string;
   readonly child: ChildProcess;
   readonly said: () => { out: string; err: string };
 }
 
-/** Start it and wait for what it says. @param wrapper words in front of the command, such as those of a tracer. */
+/** Start the relay and wait until it listens. @param wrapper command that runs it, such as a tracer. */
 export async function start(flags: readonly string[], wrapper: readonly string[] = []): Promise<Started> {
   const [command = 'node', ...words] = [...wrapper, 'node', bin, '--port', '0', ...flags];
   const child = spawn(command, words);
@@ -45,7 +45,7 @@ export function residentMiB({ child }: Started): number {
   return Number(kB) / 1024;
 }
 
-/** A figure of the metrics. */
+/** The value of a metric. */
 export async function figure({ metrics }: Started, name: string): Promise<number> {
   const text = await (await fetch(metrics)).text();
   return Number(new RegExp(`^bot2bot_${name} (\\S+)$`, 'm').exec(text)?.[1]);

@@ -1,4 +1,4 @@
-/** The deployed Python SDK's way of reading, with Debian's python3 and requests: nothing comes late. */
+/** Reads as the deployed Python SDK does, with Debian's python3 and requests: no event or answer arrives late. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { held, post, sealed } from './deployed.ts';
+import { bufferedIds, post, sealed } from './deployed.ts';
 import { start, stop, type Started } from './process.ts';
 import { needs } from '../../scripts/needs.ts';
 
@@ -15,9 +15,9 @@ beforeAll(() => needs('python3-requests'));
 
 const PYTHON = '/usr/bin/python3';
 const script = join(import.meta.dirname, 'deployed-sdk.py');
-/** From a post until whoever listens must have it, ms. */
+/** Maximum time from a post until a listener has it, in ms. */
 const SOON_MS = 2_000;
-/** Python and its libraries start in a second or two, ms. */
+/** Python and its libraries take a second or two to start. */
 const PATIENCE = { timeout: 20_000 };
 
 type Told = Readonly<Record<string, unknown>> & { readonly at: number };
@@ -37,7 +37,7 @@ async function relayWith(...flags: string[]): Promise<string> {
   return relay.url;
 }
 
-/** Run the script. @returns what it has told so far, and a promise of its end. */
+/** Run the script. @returns its output so far, and a promise that resolves when it ends. */
 function python(...words: string[]): { told: Told[]; errors: () => string; ended: Promise<unknown> } {
   const client = spawn(PYTHON, [script, ...words]);
   clients.push(client);
@@ -91,35 +91,32 @@ describe('python3-requests', () => {
     await ended;
     expect(told.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     const ids = told.map(({ answer }) => (answer as { id: string }).id);
-    expect(await held(url, room)).toEqual(ids);
+    expect(await bufferedIds(url, room)).toEqual(ids);
   });
 
-  // What keeps a parked answer alive comes before its JSON; at this pace each of these sees some, if the relay sends it.
-  it.each(['json', 'lines'])(
-    'long-polls, and reads what has white space before its JSON, by %s',
-    async (how) => {
-      const [url, room] = [await relayWith('--keepalive-ms', '400'), newRoom()];
-      await post(url, room, sealed());
-      const { told, errors } = python('wait', url, room, how);
-      const pages = () => told.map(({ page }) => page as { messages: { id: string }[]; last_seq: number });
-      const ids = () => pages().flatMap(({ messages }) => messages.map(({ id }) => id));
-      // An answer that timed out, then one that was parked when its message came.
-      await expect
-        .poll(() => pages().some(({ messages }) => messages.length === 0), { ...PATIENCE, message: errors() })
-        .toBe(true);
-      for (let i = 0; i < 3; i++) {
-        const from = Date.now();
-        const { id } = await post(url, room, sealed());
-        await expect.poll(() => ids().includes(id), { timeout: SOON_MS, message: errors() }).toBe(true);
-        const seen = told.findLast(({ page }) => JSON.stringify(page).includes(id))?.at ?? Infinity;
-        expect(seen - from).toBeLessThan(SOON_MS);
-      }
-      expect(ids()).toEqual(await held(url, room));
-    },
-  );
+  // The keep-alive of a parked request is whitespace before its JSON; with this interval, each of these requests gets some.
+  it.each(['json', 'lines'])('long-polls, and accepts white space before the JSON, by %s', async (how) => {
+    const [url, room] = [await relayWith('--keepalive-ms', '400'), newRoom()];
+    await post(url, room, sealed());
+    const { told, errors } = python('wait', url, room, how);
+    const pages = () => told.map(({ page }) => page as { messages: { id: string }[]; last_seq: number });
+    const ids = () => pages().flatMap(({ messages }) => messages.map(({ id }) => id));
+    // First a wait that times out, then one that is parked when its message arrives.
+    await expect
+      .poll(() => pages().some(({ messages }) => messages.length === 0), { ...PATIENCE, message: errors() })
+      .toBe(true);
+    for (let i = 0; i < 3; i++) {
+      const from = Date.now();
+      const { id } = await post(url, room, sealed());
+      await expect.poll(() => ids().includes(id), { timeout: SOON_MS, message: errors() }).toBe(true);
+      const seen = told.findLast(({ page }) => JSON.stringify(page).includes(id))?.at ?? Infinity;
+      expect(seen - from).toBeLessThan(SOON_MS);
+    }
+    expect(ids()).toEqual(await bufferedIds(url, room));
+  });
 
   it.each(['json', 'lines'])(
-    'takes an answer whose JSON comes after white space in pieces, by %s',
+    'accepts an answer with white space that arrives in pieces before the JSON, by %s',
     async (how) => {
       const page = { messages: [{ seq: 7, id: 'm_of_the_test' }], last_seq: 7 };
       const server = createServer((_, response) => {

@@ -1,4 +1,4 @@
-/** Finds the regular expressions that see input, and measures what they cost at worst. */
+/** Finds the regular expressions that are applied to input, and measures their worst-case time. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { runInNewContext } from 'node:vm';
@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { parseSync } from 'vite';
 
 export interface Found {
-  /** `file` or `schema`, for people. */
+  /** Source file or schema, for messages. */
   readonly where: string;
   readonly regex: RegExp;
 }
@@ -23,14 +23,14 @@ function* walk(value: unknown): Generator<Tree> {
   for (const child of Object.values(value)) yield* walk(child);
 }
 
-/** The value of an expression of the sources that is built of constants and of what the schemas export. */
+/** Evaluate an expression from the sources that uses only constants and exports of the schemas. */
 function evaluate(expression: string): unknown {
   return runInNewContext(`(${expression})`, { ...schemas, RegExp });
 }
 
 /**
  * Every regular expression in a source.
- * @throws for one that is made of something else than constants: nobody can tell what it costs.
+ * @throws for one that is not built from constants, since it cannot be measured.
  */
 export function inSource(where: string, text: string): Found[] {
   const { program, errors } = parseSync(where, text);
@@ -61,17 +61,17 @@ export function inSources(): Found[] {
   );
 }
 
-/** Every `pattern` of what a client may send or receive: bodies, answers, path and query. */
+/** Every `pattern` in the schemas of bodies, answers, paths and queries. */
 export function inSchemas(): Found[] {
   const patterns = new Set<string>();
   for (const node of walk([schemas.COMPONENTS, schemas.PATH_PARAMS, schemas.openapiDocument()])) {
     if (typeof node['pattern'] === 'string') patterns.add(node['pattern']);
   }
-  // As validators compile them.
+  // Compiled with the flag that validators use.
   return [...patterns].map((pattern) => ({ where: 'a schema', regex: new RegExp(pattern, 'u') }));
 }
 
-/** Shortest of some runs, in ms: what else the machine does only adds. */
+/** The shortest of several runs, in ms: other load on the machine only adds time. */
 function cost(regex: RegExp, input: string): number {
   let best = Infinity;
   for (let run = 0; run < 3; run++) {
@@ -84,21 +84,21 @@ function cost(regex: RegExp, input: string): number {
   return best;
 }
 
-/** Characters. The shortest stop an exponential one while it can be waited for. */
+/** Input lengths in characters. The short ones detect exponential time before it becomes too long to wait for. */
 const LENGTHS = [16, 24, 100, 500, 2_000, 8_000, 16_000, 32_000, 64_000] as const;
-/** What cannot be told from the noise of the machine. */
+/** Differences below this are measurement noise. */
 const NOISE_MS = 0.5;
 const TOO_LONG_MS = 200;
-/** This many characters cost a linear one a microsecond. */
+/** A linear expression takes about a microsecond for this many characters. */
 const SHORT = 60;
 const TOO_LONG_FOR_SHORT_MS = 5;
 const tooLong = (ms: number, length: number) => ms > (length <= SHORT ? TOO_LONG_FOR_SHORT_MS : TOO_LONG_MS);
-/** Twice the length may cost twice as much; noise gets as much again. Quadratic is four times, each time. */
+/** Maximum ratio of times when the length doubles: linear is 2, quadratic is 4. */
 const SLACK = 3;
 
-/** Inputs by length: what the pattern matches, with a run of one character somewhere inside and an end that fails. */
+/** Attack inputs by length: a match of the pattern with a long run of one character inside, and an end that does not match. */
 function* attacks({ source, flags }: RegExp): Generator<(length: number) => string> {
-  // What matches without these flags matches with them.
+  // These flags do not change which strings match.
   const plain = new RegExp(source, flags.replace(/[dgimy]/g, ''));
   const matches = [...fc.sample(fc.stringMatching(plain), { seed: 20_261_128, numRuns: 3 }), ''];
   for (const text of new Set(matches.map((match) => match.slice(0, 16)))) {
@@ -118,7 +118,7 @@ function told(costs: readonly number[], attack: (length: number) => string): str
   return `${each.join(', ')} for ${JSON.stringify(attack(8))}`;
 }
 
-/** @returns what it cost, where that grew faster than the length; otherwise null. */
+/** @returns the measured times, if they grew faster than the length; otherwise null. */
 function growth(regex: RegExp, attack: (length: number) => string): string | null {
   const costs: number[] = [];
   for (const length of LENGTHS) {
@@ -131,10 +131,10 @@ function growth(regex: RegExp, attack: (length: number) => string): string | nul
   return grows ? told(costs, attack) : null;
 }
 
-/** @returns an attack and its cost by length; null when the cost grows with the length alone. */
+/** @returns an attack with its times by length; null when all times are linear. */
 export function superlinear(regex: RegExp): string | null {
   for (const attack of attacks(regex)) {
-    // Seen twice, it is not the machine.
+    // Measured twice, to exclude other load on the machine.
     const seen = growth(regex, attack) === null ? null : growth(regex, attack);
     if (seen !== null) return seen;
   }

@@ -1,14 +1,14 @@
-/** Every regular expression that sees input costs time in proportion to its length. */
+/** Every regular expression that is applied to input takes time proportional to the length of the input. */
 import { AUTH_SCHEME } from '@bot2bot/schemas';
 import { isSafe } from 'redos-detector';
 import { describe, expect, it } from 'vitest';
 import { inSchemas, inSource, inSources, superlinear, type Found } from './regex-audit.ts';
 
-/** More ways through one input than this, and the analyser has not shown that there are few. */
+/** The analyser's limit for the number of ways to match one input; below it, an expression counts as proven linear. */
 const FEW_WAYS = 50;
 const isProven = (regex: RegExp) => isSafe(regex, { maxScore: FEW_WAYS, timeout: 10_000 }).safe;
 
-/** What the analyser cannot prove, and why it is linear all the same. Each is measured like the others. */
+/** Expressions that the analyser cannot prove linear, each with the reason why it is. They are measured like all others. */
 const UNPROVEN: Readonly<Record<string, string>> = {
   '\\{\\w+\\}': 'reads our own path templates; a run of \\w ends at the next brace, where another begins',
   '\\{(\\w+)\\}': 'as above',
@@ -22,7 +22,7 @@ const named = (list: readonly Found[]) =>
 
 describe('the audit itself', () => {
   it.each([
-    // The one that was found in use: a few thousand spaces in an Authorization header.
+    // This one was in use: a few thousand spaces in an Authorization header made it slow.
     /^ *([a-z]+)=(.*?) *$/,
     /^Bot2Bot +(.*)$/i,
     /\s+$/,
@@ -35,7 +35,7 @@ describe('the audit itself', () => {
     expect(superlinear(regex)).not.toBeNull();
   });
 
-  it('finds them, those that are put together of constants too', () => {
+  it('finds all expressions, including those built from constants', () => {
     const text =
       "const a: RegExp = /^a+$/u;\nf(`${b}`, new RegExp(`^${AUTH_SCHEME} +`, 'i'), RegExp('c'));\n";
     expect(inSource('some.ts', text).map(({ regex }) => String(regex))).toEqual([
@@ -53,11 +53,11 @@ describe('the audit itself', () => {
   });
 });
 
-it('what is not proven linear is known, with the reason why it is', () => {
+it('each expression that is not proven linear is listed with a reason', () => {
   const unproven = all.filter(({ regex }) => !isProven(regex)).map(({ regex }) => regex.source);
   expect([...new Set(unproven)].sort()).toEqual(Object.keys(UNPROVEN).sort());
 });
 
-it.each(named(all))('%s: the cost of %s grows with the length alone', (_where, _text, regex) => {
+it.each(named(all))('%s: the time of %s is linear in the length', (_where, _text, regex) => {
   expect(superlinear(regex)).toBeNull();
 });

@@ -32,7 +32,7 @@ it('a handle that is taken or reserved is answered 409, whatever the signature',
   expect(await post(registrationOf('bob', { register_sig: 'junk' }))).toBe(401);
 });
 
-it('meta that is no object is ignored, and a bio is cut after 280 characters', async () => {
+it('meta that is not an object is ignored, and a bio is cut after 280 characters', async () => {
   const url = await relayUrl();
   const bioOf = async (handle: string, meta: unknown) => {
     expect((await call(url, 'POST', '/api/identity/register', registrationOf(handle, { meta }))).status).toBe(
@@ -49,7 +49,7 @@ it('meta that is no object is ignored, and a bio is cut after 280 characters', a
   expect(await bioOf('a6', { bio: '😀'.repeat(281) })).toEqual({ bio: '😀'.repeat(280) });
 });
 
-it('a handle may be written with @ and in upper case, and is signed as it is', async () => {
+it('a handle may be written with @ and in upper case, and is signed in normal form', async () => {
   const url = await relayUrl();
   const post = (body: unknown) => call(url, 'POST', '/api/identity/register', body);
   expect((await post(registrationOf('@Alice', {}, 'alice'))).json).toMatchObject({

@@ -56,7 +56,7 @@ async function post(
 
 type Frame = { type: string; seq?: number; epoch?: string; reset?: boolean; last_seq?: number };
 
-/** An SSE client that keeps what it got. */
+/** An SSE client that records all events. */
 async function events(
   url: string,
   headers: Record<string, string> = {},
@@ -90,7 +90,7 @@ async function events(
     frames,
     incoming,
     lastId: () => id,
-    // A relay that is killed breaks the body off.
+    // If the relay is killed, the body ends with an error.
     ended: new Promise((resolve) => incoming.on('close', resolve)),
     until: async (type) => {
       for (;;) {
@@ -137,7 +137,7 @@ describe('bot2bot-relay', () => {
     expect(err).toContain('--help');
   });
 
-  it('says so when its port is in use', async () => {
+  it('prints an error when its port is in use', async () => {
     const { url } = await start();
     const { code, err } = await run(['--port', new URL(url).port]);
     expect(code).toBe(1);
@@ -151,7 +151,7 @@ describe('bot2bot-relay', () => {
     expect(line.toString()).toMatch(/^bot2bot-relay listening on http:\/\/127\.0\.0\.1:\d+\n$/);
   });
 
-  it('serves the generated document, and a page that loads nothing from elsewhere', async () => {
+  it('serves the generated document, and a page that loads nothing from other origins', async () => {
     const { url } = await start();
     const document: unknown = await (await fetch(`${url}/api/openapi.json`)).json();
     expect(document).toEqual({ ...openapiDocument(), servers: [{ url }] });
@@ -187,7 +187,7 @@ describe('bot2bot-relay', () => {
       expect(out + err).not.toContain(secret);
   });
 
-  it('SIGTERM sends everyone away and ends within two seconds', async () => {
+  it('SIGTERM disconnects all clients, and the process ends within two seconds', async () => {
     const { url, child } = await start();
     const { seq } = await post(url, 'leaving');
     const sse = await events(`${url}/api/rooms/leaving/events`);
@@ -212,7 +212,7 @@ describe('bot2bot-relay', () => {
     expect(performance.now() - at).toBeLessThan(2_500);
   });
 
-  it('READ-12: killed and restarted under open clients, it tells each of them to begin again', async () => {
+  it('READ-12: killed and restarted under open clients, it sends each of them a reset', async () => {
     const first = await start();
     const port = new URL(first.url).port;
     const { seq } = await post(first.url, 'restarted');
@@ -252,7 +252,7 @@ describe('bot2bot-relay', () => {
     again.incoming.destroy();
   });
 
-  it('STREAM-24: a stalled reader is fed from the log again, without a hole, and costs a bounded buffer', async () => {
+  it('STREAM-24: a stalled reader resumes from the log without loss, and uses a bounded buffer', async () => {
     const { url } = await start('--subscriber-bytes', '65536');
     const slow = connect(Number(new URL(url).port), '127.0.0.1');
     slow.write('GET /api/rooms/stalled/events HTTP/1.1\r\nHost: x\r\n\r\n');

@@ -1,4 +1,4 @@
-/** Signatures that were used: none is taken twice, whatever the clock does, and nobody fills the memory of all. */
+/** Replay detection: no signature is accepted twice, whatever the clock does, and no client can fill the table. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Client } from '../src/address.ts';
@@ -24,7 +24,7 @@ function replaysOf(entries: number, share: number) {
   return { replays: new Replays(limits, TOLERANCE_MS, clock), ...rest };
 }
 
-/** @returns what a signature is answered: null when it is taken. */
+/** @returns the slug of the problem for a signature; null when it is accepted. */
 function slugOf(use: () => void): string | null {
   try {
     use();
@@ -37,8 +37,8 @@ function slugOf(use: () => void): string | null {
 
 const from = (key: string, handle: string, client: Client, ts = START) => ({ key, ts, handle, client });
 
-describe('the memory of signatures', () => {
-  it('REQ-4: full, it refuses new ones, and lets none in again', () => {
+describe('the table of used signatures', () => {
+  it('REQ-4: when full, refuses new signatures, and accepts none twice', () => {
     const { replays, pass, now } = replaysOf(3, 1);
     const take = (key: string, ts = START) => slugOf(() => replays.use(from(key, key, [key], ts)));
     expect(['a', 'b', 'c', 'a', 'd'].map((key) => take(key))).toEqual([
@@ -57,7 +57,7 @@ describe('the memory of signatures', () => {
     expect(take('a')).toBe('replayed');
   });
 
-  it('one address, or one handle, has a part of it; then 429, and others are served', () => {
+  it('one address, and one handle, has a share of it; then 429, and others are still accepted', () => {
     const { replays, pass, now } = replaysOf(80, 8);
     const some = (handle: (i: number) => string, client: (i: number) => string) =>
       Array.from({ length: 11 }, (_, i) =>
@@ -92,7 +92,7 @@ describe('the memory of signatures', () => {
     ).toEqual(share);
   });
 
-  it('a signature is taken once, however the clock jumps', () => {
+  it('a signature is accepted once, however the clock jumps', () => {
     const move = fc.oneof(
       { weight: 4, arbitrary: fc.record({ pass: fc.integer({ min: 0, max: 90_000 }) }) },
       {
@@ -132,7 +132,7 @@ describe('the memory of signatures', () => {
     );
   });
 
-  it('while the clock runs evenly, every fresh signature of the tolerance is taken', () => {
+  it('while the clock runs evenly, every fresh signature within the tolerance is accepted', () => {
     const { replays, now, pass } = replaysOf(1_000_000, 1);
     let id = 0;
     for (let i = 0; i < 400; i++) {
@@ -146,7 +146,7 @@ describe('the memory of signatures', () => {
     }
   });
 
-  it('after the clock was an hour ahead for some minutes, signatures of now are taken', () => {
+  it('after the clock was an hour ahead for some minutes, current signatures are accepted', () => {
     const { replays, now, pass } = replaysOf(1_000_000, 1);
     let id = 0;
     const live = () => {

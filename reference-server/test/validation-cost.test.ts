@@ -1,4 +1,4 @@
-/** What it costs to refuse or take a body: never much more than to parse its text, whatever stands in it. */
+/** Validation of a body, valid or not, never takes much longer than parsing its text. */
 import {
   AckBody,
   ClaimBody,
@@ -20,7 +20,7 @@ import { bodyChecks, fromSocket, parseObject } from '../src/validate.ts';
 const bodies = bodyChecks(DEFAULT_LIMITS, DEFAULT_TIMINGS);
 type Check = (body: Record<string, unknown>) => unknown;
 
-/** Every check, and the body that it takes. */
+/** Every validator, and the body that it accepts. */
 const CHECKS: Readonly<Record<keyof typeof bodies | 'frame', readonly [Check, Component]>> = {
   draftOf: [bodies.draftOf, PostBody],
   frame: [(body) => bodies.draftOf(fromSocket(body)), PostBody],
@@ -39,7 +39,7 @@ const text =
   (unit: string, end = '') =>
   (chars: number) =>
     `"${unit.repeat(Math.floor(chars / unit.length))}${end}"`;
-/** JSON of about so many characters. */
+/** JSON texts of about this many characters, by shape. */
 const shapes: Readonly<Record<string, (chars: number) => string>> = {
   'a long text': text('a'),
   'a long text beyond ASCII': text('é'),
@@ -71,7 +71,7 @@ const SHAPES = Object.fromEntries(
   }),
 );
 
-/** Fields of a body, those of the objects in it as `profile/topics`. */
+/** Paths of the fields of a body, including those of nested objects. */
 function fieldsOf(schema: TSchema, path: readonly string[] = []): string[][] {
   const at = '$ref' in schema ? COMPONENTS[String(schema.$ref)] : schema;
   if (at === undefined || !Type.IsObject(at)) return [];
@@ -81,7 +81,7 @@ function fieldsOf(schema: TSchema, path: readonly string[] = []): string[][] {
   ]);
 }
 
-/** The example of a body with this JSON in place of one field. */
+/** The example of a body, with one field replaced by this JSON. */
 function withField(component: Component, path: readonly string[], json: string): string {
   const [example = {}] = (component as { examples?: Record<string, unknown>[] }).examples ?? [];
   const put = (value: unknown, [name = '', ...rest]: readonly string[]): unknown => ({
@@ -92,13 +92,13 @@ function withField(component: Component, path: readonly string[], json: string):
   return JSON.stringify(put(example, path)).replace('"PUT IT HERE"', () => json);
 }
 
-/** The example of a body and many fields that nobody knows. */
+/** The example of a body with many additional unknown fields. */
 function withMany(component: Component, chars: number): string {
   const [example = {}] = (component as { examples?: Record<string, unknown>[] }).examples ?? [];
   return JSON.stringify(example).replace(/\}$/, `,${SHAPES['many names']?.(chars).slice(1) ?? ''}`);
 }
 
-/** The least of a few runs, or the first that is below the noise. */
+/** The shortest of several runs, or the first that is below the noise, in ms. */
 function best(once: () => void): number {
   let least = Infinity;
   for (let run = 0; run < 5 && least > NOISE_MS; run++) {
@@ -109,7 +109,7 @@ function best(once: () => void): number {
   return least;
 }
 
-/** To parse the text and look at each of its characters once, ms. */
+/** Time to parse the text and read each of its characters once, in ms. */
 function readingOf(json: string): number {
   return best(() => {
     JSON.parse(json);
@@ -119,24 +119,24 @@ function readingOf(json: string): number {
 
 function checkingOf(json: string, check: Check): number {
   const body = parseObject(json);
-  // What a check changes, it changes alike in every run.
+  // The validator may modify the body, but in the same way in every run.
   return best(() => {
     try {
       check(body);
     } catch {
-      // Refused, which is what is measured.
+      // Refusals are measured too.
     }
   });
 }
 
-/** A check may look at a text a few times. One that made an error of each item of a list cost fifty times as much. */
+/** Maximum ratio to the parsing time. One that created an error for each item of a list took fifty times as long. */
 const MOST_OF_READING = 5;
-/** Below this nobody can tell a cost from the noise, ms. */
+/** Times below this are measurement noise, in ms. */
 const NOISE_MS = 0.1;
-/** Twice the length: twice the cost, and four times where the cost is quadratic. */
+/** Maximum ratio of times when the length doubles: linear is 2, quadratic is 4. */
 const MOST_OF_HALF = 3;
 
-/** Measured again where it looks dear: what the machine does besides is no cost of the check. */
+/** Expect bounded time. Measures again where it seems too long, to exclude other load on the machine. */
 function expectBounded(what: string, at: (chars: number) => string, check: Check): void {
   const whole = at(WHOLE);
   const seen: Readonly<Record<string, number>>[] = [];
@@ -152,19 +152,22 @@ function expectBounded(what: string, at: (chars: number) => string, check: Check
   expect.fail(`${what}: ${JSON.stringify(seen)}`);
 }
 
-describe.each(Object.entries(CHECKS))('%s costs what the length of a body costs', (_, [check, component]) => {
-  const fields = [...fieldsOf(component), ['unknown']];
-  it.each(fields.map((path) => [path.join('/'), path] as const))('whatever stands in %s', (name, path) => {
-    for (const [shape, json] of Object.entries(SHAPES))
-      expectBounded(`${shape} in ${name}`, (chars) => withField(component, path, json(chars)), check);
-  });
+describe.each(Object.entries(CHECKS))(
+  '%s takes time proportional to the length of the body',
+  (_, [check, component]) => {
+    const fields = [...fieldsOf(component), ['unknown']];
+    it.each(fields.map((path) => [path.join('/'), path] as const))('for any value of %s', (name, path) => {
+      for (const [shape, json] of Object.entries(SHAPES))
+        expectBounded(`${shape} in ${name}`, (chars) => withField(component, path, json(chars)), check);
+    });
 
-  it('however many fields it has', () => {
-    expectBounded('many fields', (chars) => withMany(component, chars), check);
-  });
-});
+    it('however many fields it has', () => {
+      expectBounded('many fields', (chars) => withMany(component, chars), check);
+    });
+  },
+);
 
-describe('parseObject costs what it costs to decode and to parse', () => {
+describe('parseObject takes no longer than decoding and parsing', () => {
   it.each(Object.entries(SHAPES))('%s', (_, json) => {
     for (const chars of [HALF, WHOLE]) {
       const bytes = Buffer.from(`{"a":${json(chars)}}`);

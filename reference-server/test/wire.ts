@@ -1,18 +1,18 @@
-/** Sockets in memory, and the frames that were written to them. */
+/** Sockets in memory that record what is written to them, and a parser of the recorded frames. */
 import { Writable } from 'node:stream';
 import type { Format } from '../src/encoding.ts';
 
-/** What a client of a stream or of a read has been sent. */
+/** A socket in memory: collects everything that is sent to the client of a stream or a read. */
 export class Wire extends Writable {
   readonly sent: Buffer[] = [];
   stalled = false;
-  /** Something was written although more than the cap already waited. */
+  /** Something was written although more than `mostWaiting` bytes were already waiting. */
   overfilled = false;
   #taken: (() => void) | undefined;
 
   readonly #mostWaiting: number;
 
-  /** @param mostWaiting bytes that may wait in it when more is written. */
+  /** @param mostWaiting maximum number of unsent bytes at which the relay may still write. */
   constructor(mostWaiting: number) {
     super({ highWaterMark: 64, decodeStrings: false });
     this.#mostWaiting = mostWaiting;
@@ -45,7 +45,7 @@ export class Wire extends Writable {
 export type Json = Readonly<Record<string, unknown>>;
 export const json = (text: string) => JSON.parse(text) as Json;
 
-/** The frames in what was sent; `null` for a ping or a comment that keeps the connection alive. */
+/** Parse the frames in the sent bytes; `null` for a keep-alive (ping or comment). */
 export function framesIn(format: Format, bytes: Buffer): (Json | null)[] {
   if (format === 'ws') {
     const frames: (Json | null)[] = [];

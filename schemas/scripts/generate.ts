@@ -97,7 +97,7 @@ write(
 write(join(out, 'openapi.json'), json(openapiDocument()));
 for (const name of Object.keys(COMPONENTS))
   write(join(out, 'json-schema', `${name}.json`), json(standalone(name)));
-// Twice: for whoever takes it from here, and inside the SDK, whose package reaches no further than its own folder.
+// Two copies: for use outside of this repository, and for the SDK, which can import only from its own folder.
 for (const path of [join(out, 'bot2bot.ts'), join(into, 'reference-sdk/src/wire/wire.gen.ts')])
   write(path, standaloneModule());
 write(

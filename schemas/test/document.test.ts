@@ -35,7 +35,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('has JSON Schemas that stand on their own', () => {
+  it('has self-contained JSON Schemas', () => {
     for (const name of Object.keys(COMPONENTS)) {
       const text = JSON.stringify(standalone(name));
       for (const [, target = ''] of text.matchAll(/"\$ref":"([^"]+)"/g)) {

@@ -7,7 +7,7 @@ import { COMPONENTS } from '../src/index.ts';
 type Check = (value: unknown) => boolean;
 const checks = generated as unknown as Readonly<Record<string, Check>>;
 
-/** Values that sit at the edges of what the schemas allow. */
+/** Values at the boundaries of the schemas. */
 const edges = fc.constantFrom<unknown>(
   undefined,
   null,

@@ -1,8 +1,8 @@
 import type { Check } from './check.ts';
 import type { RelayScript } from '../script/claims.ts';
 import { ACK_CHECKS } from './server/acks.ts';
-import { AGAIN_CHECKS } from './server/again.ts';
-import { BYTE_CHECKS } from './server/bytes.ts';
+import { REPETITION_CHECKS } from './server/repetition.ts';
+import { MALFORMED_CHECKS } from './server/malformed.ts';
 import { CLAIM_LIFE_CHECKS } from './server/claim-life.ts';
 import { CLAIM_CHECKS } from './server/claims.ts';
 import { DISCOVERY_CHECKS } from './server/discovery.ts';
@@ -25,12 +25,12 @@ import { REQUEST_CHECKS } from './server/requests.ts';
 import { ROOM_CHECKS } from './server/rooms.ts';
 import { SIGNATURE_CHECKS } from './server/signatures.ts';
 import { STREAM_CHECKS } from './server/streams.ts';
-import { WAY_CHECKS } from './server/ways.ts';
+import { SOCKET_POST_CHECKS } from './server/socket-posts.ts';
 
-/** Every check of a relay, chapter by chapter. */
+/** All checks of a relay, by chapter. */
 export const CHECKS: readonly Check<RelayScript>[] = [
   ...ERROR_CHECKS,
-  ...BYTE_CHECKS,
+  ...MALFORMED_CHECKS,
   ...DISCOVERY_CHECKS,
   ...ROOM_CHECKS,
   ...MESSAGE_CHECKS,
@@ -38,12 +38,12 @@ export const CHECKS: readonly Check<RelayScript>[] = [
   ...RATE_CHECKS,
   ...STREAM_CHECKS,
   ...SOCKET_CHECKS,
-  ...WAY_CHECKS,
+  ...SOCKET_POST_CHECKS,
   ...PRESENCE_CHECKS,
   ...READ_CHECKS,
   ...EPOCH_CHECKS,
   ...RETENTION_CHECKS,
-  ...AGAIN_CHECKS,
+  ...REPETITION_CHECKS,
   ...CLAIM_CHECKS,
   ...ACK_CHECKS,
   ...LEASE_CHECKS,

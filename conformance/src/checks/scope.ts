@@ -1,9 +1,9 @@
-/** What of the rules and checks a run is about. */
+/** Selects the rules and checks of a run. */
 import type { Requirement } from '@bot2bot/schemas';
 import type { TargetFacts } from '../trace/records.ts';
 import { rulesOf, type AnyCheck } from './check.ts';
 
-/** Whether a rule was asked for, by its id, its chapter's prefix, or one of its checks. */
+/** Whether `--only` selects a rule: by its id, its chapter, or one of its checks. */
 export function asked(rule: string, only: readonly string[]): boolean {
   return (
     only.length === 0 ||
@@ -11,12 +11,12 @@ export function asked(rule: string, only: readonly string[]): boolean {
   );
 }
 
-/** Whether a rule binds a target, by its level and the profiles that it serves. */
+/** Whether a rule applies to a target, by the target's level and profiles. */
 export function binds({ level, profile }: Requirement, target: TargetFacts): boolean {
   return (level === 'compat' || target.level === 'hardened') && target.profiles.includes(profile);
 }
 
-/** Whether a check runs: what was asked for bears on it, its rule binds the target, and the run is of its kind. */
+/** Whether a check runs: it is selected, its rule applies to the target, and the run allows it (`--cert`, lab). */
 export function isDue(
   check: AnyCheck,
   rule: Requirement | undefined,

@@ -1,4 +1,4 @@
-/** Certifies a relay: drives it, judges what came, writes the report. */
+/** The command `server`: drives a relay, judges the trace, writes the report. */
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { relayDriver } from '../drive/relay.ts';
@@ -30,7 +30,7 @@ async function withTarget<T>(
   }
 }
 
-/** @param given one program of one check, instead of all that is due. */
+/** @param given run only this program of this check. */
 export async function certify(
   flags: Flags,
   signal: AbortSignal,

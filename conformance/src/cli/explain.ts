@@ -9,7 +9,7 @@ import { EXIT } from '../report/report.ts';
 import { wrapped } from '../report/terminal.ts';
 import { colour, NAME, UsageError } from './flags.ts';
 
-/** Every rule, and what checks it. */
+/** The command `list`: prints every rule with its checks. */
 export function list(): number {
   const bold = (text: string) => (colour(process.stdout) ? styleText('bold', text) : text);
   for (const rule of REQUIREMENTS) {
@@ -26,12 +26,12 @@ export function list(): number {
 }
 
 const LANES = {
-  quick: 'takes seconds, beside others',
-  long: 'waits for a timing of the protocol, beside others',
+  quick: 'takes seconds, in parallel with others',
+  long: 'waits for a timing of the protocol, in parallel with others',
   solo: 'runs alone, only with --cert or in lab',
 } as const;
 
-/** When a check runs, in words. */
+/** Describes when a check runs. */
 function when({ lane, cert, lab }: AnyCheck): string {
   if (lab !== undefined) return `runs only in lab: ${lab}`;
   return cert === true && lane !== 'solo' ? `${LANES[lane]}; only with --cert or in lab` : LANES[lane];
@@ -40,10 +40,10 @@ function when({ lane, cert, lab }: AnyCheck): string {
 const titled = (title: string, lines: readonly string[]) =>
   lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
 
-/** A rule, its checks, the broken relays that it tells, and what a relay that passes does. */
+/** The command `explain`: prints a rule, its checks, the mutants that it kills, and an exchange of a relay that passes. */
 export async function explain(id: string | undefined): Promise<number> {
   const rule = REQUIREMENTS.find((known) => known.id === id?.toUpperCase());
-  if (rule === undefined) throw new UsageError(`there is no rule ${id ?? ''}; see ${NAME} list`);
+  if (rule === undefined) throw new UsageError(`unknown rule ${id ?? ''}; see ${NAME} list`);
   const checks = RELAY.checks.filter(
     (check) => asked(ruleOf(check), [rule.id]) || check.also?.includes(rule.id) === true,
   );
@@ -66,7 +66,7 @@ export async function explain(id: string | undefined): Promise<number> {
           checks.flatMap((check) => [`${check.id}: ${check.title}`, `  ${when(check)}`]),
         )),
     ...titled(
-      'Tells a relay that',
+      'Detects a relay that',
       Object.entries(KILLS[rule.id] ?? {}).map(([mutant, what]) => `${what} (${mutant})`),
     ),
     ...(example === undefined

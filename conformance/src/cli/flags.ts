@@ -1,4 +1,4 @@
-/** The command line: what may be given, and what it means. */
+/** Parses the command line. */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { PROFILES, type Level } from '@bot2bot/schemas';
@@ -6,7 +6,7 @@ import { parseBaseline, type Baseline } from '../report/baseline.ts';
 
 export const NAME = 'bot2bot-conformance';
 
-/** How many random programs a run has. */
+/** Default number of random programs in a run. */
 const DEFAULT_RUNS = 24;
 
 export const HELP = `${NAME}: certify an implementation of Bot2Bot
@@ -15,8 +15,8 @@ Usage:
   ${NAME} server --url URL | --cmd "COMMAND"   certify a relay
   ${NAME} judge TRACE                          judge a saved trace again
   ${NAME} replay CASE --url URL | --cmd "…"    run a failing case again (cases/*.json of a report)
-  ${NAME} list                                 every rule, and what checks it
-  ${NAME} explain RULE                         a rule's sentence, its checks, and what a relay that passes does
+  ${NAME} list                                 list every rule with its checks
+  ${NAME} explain RULE                         show a rule, its checks, its mutants, and an example
 
 Examples:
   ${NAME} server --url http://127.0.0.1:3000
@@ -25,25 +25,26 @@ Examples:
   ${NAME} judge bot2bot-report/trace.ndjson
 
 Flags:
-  --url URL        base URL of a relay that is running
-  --cmd COMMAND    start the relay for the run; {port}, and PORT in its environment, are a free port
-  --level LEVEL    judge at compat or hardened, whatever the relay declares
+  --url URL        base URL of a running relay
+  --cmd COMMAND    start the relay with this command; {port} and the variable PORT contain a free port
+  --level LEVEL    judge at level compat or hardened, instead of the declared one
   --profile NAME   fail if the relay does not serve this profile (${PROFILES.join(', ')})
-  --only WORDS     rules (MSG-4), chapters (MSG) or checks (MSG-4/at-the-limit), comma-separated
-  --seed N         the same seed runs the same programs
-  --runs N         random programs to run (${DEFAULT_RUNS})
-  --cert           also what takes minutes or floods the relay; not for a relay that others use
-  --report DIR     where report.html, report.json, junit.xml, trace.ndjson, repro/ and cases/ go (bot2bot-report)
+  --only LIST      only these rules (MSG-4), chapters (MSG) or checks (MSG-4/at-the-limit), comma-separated
+  --seed N         seed of the random programs (random)
+  --runs N         number of random programs (${DEFAULT_RUNS})
+  --cert           also run checks that take minutes or flood the relay; not for a relay that others use
+  --report DIR     folder for report.html, report.json, junit.xml, trace.ndjson, repro/ and cases/ (bot2bot-report)
   --baseline FILE  known failures, {"failures":[{"rule":"MSG-14","why":"…"}]}: they do not fail the run;
-                   one that passes now is stale, and does
-  --strict         warnings fail, and a lab run gives no verdict
+                   one that passes is stale and fails it
+  --strict         warnings count as failures, and a lab run gives no verdict
   --help, --version
 
-Exit: 0 conformant, nothing broken but what the baseline says, or with --only nothing broken,
-1 violation or stale baseline, 2 usage or nothing matched, 3 incomplete, 4 unreachable, 5 fault of the suite
+Exit: 0 conformant, or only failures of the baseline, or nothing broken with --only;
+1 a rule is broken, or the baseline is stale; 2 invalid command line, or no check matches; 3 incomplete;
+4 the relay is unreachable; 5 the suite itself failed
 `;
 
-/** What the person who started it gave wrongly. */
+/** An invalid command line. */
 export class UsageError extends Error {}
 
 export interface Flags {
@@ -138,6 +139,6 @@ export function read(
   };
 }
 
-/** Whether text on a stream may be coloured. */
+/** Whether to colour output to this stream: a terminal, without NO_COLOR. */
 export const colour = (stream: NodeJS.WriteStream) =>
   stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';

@@ -8,7 +8,7 @@ import { summary } from '../report/terminal.ts';
 import { readTrace } from '../trace/parse.ts';
 import { colour, UsageError, type Flags } from './flags.ts';
 
-/** Judge a saved trace again. It drives nothing, and loads nothing that could. */
+/** The command `judge`: judges a saved trace again. Opens no connection, and imports no driver. */
 export async function judgeAgain(path: string | undefined, flags: Flags): Promise<number> {
   if (path === undefined) throw new UsageError('name the trace: judge bot2bot-report/trace.ndjson');
   let trace;

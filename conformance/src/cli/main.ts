@@ -1,15 +1,15 @@
-/** The command: what it loads depends on what it is asked. */
+/** Entry point: imports only the modules of the given command. */
 import { EXIT } from '../report/report.ts';
 import { Interrupted, Unreachable } from '../script/steps.ts';
 import { SUITE_VERSION } from '../trace/records.ts';
 import { HELP, NAME, read, UsageError } from './flags.ts';
 
-/** A signal that comes this soon after the first is the same one: npm passes Ctrl-C on to a child that the terminal has told already, in ms. */
+/** A second signal within this time (ms) is ignored: at Ctrl-C, the terminal signals this process, and npm forwards the signal too. */
 const SAME_MS = 100;
-/** For how long what is still open may keep the command from ending, in ms. */
+/** How long open connections may delay the exit, in ms. */
 const LINGER_MS = 1_000;
 
-/** @returns what the first signal aborts, so that the run ends with its report. A second one ends the command at once. */
+/** @returns aborted at the first signal, so that the run ends with a report. A second signal ends the process at once. */
 function endOnSignal(): AbortSignal {
   const stop = new AbortController();
   let first = 0;
@@ -43,11 +43,11 @@ async function main(): Promise<number> {
     case 'explain':
       return (await import('./explain.ts')).explain(operands[0]);
     default:
-      throw new UsageError(verb === '' ? 'say what to do' : `there is no command '${verb}'`);
+      throw new UsageError(verb === '' ? 'no command given' : `unknown command '${verb}'`);
   }
 }
 
-/** The faults of the suite itself end here: nothing else tells them from a verdict. The relay that it started goes too. */
+/** Report an error of the suite itself, with an exit code of its own. The exit also stops the relay that was started. */
 function fault(error: unknown): never {
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`${NAME}: a fault of the suite itself: ${what}\n`);
@@ -57,7 +57,7 @@ function fault(error: unknown): never {
 process.on('uncaughtException', fault);
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // Nobody reads on, as under `| head -1`, or the terminal is gone: the verdict is what it is.
+    // The pipe is closed, as with `| head -1`, or the terminal is gone: this does not change the verdict.
     if (error.code !== 'EPIPE' && error.code !== 'EIO') fault(error);
   });
 }
@@ -72,5 +72,5 @@ try {
     process.exitCode = error instanceof Unreachable ? EXIT.unreachable : EXIT.incomplete;
   } else fault(error);
 }
-// What a target left open must not keep the command from ending.
+// Connections that the target left open must not prevent the exit.
 setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -1,7 +1,7 @@
-/** How far a run is, on the terminal. */
+/** Shows the progress of a run on the terminal. */
 import type { Progress } from '../drive/runner.ts';
 
-/** One line that is drawn again and again on a terminal; plain lines elsewhere. */
+/** A line that is redrawn on a terminal; elsewhere, new lines. */
 export function progressLine(): { show: (progress: Progress) => void; clear: () => void } {
   const { stderr } = process;
   let last = 0;

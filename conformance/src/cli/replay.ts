@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { certify } from './certify.ts';
 import { UsageError, type Flags } from './flags.ts';
 
-/** Run a failing case of a report again. */
+/** The command `replay`: runs a failing case of a report again. */
 export async function replay(path: string | undefined, flags: Flags, signal: AbortSignal): Promise<number> {
   if (path === undefined)
     throw new UsageError('name the case: replay bot2bot-report/cases/MSG-14.json --url …');

@@ -1,34 +1,34 @@
-/** What a kind of target is to the runner: how its cases are driven. */
+/** The interface between the runner and a kind of target. */
 import type { Script } from '../script/script.ts';
 import type { Subject } from '../judge/subject.ts';
 import type { Event, RunRecord, TargetFacts } from '../trace/records.ts';
 
-/** One case under way. */
+/** A case in progress. */
 interface OpenCase<S> {
   readonly script: S;
-  /** Longest time for which the driver itself kept a step waiting, in ms. */
+  /** The longest delay of a step by the driver itself, in ms. */
   readonly held: () => number;
-  /** End whatever the case left open. */
+  /** Close everything that the case left open. */
   readonly close: () => void;
 }
 
 /** The random programs of a check. */
 interface Programs {
-  /** The same for the same seed. @param runs how many were asked for. */
+  /** The programs of a run; the same for the same seed. @param runs requested number. */
   readonly of: (seed: number, runs: number) => readonly unknown[];
-  /** Programs that are smaller than one that failed, the smallest first. */
+  /** Smaller variants of a failed program, the smallest first. */
   readonly smaller: (program: never) => Iterable<unknown>;
 }
 
 export interface Driver<Facts extends TargetFacts, E extends Event, S extends Script<Facts>> {
   readonly subject: Subject<Facts, E, S>;
   readonly target: Facts;
-  /** By the id of the check that is given them. */
+  /** Random programs, by the id of the check that runs them. */
   readonly programs: ReadonlyMap<string, Programs>;
   /**
    * Prepare the target for the cases of a run.
-   * @param end ends the run before its time; says why.
-   * @returns what is known of the target then.
+   * @param end ends the run early, with a reason.
+   * @returns the facts about the target after the preparation.
    */
   readonly prepare: (
     run: RunRecord<Facts>,

@@ -1,4 +1,4 @@
-/** Takes a check's steps against a relay, and writes down what happened. */
+/** Runs the steps of a check against a relay, and records the results. */
 import { performance } from 'node:perf_hooks';
 import { Interrupted, type Call, type Request, type Steps, type StreamLog } from '../script/steps.ts';
 import type {
@@ -13,7 +13,7 @@ import type {
 import type { Pacer } from './pacer.ts';
 import type { OpenStream, StreamEvents, Wire } from './wire.ts';
 
-/** A stream that has sent this many frames in one case is closed: no check needs more, and a relay that repeats itself for ever must not fill the memory. */
+/** After this many frames in one case a stream is closed: no check needs more, and an endless stream must not fill the memory. */
 const MAX_FRAMES = 10_000;
 
 interface LiveStream {
@@ -31,7 +31,7 @@ export class LiveSteps implements Steps {
   readonly #epoch: number;
   readonly #signal: AbortSignal;
   readonly #streams = new Map<string, LiveStream>();
-  /** Longest time for which the pacer kept a step waiting, in ms. */
+  /** The longest delay of a step by the pacer, in ms. */
   held = 0;
 
   constructor(given: {
@@ -170,7 +170,7 @@ export class LiveSteps implements Steps {
     try {
       this.#stream(stream).wire.send(data);
     } catch {
-      // The stream ended; its close is on record.
+      // The stream has ended; its `close` record says so.
     }
     const record: SendRecord = {
       t: 'send',
@@ -205,7 +205,7 @@ export class LiveSteps implements Steps {
         };
         const timer = setTimeout(settle, ms);
         let isDue = false;
-        // One chunk brings many frames: they are looked at once.
+        // One chunk may contain many frames: wake waiting steps only once.
         live.wake = () => {
           if (isDue) return;
           isDue = true;

@@ -1,4 +1,4 @@
-/** Keeps the run inside the target's declared rates and caps, so that a 429 is the target's fault. */
+/** Keeps the run within the target's declared rates and caps, so that every 429 is a fault of the target. */
 import type { Limits } from '@bot2bot/schemas';
 import { Interrupted } from '../script/steps.ts';
 
@@ -17,7 +17,7 @@ class Bucket {
     this.#tokens = this.#burst;
   }
 
-  /** Take a token, perhaps one of the future. @returns ms until it may be used. */
+  /** Take a token, in advance if necessary. @returns ms until it may be used. */
   take(): number {
     const now = performance.now();
     this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#rate) - 1;
@@ -28,8 +28,8 @@ class Bucket {
 
 /**
  * Wait until `go` is called.
- * @param start begins the wait; @returns what takes it back.
- * @throws {Interrupted} when the signal comes first.
+ * @param start begins the wait, and returns a function that cancels it.
+ * @throws {Interrupted} when the signal is aborted first.
  */
 async function untilOrAborted(signal: AbortSignal, start: (go: () => void) => () => void): Promise<void> {
   let takeBack: () => void = () => undefined;
@@ -95,8 +95,8 @@ export class Pacer {
   }
 
   /**
-   * Resolves when a write to the room finds a token in both buckets.
-   * @param room empty for a write that no room takes.
+   * Resolves when both buckets have a token for a write to the room.
+   * @param room empty for a write outside of rooms.
    */
   async write(room: string, signal: AbortSignal): Promise<void> {
     let bucket = room === '' ? undefined : this.#rooms.get(room);
@@ -111,7 +111,7 @@ export class Pacer {
     if (signal.aborted) throw new Interrupted('the case was interrupted');
   }
 
-  /** One of the streams that the target allows; call the result to give it back. */
+  /** Wait for a free slot among the streams that the target allows. @returns a function that releases it. */
   stream(signal: AbortSignal): Promise<() => void> {
     return this.#streams.take(signal);
   }

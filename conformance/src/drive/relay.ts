@@ -1,4 +1,4 @@
-/** Drives a relay: over HTTP, events and WebSocket, within its declared rates. */
+/** The driver for relays: HTTP, SSE and WebSocket, within the declared rates. */
 import { pathOf, ROUTES } from '@bot2bot/schemas';
 import { RELAY } from '../judge/relay.ts';
 import { plansOf, programsOf, smaller, smallerPlans } from '../programs/arbitrary.ts';
@@ -14,10 +14,10 @@ import { Wire } from './wire.ts';
 
 const SHARED_AGENTS = 6;
 const REGISTER_MS = 10_000;
-/** Several times what a run with `--cert` is sent. All of it is kept until the report is written. */
+/** Several times the data that a run with `--cert` receives. All of it is kept in memory until the report is written. */
 const MAX_RUN_BYTES = 256 << 20;
 
-/** @param maxBytes of bodies and frames that the target may send before the run is ended. */
+/** @param maxBytes maximum size of all received bodies and frames; a target that sends more ends the run. */
 export function relayDriver(
   target: RelayFacts,
   maxBytes: number = MAX_RUN_BYTES,
@@ -37,7 +37,7 @@ export function relayDriver(
       [PROGRAM_CHECK.id, { of: (seed, runs) => programsOf(seed, runs, claims), smaller }],
       [HISTORIES_CHECK.id, { of: (seed) => [plansOf(seed)], smaller: smallerPlans }],
     ]),
-    /** Register the agents that cases share; fewer when one is refused, and cases make their own. */
+    /** Register the agents that cases share. If one is refused there are fewer, and cases register their own. */
     prepare: async (run, signal, endRun) => {
       end = endRun;
       let agents = 0;

@@ -1,4 +1,4 @@
-/** Drives the checks of a kind of target, and their programs, and writes the trace. */
+/** Runs the checks of a kind of target, with their programs, and writes the trace. */
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { SPEC_VERSION } from '@bot2bot/schemas';
@@ -23,24 +23,24 @@ import type { Driver } from './driver.ts';
 
 const QUICK_AT_ONCE = 6;
 const DEADLINE_MS = { quick: 30_000, long: 150_000, solo: 90_000 } as const;
-/** What was late is late only if it is so again, each of these times. */
+/** Repetitions of a late case. Lateness counts only if it occurs in each of them. */
 const LATE_TRIES = 2;
 const SHRINK_TRIES = 40;
 const SHRINK_MS = 10_000;
 /**
- * For how long a target may keep a run going with which several cases did not go well, in ms; and what each random
- * program adds. A sound target is never hurried, however slow.
+ * Time limit of a run in which several cases had problems, in ms, and the addition for each random program. For a target
+ * without problems there is no limit, however slow it is.
  */
 const BUDGET_MS = { usual: 130_000, cert: 240_000, program: 1_000 } as const;
 const ILL_CASES = 3;
-/** The share of it for the first attempts; the rest is for what must be late again to count, up to 10 s each time. */
+/** The part of the limit for first attempts; the rest is for repetitions of late cases, which may take 10 s each. */
 const FIRST_SHARE = 0.5;
 const BUDGET_POLL_MS = 100;
 
-/** How often it is looked whether this process runs, in ms. */
+/** Interval of the timer that detects stalls of this process, in ms. */
 const LAG_POLL_MS = 10;
 
-/** For how long this process did not run, at the longest: also when that lasts until the end. */
+/** Measures the longest stall of this process, including one that lasts until the end. */
 class Lag {
   #last = performance.now();
   #most = 0;
@@ -52,7 +52,7 @@ class Lag {
     this.#last = now;
   }
 
-  /** @returns ms. */
+  /** Stop measuring. @returns the longest stall, in ms. */
   stop(): number {
     clearInterval(this.#timer);
     this.#look();
@@ -62,15 +62,15 @@ class Lag {
 
 export interface RunOptions<Facts extends TargetFacts, E extends Event> {
   readonly seed: number;
-  /** How many random programs a check is given. */
+  /** Number of random programs for each check that runs programs. */
   readonly runs: number;
   readonly cert: boolean;
   /** Rules (`MSG-4`), chapters (`MSG`) or checks (`MSG-4/at-the-limit`); empty means all. */
   readonly only: readonly string[];
-  /** Run this program of this check instead of all that is due. */
+  /** Run only this program of this check. */
   readonly given?: { readonly check: string; readonly program: unknown };
   readonly signal: AbortSignal;
-  /** For how long a target with which several cases did not go well may keep the run going, in ms. */
+  /** Overrides the time limit of a run in which several cases had problems, in ms. */
   readonly budgetMs?: number;
   readonly onRecord?: (record: TraceRecord<Facts, E>) => void;
   readonly onProgress?: (progress: Progress) => void;
@@ -79,7 +79,7 @@ export interface RunOptions<Facts extends TargetFacts, E extends Event> {
 export interface Progress {
   readonly done: number;
   readonly total: number;
-  /** Cases under way. */
+  /** Cases in progress. */
   readonly running: readonly string[];
   /** Rules broken so far. */
   readonly broken: ReadonlySet<string>;
@@ -91,15 +91,15 @@ interface Job<S> {
   readonly program?: unknown;
 }
 
-/** A case that was late, or did not come to its end in time. */
+/** A case that was late, or did not end in time. */
 interface Late<S> {
   readonly job: Job<S>;
-  /** Rules that were broken by lateness alone. */
+  /** Rules that only lateness broke. */
   readonly rules: readonly string[];
   readonly ms: number;
 }
 
-/** The cases that a run consists of: one of each check that is due, or one of each of its programs. */
+/** The cases of a run: one for each check that applies, or one for each of its programs. */
 export function jobsOf<Facts extends TargetFacts, E extends Event, S extends Script<Facts>>(
   { subject, target, programs }: Driver<Facts, E, S>,
   { seed, runs, cert, only, given }: Omit<RunOptions<Facts, E>, 'signal' | 'budgetMs'>,
@@ -129,15 +129,15 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
   readonly #shrunk: ShrinkRecord[] = [];
   readonly #running = new Set<string>();
   readonly #broken = new Set<string>();
-  /** Rules that are broken beyond doubt: not by lateness, or by lateness that happened again each time. */
+  /** Rules that are certainly broken: not by lateness, or by lateness that repeated each time. */
   readonly #proven = new Set<string>();
-  /** How often each case was run. */
+  /** Number of runs of each case. */
   readonly #attempts = new Map<string, number>();
-  /** What was late, perhaps for want of a core: it gets another chance, alone, at the end. */
+  /** Late cases, possibly because of a busy machine: they are repeated alone at the end of the run. */
   readonly #late: Late<S>[] = [];
-  /** Ends the run before its time. */
+  /** Ends the run early. */
   readonly #stop = new AbortController();
-  /** The part of the run that is under way: its end interrupts the cases. */
+  /** Aborted at the end of the current part of the run; interrupts its cases. */
   #part: AbortSignal;
   #ill = 0;
   #ended = '';
@@ -162,7 +162,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     };
   }
 
-  /** Why the run ended before its time; empty when it did not. */
+  /** Why the run ended early; empty if it did not. */
   get ended(): string {
     return this.#ended;
   }
@@ -189,11 +189,11 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     this.#stop.abort();
   }
 
-  /** Do a part of the run, which is interrupted when its time is over and the target is ill. @param ms since the start. */
+  /** Run a part of the run; interrupt it if its time is over and the target has problems. @param ms end, since the start of the run. */
   async #within(ms: number, work: () => Promise<void>): Promise<void> {
     const over = new AbortController();
     this.#part = AbortSignal.any([over.signal, this.#stop.signal, this.#options.signal]);
-    // Every case listens to it.
+    // Every case adds a listener.
     setMaxListeners(0, this.#part);
     const timer = setInterval(() => {
       const passed = performance.now() - this.#epoch;
@@ -220,7 +220,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     for (const job of lane('solo')) await this.#drive(job);
   }
 
-  /** Run what was late again, alone: the quickest first, and only while it can still decide on a rule. */
+  /** Repeat late cases, one by one: the quickest first, and only those that can still decide a rule. */
   async #again(): Promise<void> {
     const undecided = ({ rules }: Late<S>) => rules.some((rule) => !this.#proven.has(rule));
     const order = [...this.#late].sort(
@@ -239,7 +239,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     }
   }
 
-  /** Run a case; when it breaks something, once more, and in smaller programs. */
+  /** Run a case; if it breaks a rule, repeat it once, and shrink its program. */
   async #drive(job: Job<S>): Promise<void> {
     if (this.#part.aborted) {
       this.#leave(job);
@@ -266,7 +266,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     this.#progress();
   }
 
-  /** Keep a case that is not run any more, since the run was ended before it. */
+  /** Record a case that was not run because the run ended early. */
   #leave({ name, check, program }: Job<S>): void {
     const at = Math.round(performance.now() - this.#epoch);
     const start: CaseRecord = {
@@ -289,7 +289,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     this.#cases.push({ start, end, events: [] });
   }
 
-  /** Look for the smallest program that breaks the first of these rules. Its candidates leave no cases in the trace. */
+  /** Search for the smallest program that breaks the first of these rules. The tried programs are not cases of the trace. */
   async #shrink(job: Job<S>, failed: readonly Outcome[]): Promise<void> {
     const rule = failed[0]?.rule ?? '';
     const source = this.#driver.programs.get(job.check.id);
@@ -312,7 +312,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     this.#options.onRecord?.(record);
   }
 
-  /** Run a case and keep it. */
+  /** Run a case and add it to the trace. */
   async #case(job: Job<S>): Promise<CaseResult> {
     const attempt = this.#attempts.get(job.name) ?? 0;
     this.#attempts.set(job.name, attempt + 1);
@@ -331,7 +331,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), DEADLINE_MS[check.lane]);
     const signal = AbortSignal.any([stop.signal, this.#part]);
-    // As many steps at once as a case takes listen to it.
+    // Every concurrent step of the case adds a listener.
     setMaxListeners(0, signal);
     const now = () => Math.round(performance.now() - this.#epoch);
     const start: CaseRecord = {

@@ -1,4 +1,4 @@
-/** The raw client: sends exactly what it is told, records exactly what comes back, and understands nothing. */
+/** A raw client: sends exactly the given requests, and returns exactly what it receives, without interpretation. */
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
@@ -8,13 +8,13 @@ import { WebSocket } from 'ws';
 import { GIVEN_UP, type Request } from '../script/steps.ts';
 import type { CloseRecord, FrameRecord, HttpRecord, OpenRecord } from '../trace/records.ts';
 
-/** More than any conformant answer holds: 500 messages of 128 KiB, and some. */
+/** More than any conformant answer has: 500 messages of 128 KiB, and a margin. */
 const MAX_BODY_BYTES = 80 << 20;
-/** More than any frame holds: a message of 128 KiB, with all its escapes. */
+/** More than any frame has: a message of 128 KiB, with every character escaped. */
 const MAX_FRAME_BYTES = 4 << 20;
-/** More than a refusal of bytes that are no request needs. */
+/** Maximum length of the answer to bytes that are not a request. */
 const MAX_RAW_CHARS = 1 << 20;
-/** Of an answer that is given in place of a stream; and how long it may pause. */
+/** Maximum length of an answer that refuses a stream; and the maximum pause in it, in ms. */
 const MAX_REFUSAL_CHARS = 65_536;
 const REFUSAL_MS = 2_000;
 
@@ -22,7 +22,7 @@ export type Answer = Pick<HttpRecord, 'status' | 'resHeaders' | 'resBody' | 'err
 type Heard = Pick<FrameRecord, 'kind' | 'id' | 'data'>;
 type Ended = Pick<CloseRecord, 'by' | 'code'>;
 
-/** What a stream does to its owner. */
+/** Callbacks of a stream. */
 export interface StreamEvents {
   readonly frame: (heard: Heard) => void;
   readonly close: (ended: Ended) => void;
@@ -31,7 +31,7 @@ export interface StreamEvents {
 export interface OpenStream {
   readonly answer: Pick<OpenRecord, 'status' | 'resHeaders' | 'resBody' | 'error'>;
   readonly send: (data: string | Buffer) => void;
-  /** Stop and go on reading from the socket. */
+  /** Pause and resume reading from the socket. */
   readonly pause: () => void;
   readonly resume: () => void;
   readonly close: () => void;
@@ -56,7 +56,7 @@ function failure(error: unknown): {
   return { status: 0, resHeaders: {}, resBody: '', error: code };
 }
 
-/** Call `giveUp` when the time is over or the signal comes. @returns what calls it off. */
+/** Call `giveUp` when the time is over or the signal is aborted. @returns a function that cancels this. */
 function giveUpAfter(
   ms: number,
   signal: AbortSignal | undefined,
@@ -79,7 +79,7 @@ function giveUpAfter(
   return release;
 }
 
-/** Read an answer that was given in place of a stream: as much of it as is worth showing, for as long as more comes. */
+/** Read the answer that refuses a stream, up to a maximum length, and until it pauses for too long. */
 function refusal(incoming: http.IncomingMessage): Promise<OpenStream['answer']> {
   return new Promise((resolve) => {
     let resBody = '';
@@ -99,7 +99,7 @@ function refusal(incoming: http.IncomingMessage): Promise<OpenStream['answer']> 
   });
 }
 
-/** The chunks that a text begins with (RFC 9112 §7.1), put together; and whether the last of them is there. */
+/** Decode the chunks at the start of a text (RFC 9112 §7.1). @returns `isWhole` if the last chunk is there. */
 function unchunked(text: string): { body: string; isWhole: boolean } {
   let [body, at] = ['', 0];
   for (;;) {
@@ -113,8 +113,8 @@ function unchunked(text: string): { body: string; isWhole: boolean } {
 }
 
 /**
- * The answer that a text begins with (RFC 9112 §4), as far as it has come; null before the end of its head.
- * @returns `isWhole` when its own framing says that no more will come.
+ * Parse the HTTP answer at the start of a text (RFC 9112 §4), as far as it has arrived.
+ * @returns null if the headers are incomplete; `isWhole` if the body is complete by its framing.
  */
 function rawAnswer(text: string): { answer: Answer; isWhole: boolean } | null {
   const head = /^HTTP\/1\.[01] (\d{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n/.exec(text);
@@ -139,8 +139,8 @@ export class Wire {
   readonly #onBytes: (count: number) => void;
 
   /**
-   * @param base the relay's base URL; a path in it is kept in front of every path.
-   * @param onBytes told how many bytes of bodies and frames came.
+   * @param base the relay's base URL; its path is the prefix of every path.
+   * @param onBytes called with the number of received bytes of bodies and frames.
    */
   constructor(base: string, onBytes: (count: number) => void = () => undefined) {
     this.url = base;
@@ -168,7 +168,7 @@ export class Wire {
     });
   }
 
-  /** Send bytes as they are. The answer is over with its `Content-Length` or last chunk, or with the connection. */
+  /** Send raw bytes. The answer ends with its `Content-Length`, its last chunk, or the connection. */
   #raw(raw: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<Answer> {
     return new Promise((resolve) => {
       const { protocol, hostname, port } = this.#base;
@@ -199,13 +199,12 @@ export class Wire {
   /**
    * Send a request and read its answer.
    *
-   * A server may close a connection that is idle at any time, also in the moment in which the next request is on its way.
-   * A request that was sent on a connection with a past, and lost it before one byte of an answer, is therefore sent once
-   * more, on a new connection. That holds for every method: a correct relay did not take the lost request, since it
-   * answers what it takes. One that took it and closed without an answer shows itself, as the second request is then
-   * answered as a repeat (a nonce that was spent, a duplicate) or posts a second message. With new
-   * connections for all but GET each write would take the round trips of a TLS handshake more, and no request would follow
-   * a write on its connection, where badly framed answers show.
+   * A server may close an idle connection at any time, even while the next request is being sent. Therefore a request on a
+   * reused connection that ends before any byte of the answer is repeated once on a new connection. This applies to every
+   * method: a correct relay has not processed the lost request, since it answers every request that it processes. A relay that
+   * processed it without an answer is detected, because it answers the repetition as a repetition (nonce already used,
+   * duplicate) or stores a second message. The alternative, new connections for all writes, would cost a TLS handshake for
+   * each, and would not test whether an answer to a write is framed correctly for the next request on its connection.
    */
   async http(request: Request, signal?: AbortSignal): Promise<Answer> {
     if (request.raw !== undefined) return this.#raw(request.raw, request.timeoutMs, signal);
@@ -216,7 +215,7 @@ export class Wire {
     return (await this.#exchange({ ...request, timeoutMs }, false, signal)).answer;
   }
 
-  /** @returns `lost` when a connection with a past ended before any byte of an answer. */
+  /** Send a request once. @returns `lost` if a reused connection ended before any byte of the answer. */
   #exchange(
     request: Request,
     agent: http.Agent | false,
@@ -230,7 +229,7 @@ export class Wire {
         resolve({ answer: failure(error), lost: false });
         return;
       }
-      /** Bytes that the connection had brought before this request; null until it has one. */
+      /** Bytes that were received on the connection before this request; null until the request has a connection. */
       let before: number | null = null;
       outgoing.on('socket', (socket) => (before = socket.bytesRead));
       const settle = (answer: Answer) => {

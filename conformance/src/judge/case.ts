@@ -1,4 +1,4 @@
-/** What the rules say of one case. */
+/** Judges one case. */
 import type { Outcome, Script } from '../script/script.ts';
 import { Interrupted } from '../script/steps.ts';
 import { binds } from '../checks/scope.ts';
@@ -7,20 +7,20 @@ import type { Subject } from './subject.ts';
 
 export interface CaseResult {
   readonly outcomes: readonly Outcome[];
-  /** Requirements of which nothing could tell whether they held. */
+  /** Requirements for which it could not be decided whether they held. */
   readonly undecided: readonly Outcome[];
-  /** The machine or the target stood still for so long that what the check required may have come too late. */
+  /** The suite or the target stalled for so long that an answer which the check missed may only have been late. */
   readonly disturbed: boolean;
-  /** Empty when the case ran to its end. */
+  /** Why the case did not run to its end; empty if it did. */
   readonly trouble: string;
 }
 
-/** A pause beyond which a check's steps no longer follow each other as it was written, in ms. */
+/** A longer stall invalidates the assumption of checks that their steps follow each other quickly; in ms. */
 const STALL_MS = 250;
 
 /**
- * The check's own requirements, and those of the models. The models reckon with intervals and single answers; only a
- * check presumes that its steps were on time, so what it misses in a case that was disturbed must happen again.
+ * Evaluate the requirements of the check and of the models. Models use the recorded times of requests and answers. Only a
+ * check assumes that its steps were on time: therefore its failures in a disturbed case count only if they repeat.
  */
 export async function judgeCase<Facts extends TargetFacts, E extends Event, S extends Script<Facts>>(
   subject: Subject<Facts, E, S>,

@@ -1,4 +1,4 @@
-/** A relay, as the judge knows it. */
+/** The subject `relay` for the judge. */
 import { REQUIREMENTS, type OperationId } from '@bot2bot/schemas';
 import { CHECKS } from '../checks/index.ts';
 import { HISTORIES_CHECK } from '../programs/histories.ts';
@@ -16,17 +16,17 @@ import { judgeRooms, MODEL_RULES } from './room/model.ts';
 import { judgeSchemas, SCHEMA_RULES } from './schema.ts';
 import type { Model, Subject } from './subject.ts';
 
-/** Operations that are answered late on purpose. */
+/** Operations whose answer may be delayed by design. */
 const PARKING: ReadonlySet<OperationId | null> = new Set<OperationId>([
   'waitForMessages',
   'claimMessage',
   'waitForDms',
 ]);
 
-/** How late the relay was at its latest: with an answer, with the first frame of a stream, or with a message on one. */
+/** The longest delay of the relay: of an answer, of the first frame of a stream, or of a message on a stream; in ms. */
 function slowest({ events }: RelayCase): number {
   let most = 0;
-  /** When each message was known to be accepted, by seq; and when each stream was open. */
+  /** When the answer to each post arrived, by seq; and when each stream was opened, by key. */
   const accepted = new Map<number, number>();
   const opened = new Map<string, number>();
   for (const event of events) {
@@ -62,7 +62,7 @@ export const RELAY: Subject<RelayFacts, RelayEvent, RelayScript> = {
   name: 'relay',
   rules: REQUIREMENTS,
   actor: 'relay',
-  // A program bears on whatever the models decide.
+  // Programs test all rules that the models decide.
   checks: [...CHECKS, HISTORIES_CHECK, { ...PROGRAM_CHECK, also: [...rooms.rules, ...claims.rules] }],
   models: [schemas, rooms, claims],
   replay: (run, trace) => new RelayScript({ run, case: trace.start.case, steps: new TapeSteps(trace) }),

@@ -1,4 +1,4 @@
-/** Takes a check's steps again from a trace. Pure: the same trace gives the same steps. */
+/** Replays the steps of a check from a trace. */
 import { GIVEN_UP, Interrupted, type Steps, type StreamLog } from '../script/steps.ts';
 import type {
   RelayCase,
@@ -10,7 +10,7 @@ import type {
   StepRecord,
 } from '../trace/records.ts';
 
-/** Takes the same steps again from a trace. Pure: the same trace gives the same steps. */
+/** Steps with the results recorded in a trace. Pure: the same trace gives the same results. */
 export class TapeSteps implements Steps {
   readonly #steps = new Map<string, StepRecord>();
   readonly #frames = new Map<string, FrameRecord[]>();
@@ -64,10 +64,10 @@ export class TapeSteps implements Steps {
   }
 
   hold(): void {
-    // Nothing is read from a trace.
+    // A replay has no socket to pause.
   }
 
   close(): void {
-    // Its close is on the tape.
+    // The `close` record is in the trace.
   }
 }

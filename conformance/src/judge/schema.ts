@@ -1,4 +1,4 @@
-/** What every answer and frame must satisfy, whatever it was asked for. Watches all traffic of a case. */
+/** Validates every answer and frame of a case, whatever the check. */
 import {
   COMPONENTS,
   RELAY_FRAMES,
@@ -16,7 +16,7 @@ import { Value } from '../trace/value.ts';
 import type { Outcome } from '../script/script.ts';
 import type { RelayCase, FrameRecord, HttpRecord, OpenRecord, RelayRun } from '../trace/records.ts';
 
-/** The rule that a component's shape belongs to. */
+/** The rule that defines the shape of a component. */
 const RULE_OF: Readonly<Record<string, string>> = {
   PostAnswer: 'MSG-1',
   WaitAnswer: 'READ-1',
@@ -52,14 +52,14 @@ const RULE_OF: Readonly<Record<string, string>> = {
   DirectoryAnswer: 'DIR-12',
 };
 
-/** Of components that several operations answer with. */
+/** The same, for components that several operations share. */
 const RULE_OF_OPERATION: Readonly<Partial<Record<OperationId, string>>> = {
   deleteDm: 'DM-5',
   deleteProfile: 'DIR-9',
   matchAgents: 'DIR-11',
 };
 
-/** The rule of a field that only level hardened requires; of a claim's answer it is CLAIM-19. */
+/** The rule of a field that only level hardened requires; in answers to claims it is CLAIM-19 instead. */
 const RULE_OF_FIELD: Readonly<Record<string, string>> = {
   epoch: 'READ-11',
   oldest_seq: 'READ-9',
@@ -73,7 +73,7 @@ const RULE_OF_FIELD: Readonly<Record<string, string>> = {
   status: 'CORE-2',
 };
 
-/** The rules on which it decides. */
+/** The rules that this model decides. */
 export const SCHEMA_RULES: readonly string[] = [
   ...new Set([
     ...Object.values(RULE_OF),
@@ -99,7 +99,7 @@ function checker(schema: Component): ReturnType<typeof Compile> {
   return compiled;
 }
 
-/** Name the first field that is wrong, or null. */
+/** Describe the first invalid field; null if the value is valid. */
 function flaw(schema: Component, value: unknown): string | null {
   const compiled = checker(schema);
   if (compiled.Check(value)) return null;
@@ -199,7 +199,7 @@ class SchemaJudge {
     this.#headers(event);
     const operation = operationOf(event.method, event.path);
     const notJson = event.reqBody !== undefined && Value.parse(event.reqBody).raw === undefined;
-    // What is no HTTP is refused by a library or a proxy, which a relay at compat may leave to its own words.
+    // Malformed HTTP may be refused by a library or a proxy: at compat, the body of that answer is free.
     const noRequest = event.raw !== undefined && !this.#hardened;
     this.#failure(event, notJson || noRequest || operation === 'streamEvents' || operation === 'openSocket');
     if (operation === null || ROUTES[operation].answers !== 'json') return;

@@ -1,37 +1,37 @@
-/** What a kind of target is to the judge: its checks, the rules that bind it, and what else decides on them. */
+/** A kind of target, as the judge needs it: its rules, its checks and its models. */
 import type { Requirement } from '@bot2bot/schemas';
 import { rulesOf, type Check } from '../checks/check.ts';
 import type { Outcome, Script } from '../script/script.ts';
 import type { CaseTrace, Event, RunRecord, TargetFacts, Trace } from '../trace/records.ts';
 
-/** Decides on everything that a case did and saw, whatever its check asked. Pure. */
+/** Judges the whole trace of a case, whatever its check requires. Pure. */
 export interface Model<Facts extends TargetFacts, E extends Event> {
-  /** The rules on which it decides. */
+  /** The rules that the model decides. */
   readonly rules: readonly string[];
   readonly judge: (run: RunRecord<Facts>, trace: CaseTrace<E>) => Outcome[];
 }
 
 /**
  * A kind of target: a relay, a client, an MCP server, a listener.
- * @typeParam Facts what is known of a target.
- * @typeParam E what a case leaves in the trace.
- * @typeParam S what its checks are written with.
+ * @typeParam Facts the facts about a target.
+ * @typeParam E the events of a case in the trace.
+ * @typeParam S the script of its checks.
  */
 export interface Subject<Facts extends TargetFacts, E extends Event, S extends Script<Facts>> {
-  /** `relay`. */
+  /** Such as `relay`. */
   readonly name: string;
-  /** The rules of the specification that its report lists; those of another actor do not bind it. */
+  /** The rules that its report lists, including those of other actors, which do not apply to it. */
   readonly rules: readonly Requirement[];
   readonly actor: Requirement['actor'];
   readonly checks: readonly Check<S>[];
   readonly models: readonly Model<Facts, E>[];
-  /** The script that takes a case's steps again from its trace. */
+  /** Create the script that replays a case from its trace. */
   readonly replay: (run: RunRecord<Facts>, trace: CaseTrace<E>) => S;
-  /** The longest that the target kept a step waiting which it should have answered at once, in ms. */
+  /** The longest time that the target took to answer a step that does not park, in ms. */
   readonly slowest: (trace: CaseTrace<E>) => number;
 }
 
-/** Whether a saved trace is of this kind of target. */
+/** Whether a saved trace comes from this kind of target. */
 export function isTraceOf<Facts extends TargetFacts, E extends Event, S extends Script<Facts>>(
   subject: Subject<Facts, E, S>,
   trace: Trace,
@@ -39,7 +39,7 @@ export function isTraceOf<Facts extends TargetFacts, E extends Event, S extends 
   return trace.run.subject === subject.name;
 }
 
-/** The rules that something can decide. */
+/** The rules that a check or a model decides. */
 export function coveredRules<Facts extends TargetFacts, E extends Event, S extends Script<Facts>>(
   subject: Subject<Facts, E, S>,
 ): ReadonlySet<string> {

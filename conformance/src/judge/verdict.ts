@@ -1,4 +1,4 @@
-/** From trace to verdicts. Pure: live runs, saved traces, mutants and bug reports are judged alike. */
+/** Turns a trace into verdicts. Pure: a live run, a saved trace and a bug report get the same verdicts. */
 import type { Requirement } from '@bot2bot/schemas';
 import { ruleOf, type AnyCheck } from '../checks/check.ts';
 import { asked } from '../checks/scope.ts';
@@ -10,11 +10,11 @@ import type { Subject } from './subject.ts';
 export type Verdict =
   'pass' | 'fail' | 'warn' | 'not-applicable' | 'not-observed' | 'inconclusive' | 'excluded';
 
-/** Why a rule neither passed nor failed. */
+/** Why a rule has neither passed nor failed. */
 export type Reason =
-  /** Excluded: it binds another kind of target. */
+  /** Excluded: the rule is for another actor. */
   | { readonly code: 'other-actor'; readonly actor: Requirement['actor'] }
-  /** Excluded: it can be seen only where the target's timings are short. */
+  /** Excluded: it can be tested only with short timings. */
   | { readonly code: 'lab'; readonly why: string }
   /** Excluded: its check takes minutes, or floods the target. */
   | { readonly code: 'cert' }
@@ -22,20 +22,20 @@ export type Reason =
   | { readonly code: 'profile'; readonly profile: string }
   /** Not applicable: the target is at level compat. */
   | { readonly code: 'level' }
-  /** Inconclusive: what was late was not so again. */
+  /** Inconclusive: an answer was late, but not in the repetition. */
   | { readonly code: 'late-once' }
-  /** Inconclusive: the search for an order gave up in this case. */
+  /** Inconclusive: the linearizability search gave up in this case. */
   | { readonly code: 'gave-up'; readonly case: string }
   /** Not observed: a check of the rule did not run to its end. */
   | { readonly code: 'unfinished'; readonly check: string }
-  /** Not observed: nothing that was driven put it to the test. */
+  /** Not observed: no case tested the rule. */
   | { readonly code: 'untested' };
 
 /** A requirement that did not hold. */
 export interface Failure extends Outcome {
   readonly case: string;
   readonly check: string;
-  /** Whether it happened again when the case was repeated (lateness: each time); null when no repetition could tell. */
+  /** Whether it occurred again when the case was repeated (lateness: each time); null if no repetition could show that. */
   readonly repeated: boolean | null;
   readonly disturbed: boolean;
 }
@@ -43,13 +43,13 @@ export interface Failure extends Outcome {
 export interface RuleResult {
   readonly rule: Requirement;
   readonly verdict: Verdict;
-  /** Why it is neither pass nor fail. */
+  /** Why the verdict is neither pass nor fail. */
   readonly reason?: Reason;
-  /** How often it was put to the test, and how often it held. */
+  /** How often the rule was tested, and how often it held. */
   readonly tested: number;
   readonly held: number;
   readonly failures: readonly Failure[];
-  /** Whether each of its checks was driven, but for those that only a lab can run. */
+  /** Whether all of its checks were run, except those that only a lab run can execute. */
   readonly whole: boolean;
 }
 
@@ -59,27 +59,27 @@ export interface Judged {
   readonly troubles: readonly { readonly case: string; readonly why: string }[];
 }
 
-/** What all cases said of one rule. */
+/** The outcomes of all cases for one rule. */
 interface Tally {
   held: number;
   readonly failures: Map<string, Failure>;
 }
 
-/** A case that was run again. */
+/** A repetition of a case. */
 interface Repeat {
-  /** Whether it ran to its end: one that did not cannot tell that a rule held. */
+  /** Whether it ran to its end; otherwise it cannot show that a rule held. */
   readonly whole: boolean;
   /** Rules that failed in it. */
   readonly failed: ReadonlySet<string>;
 }
 
-/** What every case said, taken together. */
+/** The outcomes of all cases together. */
 interface Seen {
   readonly byRule: ReadonlyMap<string, Tally>;
   readonly repeats: ReadonlyMap<string, readonly Repeat[]>;
-  /** Rules that a case left undecided, and the last such case. */
+  /** Undecided rules, each with the last case that left it undecided. */
   readonly undecided: ReadonlyMap<string, string>;
-  /** Checks that were driven. */
+  /** Checks that were run. */
   readonly driven: ReadonlySet<string>;
   /** Cases that did not run to their end. */
   readonly unfinished: ReadonlyMap<string, { readonly check: string; readonly why: string }>;
@@ -123,7 +123,7 @@ async function observe<Facts extends TargetFacts, E extends Event, S extends Scr
   return { byRule, repeats, undecided, driven: new Set(cases.map(({ start }) => start.check)), unfinished };
 }
 
-/** The failures of a rule that count, each with what its repetition showed. */
+/** The failures of a rule that count, with the results of their repetitions. */
 function standing(rule: Requirement, failures: Iterable<Failure>, { repeats }: Seen): Failure[] {
   return [...failures].flatMap((failure): Failure[] => {
     const again = (repeats.get(failure.case) ?? []).filter(
@@ -136,7 +136,7 @@ function standing(rule: Requirement, failures: Iterable<Failure>, { repeats }: S
   });
 }
 
-/** Why nothing was seen of a rule. */
+/** Why a rule was not observed. */
 function unseen(
   checks: readonly AnyCheck[],
   driven: ReadonlySet<string>,

@@ -1,4 +1,4 @@
-/** Which programs there are, how likely each is, and what is smaller than another. Only who drives loads this. */
+/** Generates and shrinks random programs. Imported only by drivers, since judging a trace does not need fast-check. */
 import fc from 'fast-check';
 import { LEASES_MS, type ClaimStep } from './claims.ts';
 import { CRASH_MS, PLAN_LEASES_MS, SENDERS, type Act, type Plan } from './histories.ts';
@@ -73,7 +73,7 @@ function programOf(each: fc.Arbitrary<Op>): fc.Arbitrary<Program> {
   });
 }
 
-/** The programs of a run: the same for the same seed. @param claims whether every other one claims too. */
+/** The programs of a run; the same for the same seed. @param claims whether every second program also claims. */
 export function programsOf(seed: number, count: number, claims: boolean): Program[] {
   const plain = fc.sample(programOf(op), { seed, numRuns: count });
   if (!claims) return plain;
@@ -81,7 +81,7 @@ export function programsOf(seed: number, count: number, claims: boolean): Progra
   return plain.map((program, index) => (index % 2 === 0 ? program : (claiming[index] ?? program)));
 }
 
-/** Programs that are smaller than this one, in all that they hold, the smallest first. */
+/** Smaller variants of a program (fewer operations, smaller operands), the smallest first. */
 export function smaller(program: Program): Iterable<Program> {
   return programOf(opOrClaim)
     .shrink(program, undefined)
@@ -126,10 +126,10 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   processes: fc.array(fc.array(act, { minLength: 8, maxLength: 14 }), { minLength: 2, maxLength: 3 }),
 });
 
-/** How many plans a case drives at the same time. */
+/** Number of plans that a case runs concurrently. */
 const PLANS_AT_ONCE = 4;
 
-/** The plans of a run: the same for the same seed. */
+/** The plans of a run; the same for the same seed. */
 export function plansOf(seed: number): Plan[] {
   return Array.from({ length: PLANS_AT_ONCE }, (_, index) => index).flatMap((index) =>
     fc.sample(plan, { seed: seed * 31 + index, numRuns: 1 }),

@@ -1,15 +1,15 @@
-/** Operations of programs that claim: run only where the target serves the profile `claims`. */
+/** Claim operations of programs; used only if the target serves the profile `claims`. */
 import type { Identity } from '../script/keys.ts';
 import type { RelayScript } from '../script/claims.ts';
 import { claimIdOf, Consumer, seqOf } from '../script/consumer.ts';
 
-/** Two leases; the shorter one runs out within a program. */
+/** Two leases; the shorter one expires within a program. */
 export const LEASES_MS = [1_000, 20_000] as const;
-/** After a lease this is certainly past it, in ms. */
+/** This long after its end, a lease has certainly expired; in ms. */
 const PAST_MS = 100;
 const CUT_MS = 2;
 
-/** `shared`: by the handle of the whole program, not by the branch's own. `of` names a grant, the newest first. */
+/** `shared`: use the handle of the whole program, not that of the branch. `of` is the index of a grant, the newest is 0. */
 export type ClaimStep = { readonly shared: boolean } & (
   | { readonly op: 'claim'; readonly lease: number; readonly excludes: boolean; readonly cut: boolean }
   | { readonly op: 'ack'; readonly of: number; readonly cut: boolean }
@@ -22,7 +22,7 @@ export function isClaimStep(given: { readonly op: string }): given is ClaimStep 
   return ['claim', 'ack', 'ack-late', 'renew', 'release'].includes(given.op);
 }
 
-/** The handles of a branch, and what they were granted. */
+/** The handles of a branch, and their grants. */
 export class ClaimActor {
   readonly #shared: Identity;
   #own: Identity | undefined;
@@ -32,7 +32,7 @@ export class ClaimActor {
     this.#shared = shared;
   }
 
-  /** Of another branch, which knows what this one was granted. */
+  /** An actor for another branch, which knows the grants so far. */
   branch(): ClaimActor {
     const actor = new ClaimActor(this.#shared);
     for (const [handle, grants] of this.#grants) actor.#grants.set(handle, [...grants]);

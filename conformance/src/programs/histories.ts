@@ -1,11 +1,11 @@
-/** Random lives of several processes of one handle in one room, at the same time. What they must show is the model's. */
+/** Random plans for several concurrent processes of one handle in one room. The claim model judges the resulting history. */
 import type { Check } from '../checks/check.ts';
 import type { RelayScript } from '../script/claims.ts';
 import { claimIdOf, consumer, seqOf, type Consumer } from '../script/consumer.ts';
 
-/** Shortest and a longer lease, in ms. */
+/** The minimum lease, and a longer one, in ms. */
 export const PLAN_LEASES_MS = [1_000, 1_300] as const;
-/** After this time a request is cut in which the host dies. */
+/** Times after which a request is aborted, to simulate a crash, in ms. */
 export const CRASH_MS = [1, 3, 8] as const;
 
 export type Act =
@@ -20,7 +20,7 @@ export type Act =
   | { readonly act: 'release'; readonly back: number; readonly crash: number | null }
   | { readonly act: 'pause'; readonly ms: number };
 
-/** `own` and `at` bear the handle's label; `brief` is posted with the shortest time to live. */
+/** Kinds of messages: `own` and `at` have the handle as their label; `brief` has the shortest time to live. */
 export const SENDERS = ['noise', 'call', 'call', 'own', 'at', 'brief'] as const;
 type Sender = (typeof SENDERS)[number];
 
@@ -66,7 +66,7 @@ async function post(script: RelayScript, { room, handle }: Consumer, sender: Sen
   await script.posted(room, { sender: label, ttl_ms });
 }
 
-/** Drive a plan in a fresh room. */
+/** Run a plan in a new room. */
 async function drive(script: RelayScript, { posts, processes }: Plan): Promise<void> {
   const who = await consumer(script);
   const [early, late] = [posts.slice(0, 6), posts.slice(6)];
@@ -79,10 +79,10 @@ async function drive(script: RelayScript, { posts, processes }: Plan): Promise<v
   });
 }
 
-/** Given several plans, which are driven at the same time. */
+/** Its program is a list of plans that run concurrently. */
 export const HISTORIES_CHECK: Check<RelayScript> = {
   id: 'CLAIM-3/histories',
-  title: 'what several processes of one handle are told can be put in one order',
+  title: 'the answers to several processes of one handle are linearizable',
   lane: 'quick',
   run: async (t, plans) => {
     if (t.hardened) await t.all(...(plans as Plan[]).map((plan) => (b: RelayScript) => drive(b, plan)));

@@ -1,14 +1,14 @@
 /**
- * Programs: random examples of rooms in use. What they must show is the model's.
+ * Programs: random sequences of operations on a room. The models judge the results.
  *
- *   program = { prefix: op*, branches: (op*)* }     the branches run at the same time, after the prefix
+ *   program = { prefix: op*, branches: (op*)* }     the branches run concurrently, after the prefix
  *
- * Operands name earlier results of the prefix or of the same branch by index, so that a program means the same in any
- * interleaving.
+ * Operands refer by index to earlier results of the prefix or of the same branch, so that the meaning of a program does not
+ * depend on the interleaving.
  */
 import type { ClaimStep } from './claims.ts';
 
-/** A cursor: 0, or the seq of an earlier post and a little beside it. */
+/** A cursor: 0, or the seq of an earlier post plus `by`. */
 export type Cursor = { readonly of: number | null; readonly by: -1 | 0 | 1 };
 
 export type Op =

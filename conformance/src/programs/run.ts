@@ -1,4 +1,4 @@
-/** Drives programs: the check of which every random example is one. */
+/** Runs programs: the check whose cases are random programs. */
 import type { Check } from '../checks/check.ts';
 import type { RelayScript } from '../script/claims.ts';
 import type { Sealed } from '../script/rooms.ts';
@@ -13,7 +13,7 @@ interface Results {
     readonly id: string;
   }[];
   readonly streams: Stream[];
-  /** null where no operation claims. */
+  /** Null if no operation claims. */
   readonly actor: ClaimActor | null;
 }
 
@@ -81,7 +81,7 @@ async function step(script: RelayScript, room: string, given: Op, results: Resul
   }
 }
 
-/** Drive a program in a fresh room; at its end every open stream is given time to show the newest message. */
+/** Run a program in a new room; at the end, wait until every open stream has delivered the newest message. */
 async function runProgram(script: RelayScript, { prefix, branches }: Program): Promise<void> {
   const room = script.room();
   const claims = [...prefix, ...branches.flat()].some(isClaimStep);

@@ -1,15 +1,15 @@
-/** The script of a relay's checks: claims on top of what is signed and of what is not. */
+/** The complete script of a relay's checks: adds claims to unsigned and signed requests. */
 import type { Identity } from './keys.ts';
 import type { Reply } from './reply.ts';
-import type { Query, RelayPlace } from './rooms.ts';
+import type { Query, RelayContext } from './rooms.ts';
 import { SigningScript, type SignedOptions } from './signing.ts';
 
 export class RelayScript extends SigningScript {
-  protected override fork(place: Omit<RelayPlace, 'steps'>): this {
+  protected override fork(place: Omit<RelayContext, 'steps'>): this {
     return new RelayScript({ ...place, steps: this.steps }) as this;
   }
 
-  /** @param query `timeout` in seconds; 1 when absent. @param options.body fields beside the handle. */
+  /** @param query `timeout` in seconds, default 1. @param options.body fields in addition to the handle. */
   claim(
     room: string,
     identity: Identity,

@@ -1,10 +1,10 @@
-/** Who claims in a check: one handle in one room. */
+/** A handle that claims messages in a room, for checks. */
 import type { Identity } from './keys.ts';
 import type { Reply } from './reply.ts';
 import type { RelayScript } from './claims.ts';
 import { Interrupted } from './steps.ts';
 
-/** What a claim asks for; `timeout` is 1 second when absent. */
+/** The parameters of a claim; `timeout` is in seconds, default 1. */
 export interface Asking {
   readonly timeout?: number;
   readonly lease_ms?: number | string;
@@ -12,13 +12,13 @@ export interface Asking {
   readonly epoch?: string;
   readonly exclude_senders?: readonly string[];
   readonly exclude_self?: 'label' | 'verified';
-  /** Cut the connection after this time, in ms. */
+  /** Close the connection after this time, in ms. */
   readonly cutMs?: number;
 }
 
 /** The shortest lease of level hardened, in ms. */
 export const LEASE_MS = 1_000;
-/** After a lease this is certainly past it, whatever the clocks. */
+/** This long after its end, a lease has certainly expired, whatever the clocks; in ms. */
 export const PAST_MS = 100;
 export const SHORT: Asking = { lease_ms: LEASE_MS };
 
@@ -43,7 +43,7 @@ export class Consumer {
     return this.identity.handle;
   }
 
-  /** The same handle, as another process: in another branch, perhaps in another room. */
+  /** The same handle in another process: in another branch, and possibly in another room. */
   in(script: RelayScript, room = this.room): Consumer {
     return new Consumer(script, room, this.identity);
   }
@@ -63,7 +63,7 @@ export class Consumer {
     );
   }
 
-  /** Claim a message that the check depends on. @param rule requires that there is one. */
+  /** Claim a message; without one the check cannot continue. @param rule the rule that requires a message. */
   async granted(asking: Asking = {}, rule = 'CLAIM-8'): Promise<Granted> {
     const reply = await this.claim(asking);
     const granted = { reply, id: reply.json.get('claim_id').string, seq: seqOf(reply) };
@@ -78,7 +78,7 @@ export class Consumer {
     return this.script.ack(this.room, this.identity, id, seq, options);
   }
 
-  /** Ack a live claim, on which the check depends. */
+  /** Ack a live claim; if that fails the check cannot continue. */
   async acked(granted: Pick<Granted, 'id' | 'seq'>): Promise<Reply> {
     const reply = await this.ack(granted);
     const ok = reply.json.get('advanced').raw === true && reply.json.get('cursor').number === granted.seq;
@@ -97,7 +97,7 @@ export class Consumer {
   }
 }
 
-/** A registered handle in a room of its own. */
+/** A registered handle that consumes a new room. */
 export async function consumer(script: RelayScript, room = script.room()): Promise<Consumer> {
   return new Consumer(script, room, await script.agent());
 }
@@ -118,13 +118,13 @@ export function cursorOf(reply: Reply): number {
   return reply.json.get('cursor').number;
 }
 
-/** Whether a claim was answered to be over, and the cursor to be where it was. */
+/** Whether the answer says that the claim is gone, and reports this cursor. */
 export function isGone(reply: Reply, cursor: number): boolean {
   return reply.status === 409 && reply.json.get('error').string !== '' && cursorOf(reply) === cursor;
 }
 
-/** A handle in a room of its own, with messages of s0, s1 and so on. */
-export async function stocked(t: RelayScript, messages = 2): Promise<Consumer> {
+/** A handle that consumes a new room with messages from the senders s0, s1, and so on. */
+export async function consumerWithMessages(t: RelayScript, messages = 2): Promise<Consumer> {
   const who = await consumer(t);
   for (let i = 0; i < messages; i++) await t.posted(who.room, { sender: `s${i}` });
   return who;

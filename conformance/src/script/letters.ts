@@ -1,4 +1,4 @@
-/** Direct messages, and the inboxes that they are read from. */
+/** Direct messages and inboxes, for checks. */
 import { dmSealedText, dmText } from '@bot2bot/schemas';
 import type { RelayScript } from './claims.ts';
 import { sha256, type Identity } from './keys.ts';
@@ -7,7 +7,7 @@ import type { CallOptions, Query } from './rooms.ts';
 import { Interrupted } from './steps.ts';
 import type { Value } from '../trace/value.ts';
 
-/** How many messages an inbox holds, and how many a page. @see DM-7 DM-10 */
+/** Maximum number of messages in an inbox, and in a page. @see DM-7 DM-10 */
 export const INBOX_MESSAGES = 256;
 export const INBOX_PAGE = 50;
 
@@ -18,8 +18,8 @@ export function letter(t: RelayScript): Letter {
 }
 
 /**
- * A letter that `from` signed for `to`.
- * @param broken what is signed, or who signs, in place of the truth; `bound` is what the hash is taken of.
+ * A direct message to `to`, signed by `from`.
+ * @param broken replaces parts of the signature's input, or the signer; `bound` replaces the input of the hash.
  */
 export function signedLetter(
   to: Identity,
@@ -42,7 +42,7 @@ export function sendLetter(
   return t.write('sendDm', [to.handle], body, options);
 }
 
-/** Send a letter that the check depends on. */
+/** Send a direct message; if it is refused the check cannot continue. */
 export async function sentLetter(
   t: RelayScript,
   to: Identity,
@@ -54,7 +54,7 @@ export async function sentLetter(
   return reply.json;
 }
 
-/** @param query `timeout` in seconds; 1 when absent. */
+/** Read an inbox. @param query `timeout` in seconds, default 1. */
 export function inbox(t: RelayScript, owner: Identity, query: Query = {}): Promise<Reply> {
   return t.signedRequest('waitForDms', owner.handle, owner, { query: { timeout: 1, ...query } });
 }
@@ -70,7 +70,7 @@ export function idsOf(reply: Reply): string {
     .join();
 }
 
-/** Everything in an inbox, page after page. */
+/** All messages in an inbox, read page by page. */
 export async function wholeInbox(
   t: RelayScript,
   owner: Identity,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Bytes that depend on nothing but the words given: the same seed makes the same run. */
+/** Pseudo-random bytes derived from the given words, so that the same seed gives the same run. */
 export class Random {
   readonly #seed: string;
   #block = Buffer.alloc(0);
@@ -20,7 +20,7 @@ export class Random {
     return Buffer.from(taken);
   }
 
-  /** An id that is valid wherever the protocol wants one. */
+  /** An id that is valid wherever the protocol requires one. */
   id(length: number): string {
     return this.bytes(length).toString('base64url').slice(0, length);
   }

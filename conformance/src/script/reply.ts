@@ -1,23 +1,23 @@
-/** What came back to a request. */
+/** Answers to requests, for checks. */
 import type { HttpRecord } from '../trace/records.ts';
 import { Value } from '../trace/value.ts';
 import type { Evidence } from './script.ts';
 
 const SHOWN_CHARS = 300;
 
-/** One line of a text: its first characters. */
+/** The first characters of a text, in one line. */
 export function clipped(text: string, chars = SHOWN_CHARS): string {
   const line = text.trim().replaceAll(/\s+/g, ' ');
   return line.length > chars ? `${line.slice(0, chars)}…` : line;
 }
 
-/** A header of an answer, where it shows whether a rule held. @param name as it is shown: `Content-Type`. */
+/** A header of an answer, as the evidence. @param name as it is displayed, such as `Content-Type`. */
 export function headerOf(answer: Evidence & { header(name: string): string }, name: string): Evidence {
   const describe = () => `${name}: ${answer.header(name) || '(absent)'}; ${answer.describe()}`;
   return { keys: answer.keys, describe };
 }
 
-/** An HTTP answer. `status` is 0 when none came. */
+/** An HTTP answer. `status` is 0 if there was none. */
 export class Reply implements Evidence {
   readonly record: HttpRecord;
   readonly json: Value;
@@ -31,7 +31,7 @@ export class Reply implements Evidence {
     return this.record.status;
   }
 
-  /** The JSON that was sent; from a trace, what was sent then: signatures and times are not made twice alike. */
+  /** The JSON of the request. In a replay it comes from the trace, since signatures and timestamps cannot be recomputed. */
   get sent(): Value {
     return Value.parse(this.record.reqBody ?? '');
   }

@@ -1,13 +1,13 @@
-/** The steps of a relay's checks that need no identity: requests, posts, reads and streams. */
+/** Steps without an identity: requests, posts, reads and streams. */
 import { pathOf, type OperationId } from '@bot2bot/schemas';
 import type { FrameRecord, LookRecord, RelayFacts, SendRecord } from '../trace/records.ts';
 import { Random } from './random.ts';
 import { Reply } from './reply.ts';
-import { Script, type Place } from './script.ts';
+import { Script, type ScriptContext } from './script.ts';
 import { Interrupted, type Steps } from './steps.ts';
 import { Stream } from './stream.ts';
 
-/** A sealed message as a check posts it; the suite needs no key to make one. */
+/** An encrypted message as a check posts it. The ciphertext is random: the suite needs no key. */
 export type Sealed = {
   readonly ciphertext: string;
   readonly nonce: string;
@@ -16,11 +16,11 @@ export type Sealed = {
 export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
-  /** Send it outside the declared rate on purpose. */
+  /** Deliberately exceed the declared rate. */
   readonly flood?: boolean;
 }
 
-/** Query parameters; undefined ones are left out. */
+/** Query parameters; undefined ones are omitted. */
 export type Query = Readonly<Record<string, string | number | undefined>>;
 
 export function queryString(query: Query): string {
@@ -30,18 +30,18 @@ export function queryString(query: Query): string {
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`;
 }
 
-/** For how long a request with this `timeout` may park. */
+/** The longest time that a request with this `timeout` may park, in ms. */
 export function parkMs(timeout: string | number | undefined): number {
   const seconds = Number(timeout);
   return (timeout !== undefined && Number.isFinite(seconds) ? Math.min(90, Math.max(1, seconds)) : 30) * 1000;
 }
 
-/** For an answer that need not be waited for, in ms. */
+/** Time-out for a request that does not park, in ms. */
 export const ANSWER_MS = 10_000;
 const READY_MS = 8_000;
 
-/** Where a relay's script stands, and what takes its steps. */
-export interface RelayPlace extends Place<RelayFacts> {
+/** The context of a relay's script, with the implementation of its steps. */
+export interface RelayContext extends ScriptContext<RelayFacts> {
   readonly steps: Steps;
 }
 
@@ -49,12 +49,12 @@ export abstract class RoomScript extends Script<RelayFacts> {
   readonly steps: Steps;
   #rooms = 0;
 
-  constructor(place: RelayPlace) {
+  constructor(place: RelayContext) {
     super(place);
     this.steps = place.steps;
   }
 
-  /** Ids for a room that no one else has: like every id of the run, it depends on the seed and the salt alone. */
+  /** A unique room id. Like every id of a run, it is derived only from the seed and the salt. */
   room(): string {
     const id = new Random(this.run.salt, this.run.seed, this.case, this.branch, this.#rooms++).id(22);
     return `t-${id}`;
@@ -86,20 +86,20 @@ export abstract class RoomScript extends Script<RelayFacts> {
   }
 
   /**
-   * Send what is no well-formed request.
-   * @param path of whom it is meant for, as far as one can tell.
-   * @param raw the whole of it, latin1; `Host` is not added.
+   * Send bytes that are not a well-formed request.
+   * @param path the path to record in the trace.
+   * @param raw all bytes, as latin1; `Host` is not added.
    */
   async raw(method: string, path: string, raw: string): Promise<Reply> {
     return new Reply(await this.steps.http(this.key(), { method, path, raw, timeoutMs: ANSWER_MS }));
   }
 
-  /** GET an operation of the table. */
+  /** Send a GET request for an operation. */
   get(operation: OperationId, room = '', query: Query = {}, options: CallOptions = {}): Promise<Reply> {
     return this.request('GET', pathOf(operation, room) + queryString(query), options);
   }
 
-  /** POST JSON, or any text, to an operation of the table. */
+  /** Send JSON, or any text, to an operation. */
   send(
     operation: 'postMessage' | 'announceListening',
     room: string,
@@ -114,7 +114,7 @@ export abstract class RoomScript extends Script<RelayFacts> {
     });
   }
 
-  /** Post a message; what is not given is sealed afresh. */
+  /** Post a message; missing fields get fresh values. */
   post(
     room: string,
     body: Readonly<Record<string, unknown>> = {},
@@ -123,7 +123,7 @@ export abstract class RoomScript extends Script<RelayFacts> {
     return this.send('postMessage', room, { sender: 'suite', ...this.sealed(), ...body }, options);
   }
 
-  /** Post a message that the check depends on; without it the check cannot go on. */
+  /** Post a message; if it is refused the check cannot continue. */
   async posted(
     room: string,
     body: Readonly<Record<string, unknown>> = {},
@@ -143,7 +143,7 @@ export abstract class RoomScript extends Script<RelayFacts> {
     return this.get('readTranscript', room, query, options);
   }
 
-  /** @param query `timeout` in seconds; 1 when absent. */
+  /** Send a `wait`. @param query `timeout` in seconds, default 1. */
   async wait(room: string, query: Query = {}, options: CallOptions = {}): Promise<Reply> {
     const given = { timeout: 1, ...query };
     const timeoutMs = parkMs(given.timeout) + ANSWER_MS;
@@ -158,7 +158,7 @@ export abstract class RoomScript extends Script<RelayFacts> {
     return this.get('probeRoom', room);
   }
 
-  /** Open a stream as given, without looking at it. */
+  /** Open a stream, without a check of the result. */
   async open(
     kind: 'sse' | 'ws',
     room: string,
@@ -175,7 +175,7 @@ export abstract class RoomScript extends Script<RelayFacts> {
     return new Stream(this, room, log);
   }
 
-  /** Open a stream that the check depends on, and wait for its `ready`. */
+  /** Open a stream and wait for its `ready`; if that fails the check cannot continue. */
   async joined(
     kind: 'sse' | 'ws',
     room: string,

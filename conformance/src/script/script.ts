@@ -1,44 +1,44 @@
-/** What a check of any kind of target is written with. */
+/** The base of the scripts in which checks are written, for any kind of target. */
 import type { RunRecord, TargetFacts } from '../trace/records.ts';
 import { Random } from './random.ts';
 
-/** One thing that a rule required, and whether it held. */
+/** A requirement of a rule in a case, and whether it held. */
 export interface Outcome {
   readonly rule: string;
   readonly ok: boolean;
-  /** What the rule required here. */
+  /** What the rule requires here. */
   readonly want: string;
-  /** What came instead; empty when it held. */
+  /** What was observed instead; empty if the requirement held. */
   readonly got: string;
-  /** Keys of the records that show it. */
+  /** Keys of the records that prove it. */
   readonly evidence: readonly string[];
-  /** The requirement was a bound on time: only a repetition on a quiet machine proves its breach. */
+  /** The requirement is an upper bound on time: a breach counts only if it repeats on a quiet machine. */
   readonly late?: true;
-  /** Whether it held could not be decided; `ok` is false. */
+  /** It could not be decided whether the requirement held; `ok` is false. */
   readonly undecided?: true;
 }
 
-/** Something that came from the target, and shows whether a rule held. */
+/** Something received from the target that shows whether a rule held. */
 export interface Evidence {
-  /** Of the records that hold it. */
+  /** Keys of the records that contain it. */
   readonly keys: readonly string[];
-  /** One line about what came. */
+  /** A description in one line. */
   describe(): string;
 }
 
-/** Where a script stands: in a case, and perhaps in one of the branches that run at the same time. */
-export interface Place<Facts extends TargetFacts> {
+/** The context of a script: its case, and its branch, if branches run concurrently. */
+export interface ScriptContext<Facts extends TargetFacts> {
   readonly run: RunRecord<Facts>;
   readonly case: string;
-  /** Empty, or what the keys of the branch's steps begin with. */
+  /** Prefix of the keys of the branch's steps; absent outside of branches. */
   readonly branch?: string;
-  /** Where outcomes go; branches share it. */
+  /** The list to which outcomes are added; branches share it. */
   readonly outcomes?: Outcome[];
 }
 
 /**
- * What the checks of every kind of target share: names for steps, bytes that follow from the seed, branches, and what the
- * rules require. The steps themselves are added by the script of each kind.
+ * The common part of all scripts: keys of steps, pseudo-random bytes, branches, and requirements. The script of each kind of
+ * target adds the steps.
  */
 export abstract class Script<Facts extends TargetFacts> {
   readonly run: RunRecord<Facts>;
@@ -48,7 +48,7 @@ export abstract class Script<Facts extends TargetFacts> {
   readonly #random: Random;
   #step = 0;
 
-  constructor(place: Place<Facts>) {
+  constructor(place: ScriptContext<Facts>) {
     this.run = place.run;
     this.case = place.case;
     this.branch = place.branch ?? '';
@@ -70,15 +70,15 @@ export abstract class Script<Facts extends TargetFacts> {
     return `${this.branch}${this.#step++}`;
   }
 
-  /** Bytes that follow from the seed and the case. */
+  /** Pseudo-random bytes derived from the seed and the case. */
   bytes(count: number): Buffer {
     return this.#random.bytes(count);
   }
 
-  /** A script of the same kind for a branch of this one. */
-  protected abstract fork(place: Place<Facts>): this;
+  /** Create a script of the same kind for a branch. */
+  protected abstract fork(place: ScriptContext<Facts>): this;
 
-  /** Do several things at once. Each gets a script of its own, so that steps keep their names in any interleaving. */
+  /** Run branches concurrently. Each gets its own script, so that the keys of its steps do not depend on the interleaving. */
   async all<T>(...branches: readonly ((script: this) => Promise<T>)[]): Promise<T[]> {
     const base = this.key();
     const settled = await Promise.allSettled(
@@ -100,16 +100,16 @@ export abstract class Script<Facts extends TargetFacts> {
   }
 
   /**
-   * State what a rule requires here, and whether it held.
+   * Record a requirement of a rule, and whether it held.
    * @param want the requirement, as "an answer of 400 to a ttl_ms of -1".
-   * @param evidence the answers or streams that show it.
+   * @param evidence the answers or streams that prove it.
    */
   require(rule: string, ok: boolean, want: string, ...evidence: readonly Evidence[]): boolean {
     this.outcomes.push(this.#outcome(rule, ok, want, evidence));
     return ok;
   }
 
-  /** As `require`, for an upper bound on time: a breach counts only when it happens again on a quiet machine. */
+  /** Like `require`, for an upper bound on time: a breach counts only if it repeats on a quiet machine. */
   requireInTime(rule: string, ok: boolean, want: string, ...evidence: readonly Evidence[]): boolean {
     this.outcomes.push({ ...this.#outcome(rule, ok, want, evidence), late: true });
     return ok;

@@ -1,4 +1,4 @@
-/** The steps of a relay's checks that an identity signs. */
+/** Steps that an identity signs. */
 import {
   messageText,
   messageText2,
@@ -22,35 +22,35 @@ import {
 } from './rooms.ts';
 import { Interrupted } from './steps.ts';
 
-/** How a request is signed, and what of it is broken on purpose. */
+/** How a request is signed, with deliberate errors. */
 export interface SignedOptions extends CallOptions {
   readonly query?: Query;
-  /** An object is sent as JSON, a text as it is. */
+  /** An object is sent as JSON, a string unchanged. */
   readonly body?: unknown;
-  /** 2 when absent; 1 for a target at compat. */
+  /** Form of the signature; default 2, or 1 for a target at compat. */
   readonly form?: 1 | 2;
-  /** Unix ms; now when absent. */
+  /** Timestamp in Unix ms; default: now. */
   readonly ts?: number;
-  /** The signing nonce; fresh when absent. */
+  /** The signing nonce; default: a fresh one. */
   readonly n?: string;
-  /** Signs in place of the identity. */
+  /** An identity that signs instead. */
   readonly by?: Identity;
-  /** What is signed in place of the request. */
+  /** Replaces the text that is signed. */
   readonly text?: (text: string) => string;
-  /** What is sent in place of the signature. */
+  /** Replaces the signature that is sent. */
   readonly sig?: (sig: string) => string;
 }
 
-/** How a message is signed, and what of it is broken on purpose. */
+/** How a message is signed, with deliberate errors. */
 export interface SignedPostOptions extends CallOptions {
-  /** With `sender_sig2`; true when absent, at hardened. */
+  /** Whether to add `sender_sig2`; default: true at level hardened. */
   readonly form2?: boolean;
   readonly ts?: number;
   readonly senderNonce?: string;
   readonly by?: Identity;
-  /** The room that is signed for. */
+  /** The room in the signed text, if not that of the post. */
   readonly signedRoom?: string;
-  /** Fields that are changed after the signatures were made. */
+  /** Fields to change after signing. */
   readonly after?: Readonly<Record<string, unknown>>;
 }
 
@@ -58,13 +58,13 @@ export abstract class SigningScript extends RoomScript {
   #identities = 0;
   #agents = 0;
 
-  /** A handle that no one else has, not yet registered: like room ids it depends on the seed and the salt alone. */
+  /** An identity with a unique handle, not yet registered. Like room ids, it is derived only from the seed and the salt. */
   identity(handle?: string): Identity {
     const { salt, seed } = this.run;
     return madeIdentity([salt, seed, this.case, this.branch, 'i', this.#identities++], handle);
   }
 
-  /** The body that registers an identity. @param ts Unix ms. */
+  /** The body of a registration. @param ts Unix ms. */
   registration(identity: Identity, ts = Date.now()): Record<string, unknown> {
     return registrationOf(identity, ts);
   }
@@ -73,7 +73,7 @@ export abstract class SigningScript extends RoomScript {
     return this.write('registerIdentity', [], body, options);
   }
 
-  /** A handle that the check depends on, registered. */
+  /** Register an identity; if that fails the check cannot continue. */
   async registered(identity = this.identity()): Promise<Identity> {
     const reply = await this.register(this.registration(identity));
     this.require('ID-1', reply.status === 201, 'a valid registration is answered 201', reply);
@@ -82,8 +82,8 @@ export abstract class SigningScript extends RoomScript {
   }
 
   /**
-   * A registered agent that other cases share, so that a run registers few. What it does in rooms of the case is its
-   * own; its inbox and its profile are not. A branch gets one of its own.
+   * A registered agent that cases share, so that a run needs few registrations. Its rooms are separate for each case, but its
+   * inbox and its profile are shared. Branches register their own agents.
    */
   async agent(): Promise<Identity> {
     const index = this.#agents++;
@@ -91,7 +91,7 @@ export abstract class SigningScript extends RoomScript {
     return isShared ? sharedAgent(this.run, index) : this.registered();
   }
 
-  /** Send JSON, or any text, to an operation that draws from the address's rate and from no room's. */
+  /** Send JSON, or any text, to an operation that counts against the rate of the address, but not of a room. */
   write(
     operation: OperationId,
     params: readonly string[],
@@ -109,7 +109,7 @@ export abstract class SigningScript extends RoomScript {
     });
   }
 
-  /** The `Authorization` of a request. @param target path and query. @param body its text; empty without one. */
+  /** The `Authorization` header of a request. @param target path and query. @param body the body's text; empty without one. */
   authorization(
     method: string,
     target: string,
@@ -125,7 +125,7 @@ export abstract class SigningScript extends RoomScript {
     return `Bot2Bot ${form === 1 ? '' : 'v=2,'}ts=${ts},n=${n},sig=${options.sig?.(sig) ?? sig}`;
   }
 
-  /** A request that an identity signs. @param params what stands in the path, such as a room. */
+  /** Send a signed request. @param params path parameters, such as a room. */
   signedRequest(
     operation: OperationId,
     params: string | readonly string[],
@@ -148,7 +148,7 @@ export abstract class SigningScript extends RoomScript {
     });
   }
 
-  /** A body that an identity has signed for a room. */
+  /** The body of a signed message for a room. */
   signedBody(
     room: string,
     identity: Identity,
@@ -184,7 +184,7 @@ export abstract class SigningScript extends RoomScript {
     };
   }
 
-  /** Post a message that an identity signs. */
+  /** Post a signed message. */
   signedPost(
     room: string,
     identity: Identity,

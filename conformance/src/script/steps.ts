@@ -1,4 +1,4 @@
-/** The steps of a check: taken live against a target, or again from a trace. */
+/** The steps of a relay's check, which are either run live or replayed from a trace. */
 import type {
   CloseRecord,
   FrameRecord,
@@ -8,35 +8,35 @@ import type {
   SendRecord,
 } from '../trace/records.ts';
 
-/** Thrown through a check when its case cannot go on. */
+/** Thrown when a case cannot continue: it is ended early, or something that the check needs was refused. */
 export class Interrupted extends Error {}
 
-/** The `error` of an answer that was no longer waited for, because its case had been ended. */
+/** The `error` of a request that was abandoned because its case was ended. */
 export const GIVEN_UP = 'GIVEN_UP';
 
-/** The target did not answer. The message says what was tried. */
+/** The target did not answer; the message says what was tried. */
 export class Unreachable extends Error {}
 
 export interface Request {
   readonly method: string;
-  /** Path and query, sent as they are. */
+  /** Path and query, sent unchanged. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Sent in place of all that on a connection of its own, character for character (latin1), as no HTTP library would. */
+  /** Raw bytes (latin1) to send instead, on a new connection, without an HTTP library. */
   readonly raw?: string;
   readonly timeoutMs: number;
 }
 
 export interface Call extends Request {
-  /** The room whose rate bucket the call draws from, if it is a write; empty for the address's alone. */
+  /** For a write: the room whose rate limit it counts against; empty if only the address's limit applies. */
   readonly writes?: string;
-  /** Whether it may park, and so needs one of the target's waiters. */
+  /** The request may park, and so counts against the target's cap of parked requests. */
   readonly parks?: true;
   readonly flood?: true;
 }
 
-/** A stream as recorded so far. */
+/** The records of a stream so far. */
 export interface StreamLog {
   readonly open: OpenRecord;
   readonly frames: readonly FrameRecord[];
@@ -55,7 +55,7 @@ export interface Steps {
     ms: number,
   ): Promise<LookRecord>;
   sleep(key: string, ms: number): Promise<void>;
-  /** Stop or go on reading from a stream's socket. */
+  /** Pause (true) or resume (false) reading from a stream's socket. */
   hold(stream: string, held: boolean): void;
   close(stream: string): void;
 }

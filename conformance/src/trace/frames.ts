@@ -1,9 +1,9 @@
 import type { FrameRecord } from './records.ts';
 import { Value } from './value.ts';
 
-/** A frame of a stream: its JSON, its SSE id, and when it came. */
+/** A frame of a stream: its JSON, its SSE id, and its time of arrival. */
 export interface Frame {
-  /** Of its record: `3#5` is a frame of the stream `3`. */
+  /** Key of its record: `3#5` is frame 5 of the stream `3`. */
   readonly key: string;
   readonly type: string;
   readonly json: Value;
@@ -11,10 +11,10 @@ export interface Frame {
   readonly at: number;
 }
 
-/** A frame is looked at many times and may hold 128 KiB: it is parsed once. */
+/** Parsed frames: a frame is used many times and may have 128 KiB, so it is parsed only once. */
 const parsed = new WeakMap<FrameRecord, Frame>();
 
-/** `null` for what is not a JSON frame, such as a comment. */
+/** Parse a frame; `null` if it is not JSON, such as a comment. */
 export function frameOf(record: FrameRecord): Frame | null {
   if (record.kind === 'comment' || record.kind === 'binary') return null;
   let frame = parsed.get(record);

@@ -1,4 +1,4 @@
-/** What a request of a relay's trace was for. */
+/** Maps the requests of a relay's trace to operations. */
 import { ROUTES, type OperationId } from '@bot2bot/schemas';
 
 const PATHS = (Object.keys(ROUTES) as OperationId[]).map((operation) => {
@@ -9,10 +9,10 @@ const PATHS = (Object.keys(ROUTES) as OperationId[]).map((operation) => {
     pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]*')}$`),
   };
 });
-/** `/api/agents/matches` is no handle: paths without parameters come first. */
+/** Paths without parameters come first, so that `/api/agents/matches` is not taken for an agent's handle. */
 PATHS.sort((a, b) => Number(a.pattern.source.includes('[^/]*')) - Number(b.pattern.source.includes('[^/]*')));
 
-/** The operation that a request was for, if the table has it. */
+/** The operation of a request; null if it is not in the operation table. */
 export function operationOf(method: string, path: string): OperationId | null {
   const plain = path.split('?', 1)[0] ?? '';
   return PATHS.find((known) => known.method === method && known.pattern.test(plain))?.operation ?? null;

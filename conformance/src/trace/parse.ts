@@ -23,7 +23,7 @@ function traceOf(records: readonly Line[]): Trace {
 }
 
 /**
- * Read a trace from its lines. What each event holds is not looked at: who judges it does.
+ * Parse a trace. The contents of events are not validated here: the judge does that.
  * @throws {SyntaxError} naming the line that is not a record.
  */
 export function parseTrace(text: string): Trace {
@@ -32,8 +32,8 @@ export function parseTrace(text: string): Trace {
 }
 
 /**
- * Read a trace that may be longer than a string can be, piece by piece. Only `\n` ends a line: `node:readline` would
- * also end one at U+2028, which JSON leaves as it is.
+ * Read a trace in pieces, since it may be longer than the maximum length of a string. Only `\n` ends a line:
+ * `node:readline` would also split at U+2028, which JSON does not escape.
  * @throws {SyntaxError} as `parseTrace`.
  */
 export async function readTrace(pieces: AsyncIterable<string>): Promise<Trace> {

@@ -1,5 +1,5 @@
 /**
- * The trace: what the suite did and saw, one JSON object a line. `judge` needs nothing else.
+ * The trace: all that the suite sent and received, as one JSON object per line. `judge` needs no other input.
  *
  *   trace = run (case event* end)*        cases may interleave; every line names its case
  *
@@ -7,19 +7,19 @@
  */
 import type { Level, Limits, Timings } from '@bot2bot/schemas';
 
-/** Of the suite that writes and judges traces. */
+/** Version of the suite, recorded in traces and reports. */
 export const SUITE_VERSION = '0.1.0';
 
-/** What is known of a target of any kind: what it said of itself, or what is assumed where it said nothing. */
+/** Facts about a target of any kind: those that it declares, or the assumed ones if it declares nothing. */
 export interface TargetFacts {
   readonly level: Level;
-  /** Whether it said what it is: a relay serves `/.well-known/bot2bot`. */
+  /** Whether it declares its facts: a relay does so in `/.well-known/bot2bot`. */
   readonly declared: boolean;
   readonly profiles: readonly string[];
   /** Declared values outside the ranges of the specification; any makes the run a lab run. */
   readonly outside: readonly string[];
   readonly implementation: { readonly name: string; readonly version: string } | null;
-  /** It was started for the run alone: afterwards nothing serves where it was reached. */
+  /** The target was started for this run and ended with it, so that its URL is not served any more. */
   readonly started?: true;
 }
 
@@ -27,22 +27,22 @@ export interface RelayFacts extends TargetFacts {
   readonly url: string;
   readonly limits: Limits;
   readonly timings: Timings;
-  /** How many agents were registered with it before the cases, which share them. */
+  /** Number of agents that were registered before the cases, which share them. */
   readonly agents?: number;
 }
 
 export interface RunRecord<Facts extends TargetFacts = TargetFacts> {
   readonly t: 'run';
-  /** What kind of target it is: `relay`. */
+  /** The kind of target, such as `relay`. */
   readonly subject: string;
   readonly suite: string;
   readonly spec: string;
   readonly startedAt: string;
   readonly seed: number;
-  /** Makes room ids of this run unlike those of any other. */
+  /** Makes the room ids and handles of this run unique. */
   readonly salt: string;
   readonly cert: boolean;
-  /** Rules, chapters or checks that were asked for; empty for all. */
+  /** Selected rules, chapters or checks; empty for all. */
   readonly only: readonly string[];
   readonly target: Facts;
 }
@@ -50,11 +50,11 @@ export interface RunRecord<Facts extends TargetFacts = TargetFacts> {
 export interface CaseRecord {
   readonly t: 'case';
   readonly case: string;
-  /** Which check was driven. */
+  /** Id of the check that was run. */
   readonly check: string;
-  /** The program that was run, for checks that are given one. */
+  /** The program that was run, for a check that runs programs. */
   readonly program?: unknown;
-  /** 0, or how many times the case had been run before: then its name ends with `~` and this number. */
+  /** 0 for the first run; n for the n-th repetition, whose name ends with `~n`. */
   readonly attempt: number;
   readonly at: number;
 }
@@ -63,24 +63,24 @@ export interface EndRecord {
   readonly t: 'end';
   readonly case: string;
   readonly at: number;
-  /** `interrupted`: the check's deadline or the user ended it; what it saw proves nothing. */
+  /** `interrupted`: a deadline or the user ended the case; it proves nothing. `fault`: the suite failed. */
   readonly outcome: 'done' | 'interrupted' | 'fault';
   readonly error?: string;
-  /** Longest time for which the suite itself did not run or kept to the target's rates, in ms. */
+  /** The longest delay that the suite itself caused, because it did not run or kept to the target's rates, in ms. */
   readonly lag: number;
 }
 
-/** The smallest program that was found to break a rule as the program of a case did. */
+/** The smallest program found that breaks the same rule as the program of a case. */
 export interface ShrinkRecord {
   readonly t: 'shrink';
   readonly case: string;
   readonly rule: string;
   readonly program: unknown;
-  /** How many programs were tried. */
+  /** Number of programs that were tried. */
   readonly tries: number;
 }
 
-/** What a case did or saw. Each kind of target has its own. */
+/** An event of a case. Each kind of target has its own event types. */
 export interface Event {
   readonly t: string;
   readonly case: string;
@@ -96,14 +96,14 @@ export interface HttpRecord extends Event {
   readonly path: string;
   readonly reqHeaders: Readonly<Record<string, string>>;
   readonly reqBody?: string;
-  /** What was sent in place of a well-formed request (latin1). */
+  /** The bytes that were sent instead of a well-formed request (latin1). */
   readonly raw?: string;
-  /** 0 when no answer came; `error` says why. */
+  /** Status of the answer; 0 without an answer: `error` says why. */
   readonly status: number;
   readonly resHeaders: Readonly<Record<string, string>>;
   readonly resBody: string;
   readonly error?: string;
-  /** Sent outside the declared rate on purpose. */
+  /** The request deliberately exceeds the declared rate. */
   readonly flood?: true;
 }
 
@@ -114,7 +114,7 @@ export interface OpenRecord extends Event {
   readonly t1: number;
   readonly path: string;
   readonly reqHeaders: Readonly<Record<string, string>>;
-  /** 200 or 101 when the stream is open; 0 when nothing came. */
+  /** 200 or 101 if the stream was opened; 0 without an answer. */
   readonly status: number;
   readonly resHeaders: Readonly<Record<string, string>>;
   readonly resBody: string;
@@ -131,7 +131,7 @@ export interface FrameRecord extends Event {
 
 export interface SendRecord extends Event {
   readonly t: 'send';
-  /** Key of the stream's `open`. */
+  /** Key of the stream's `open` record. */
   readonly stream: string;
   readonly at: number;
   readonly data: string;
@@ -145,7 +145,7 @@ export interface CloseRecord extends Event {
   readonly code?: number;
 }
 
-/** How many frames of a stream a step had seen when it went on. */
+/** The number of frames of a stream that a step had seen when it ended. */
 export interface LookRecord extends Event {
   readonly t: 'look';
   readonly stream: string;
@@ -160,22 +160,22 @@ interface SleepRecord extends Event {
   readonly t1: number;
 }
 
-/** What a step of a relay's case leaves behind when it is done. */
+/** The record of a completed step of a relay's case. */
 export type StepRecord = HttpRecord | OpenRecord | SendRecord | LookRecord | SleepRecord;
-/** Everything that a relay's case leaves behind. */
+/** Any record of a relay's case. */
 export type RelayEvent = StepRecord | FrameRecord | CloseRecord;
 
 export type TraceRecord<Facts extends TargetFacts, E extends Event> =
   RunRecord<Facts> | CaseRecord | EndRecord | ShrinkRecord | E;
 
-/** Everything that one case left in the trace, in the order of writing. */
+/** All records of a case, in the order of writing. */
 export interface CaseTrace<E extends Event = Event> {
   readonly start: CaseRecord;
   readonly end: EndRecord | null;
   readonly events: readonly E[];
 }
 
-/** A trace, taken apart. */
+/** A parsed trace. */
 export interface Trace<Facts extends TargetFacts = TargetFacts, E extends Event = Event> {
   readonly run: RunRecord<Facts>;
   readonly cases: readonly CaseTrace<E>[];

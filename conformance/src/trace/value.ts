@@ -1,4 +1,4 @@
-/** A JSON value of unknown shape, and safe ways into it. */
+/** A JSON value of unknown shape, with accessors that never throw. */
 export class Value {
   readonly raw: unknown;
 
@@ -22,12 +22,12 @@ export class Value {
     return isObject(this.raw) && Object.hasOwn(this.raw, name);
   }
 
-  /** The elements of an array; nothing for anything else. */
+  /** The elements of an array; empty for any other value. */
   get items(): Value[] {
     return Array.isArray(this.raw) ? this.raw.map((item) => new Value(item)) : [];
   }
 
-  /** NaN for anything but a number, so that every comparison fails. */
+  /** The number; NaN for any other value, so that every comparison fails. */
   get number(): number {
     return typeof this.raw === 'number' ? this.raw : NaN;
   }

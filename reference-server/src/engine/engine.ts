@@ -45,6 +45,6 @@ export interface Engine {
   cursor(log: RoomLog, handle: string): number | Promise<number>;
   /** Whether this handle has or can have a cursor in this room. @throws {RequestProblem} rate-limited, unavailable. */
   admit(log: RoomLog, handle: string, client: Client): void | Promise<void>;
-  /** Since when no claim of the room has been live, in ms: 0 while one is, Infinity when there was none. @see CLAIM-28 */
+  /** How long no claim of the room has been live, in ms: 0 while one is live, Infinity if there never was one. @see CLAIM-28 */
   unclaimedMs(log: RoomLog): number;
 }

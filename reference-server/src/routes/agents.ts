@@ -18,7 +18,7 @@ import { parseObject } from '../validate.ts';
 import { queryOf } from '../target.ts';
 import { fastifyPath, type HandleRequest } from './paths.ts';
 
-/** Identities and the directory. */
+/** Routes of identities and of the directory. */
 export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   const { identities, directory, auth, rate, bodies } = relay;
   const keysOf = (handle: string) => identities.get(handle);
@@ -32,7 +32,7 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
     const key = bytesOf(sign_pub);
     if (!isSoundKey(key)) throw new RequestProblem('bad-key');
     if (!auth.replays.isTimely(ts)) throw new RequestProblem('clock-skew');
-    identities.ownerIfFree(body);
+    identities.ownRegistration(body);
     if (!verifies(registerText(handle, ts, box_pub, sign_pub), sig, keyObject(key)))
       throw new RequestProblem('signature-invalid');
     const { registered_at } = await identities.register(body, client, () => rate.admitRegistration(client));
@@ -64,26 +64,26 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
     return reply.code(ROUTES.publishProfile.status).send({ ok: true, handle, profile });
   });
 
-  /** The handle of a path, whose signature the request bears. */
-  function signedBy(request: FastifyRequest<HandleRequest>): string {
+  /** Verify that the handle in the path signed the request. @returns the handle. */
+  function verifiedHandle(request: FastifyRequest<HandleRequest>): string {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });
+    auth.verifyRequest({ raw: request.raw, body: request.body, handle, minForm: 1, client });
     return handle;
   }
 
   app.delete<HandleRequest>(fastifyPath(ROUTES.deleteProfile.path), async (request, reply) => {
-    const handle = signedBy(request);
+    const handle = verifiedHandle(request);
     return reply.send({ ok: true, handle, removed: await directory.remove(handle) });
   });
 
   app.post<HandleRequest>(fastifyPath(ROUTES.agentHeartbeat.path), (request, reply) =>
-    reply.send(directory.heartbeat(signedBy(request))),
+    reply.send(directory.heartbeat(verifiedHandle(request))),
   );
 
-  /** Admit a request that looks at many profiles. @returns charges it with those. */
-  function admitSearch(request: FastifyRequest): (looked: number) => void {
+  /** Admit a search. @returns a function to call with the number of profiles that it examined. */
+  function admitSearch(request: FastifyRequest): (examined: number) => void {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
     return rate.admitSearch(client);
@@ -124,7 +124,7 @@ export function agentRoutes(app: FastifyInstance, relay: Relay): void {
   });
 }
 
-/** What the files that lead to the directory say of it. */
+/** The description of the directory in the well-known files and in the list of agents. */
 const ABOUT = {
   schema: DIRECTORY_SCHEMA,
   directory: pathOf('searchAgents'),
@@ -141,7 +141,7 @@ const ABOUT = {
   },
 };
 
-/** @throws {RequestProblem} bad-profile, for a homepage that is no URL. @see DIR-4 */
+/** The profile in its canonical form. @throws {RequestProblem} bad-profile, if `homepage_url` is not a URL. @see DIR-4 */
 function canonical(given: Parameters<typeof normalProfile>[0]): ReturnType<typeof normalProfile> {
   try {
     return normalProfile(given);

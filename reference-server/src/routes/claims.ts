@@ -8,26 +8,26 @@ import { parseObject } from '../validate.ts';
 import { queryOf } from '../target.ts';
 import { fastifyPath, waitMs, type RoomRequest } from './paths.ts';
 
-/** `claim`, `ack`, `renew` and `release`. None of them makes a room (CLAIM-11). */
+/** `claim`, `ack`, `renew` and `release`. None of them creates a room (CLAIM-11). */
 export function claimRoutes(app: FastifyInstance, relay: Relay): void {
   const { hub, engine, claims, clock, config, bodies } = relay;
   const { timings } = config;
 
-  /** The room's id and the body of a request that the body's handle signed. */
-  function signed<T extends { handle: string }>(
+  /** Validate a request and verify that the handle in its body signed it. @returns the room id and the body. */
+  function verified<T extends { handle: string }>(
     request: FastifyRequest<RoomRequest>,
     check: (value: unknown) => T,
-    least: 1 | 2,
+    minForm: 1 | 2,
   ): { id: string; body: T } {
     const id = relay.checkRoomId(request.params.room);
     const client = relay.clientOf(request.raw);
     relay.rate.admit(null, client);
     const body = check(parseObject(request.body));
-    relay.auth.verifyRequest({ raw: request.raw, body: request.body, handle: body.handle, least, client });
+    relay.auth.verifyRequest({ raw: request.raw, body: request.body, handle: body.handle, minForm, client });
     return { id, body };
   }
 
-  /** @throws {RequestProblem} bad-lease. @see CLAIM-17 CLAIM-18 */
+  /** The requested lease in ms. @throws {RequestProblem} bad-lease. @see CLAIM-17 CLAIM-18 */
   function leaseOf(query: URLSearchParams): number {
     const lease = query.get('lease_ms');
     if (lease !== null) {
@@ -44,7 +44,7 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
   }
 
   app.post<RoomRequest>(fastifyPath(ROUTES.claimMessage.path), async (request, reply) => {
-    const { id, body } = signed(request, bodies.claimOf, 1);
+    const { id, body } = verified(request, bodies.claimOf, 1);
     const query = queryOf(request.url);
     const claimRequest: ClaimRequest = {
       handle: body.handle,
@@ -75,7 +75,7 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
   });
 
   app.post<RoomRequest>(fastifyPath(ROUTES.ackMessage.path), async (request, reply) => {
-    const { id, body } = signed(request, bodies.ackOf, 1);
+    const { id, body } = verified(request, bodies.ackOf, 1);
     const room = hub.rooms.get(id);
     if (room === undefined) return reply.send({ ok: true, advanced: false, cursor: 0 });
     const acked = await engine.ack(room.log, body.handle, body.claim_id, body.seq);
@@ -86,7 +86,7 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
   });
 
   app.post<RoomRequest>(fastifyPath(ROUTES.renewClaim.path), async (request, reply) => {
-    const { id, body } = signed(request, bodies.claimRefOf, 2);
+    const { id, body } = verified(request, bodies.claimRefOf, 2);
     const leaseMs = leaseOf(queryOf(request.url));
     const room = hub.rooms.get(id);
     const left =
@@ -97,7 +97,7 @@ export function claimRoutes(app: FastifyInstance, relay: Relay): void {
   });
 
   app.post<RoomRequest>(fastifyPath(ROUTES.releaseClaim.path), async (request, reply) => {
-    const { id, body } = signed(request, bodies.claimRefOf, 2);
+    const { id, body } = verified(request, bodies.claimRefOf, 2);
     const room = hub.rooms.get(id);
     const released = room !== undefined && (await engine.release(room.log, body.handle, body.claim_id));
     if (released) hub.touch(room);

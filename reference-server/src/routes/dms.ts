@@ -13,13 +13,13 @@ interface InboxEntryRequest extends HandleRequest {
   readonly Params: { readonly handle: string; readonly id: string };
 }
 
-/** Direct messages. @see DM-1 DM-2 DM-5 */
+/** Routes of direct messages. @see DM-1 DM-2 DM-5 */
 export function dmRoutes(app: FastifyInstance, relay: Relay): void {
   const { dms, identities, auth, rate, clock, config } = relay;
 
   /**
    * Verify the signature of a message that names its sender.
-   * @returns what a repetition of it is known by, and who signed it when; null for an unsigned one.
+   * @returns the key for replay detection, the timestamp and the sender; null for an unsigned message.
    * @throws {RequestProblem} unknown-sender, clock-skew, signature-invalid.
    * @see DM-4
    */
@@ -48,17 +48,17 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
     return reply.send({ ok: true, ...accepted });
   });
 
-  /** The handle of an inbox, whose signature the request bears. @see DM-6 */
-  function ownerOf(request: FastifyRequest<HandleRequest>): string {
+  /** Verify that the owner of the inbox signed the request. @returns the owner's handle. @see DM-6 */
+  function verifiedOwner(request: FastifyRequest<HandleRequest>): string {
     const client = relay.clientOf(request.raw);
     rate.admit(null, client);
     const handle = handleIn(request.params.handle);
-    auth.verifyRequest({ raw: request.raw, body: request.body, handle, least: 1, client });
+    auth.verifyRequest({ raw: request.raw, body: request.body, handle, minForm: 1, client });
     return handle;
   }
 
   app.get<HandleRequest>(fastifyPath(ROUTES.waitForDms.path), (request, reply) => {
-    const handle = ownerOf(request);
+    const handle = verifiedOwner(request);
     const query = queryOf(request.url);
     const after = queryNumber(query.get('after'), { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
     const page = dms.page(handle, after);
@@ -70,6 +70,6 @@ export function dmRoutes(app: FastifyInstance, relay: Relay): void {
   });
 
   app.delete<InboxEntryRequest>(fastifyPath(ROUTES.deleteDm.path), (request, reply) =>
-    reply.send({ ok: true, removed: dms.remove(ownerOf(request), request.params.id) }),
+    reply.send({ ok: true, removed: dms.remove(verifiedOwner(request), request.params.id) }),
   );
 }

@@ -4,18 +4,18 @@ import { Readable } from 'node:stream';
 import { ROUTES } from '@bot2bot/schemas';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-/** The page's own policy: Swagger UI writes styles into the page. @see CORE-14 */
+/** Content-Security-Policy of the page: Swagger UI needs inline styles. @see CORE-14 */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 
-/** Put there by the build, from @fastify/swagger-ui. */
+/** The build copies the files of @fastify/swagger-ui to this folder. */
 const FOLDER = join(import.meta.dirname, '../../dist/docs');
 const STYLE = 'swagger-ui.css';
 const SCRIPT = 'swagger-ui-bundle.js';
 const ASSETS = { [STYLE]: 'text/css', [SCRIPT]: 'text/javascript' };
 const START = 'start.js';
 
-/** @param assets where they are, relative to the page: it may stand behind a prefix that the relay does not know. */
+/** @param assets path of the assets, relative to the page, since a proxy may serve the relay under a path prefix. */
 const page = (assets: string) => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -37,11 +37,11 @@ const start = `SwaggerUIBundle({
 });
 `;
 
-/** Bytes of a file that are sent at a time, so that it is seen how far its reader has come. */
+/** Files are written in pieces of this size, so that the relay notices when a client stops reading. */
 const PIECE_BYTES = 64 << 10;
 
-/** A file of the build; absent where there was none. */
-export function built(path: string): Buffer | undefined {
+/** Read a file that the build produces; undefined if it does not exist. */
+export function readBuilt(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
   } catch {
@@ -49,8 +49,8 @@ export function built(path: string): Buffer | undefined {
   }
 }
 
-/** Answer with bytes that are held once for everyone: an answer that nobody reads holds no copy. */
-export function sendHeld(reply: FastifyReply, ...held: readonly Buffer[]): FastifyReply {
+/** Answer with buffers that all answers share: an answer that is not read does not hold a copy. */
+export function sendShared(reply: FastifyReply, ...held: readonly Buffer[]): FastifyReply {
   const pieces = held.flatMap((bytes) =>
     Array.from({ length: Math.ceil(bytes.length / PIECE_BYTES) }, (_, i) =>
       bytes.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES),
@@ -61,28 +61,28 @@ export function sendHeld(reply: FastifyReply, ...held: readonly Buffer[]): Fasti
 }
 
 /**
- * Serve the page of the API, with and without a slash at its end, and what it loads.
- * @returns the files that are handed out, by name.
+ * Serve the API documentation page, with and without a trailing slash, and its assets.
+ * @returns the contents of the served asset files, by name.
  */
 export function docsRoutes(app: FastifyInstance): Record<string, Buffer> {
   const { path } = ROUTES.docs;
   const answer = (reply: FastifyReply, type: string, body: Buffer) =>
-    sendHeld(reply.type(`${type}; charset=utf-8`).header('Content-Security-Policy', POLICY), body);
+    sendShared(reply.type(`${type}; charset=utf-8`).header('Content-Security-Policy', POLICY), body);
   const serve = (name: string, type: string, body: Buffer) =>
     app.get(`${path}/${name}`, (_request, reply) => answer(reply, type, body));
 
-  const bare = Buffer.from(page(`${posix.basename(path)}/`));
+  const unslashed = Buffer.from(page(`${posix.basename(path)}/`));
   const slashed = Buffer.from(page(''));
   const show = (request: FastifyRequest, reply: FastifyReply) => {
     const at = request.url.split('?', 1)[0] ?? '';
-    return answer(reply, 'text/html', at.endsWith('/') ? slashed : bare);
+    return answer(reply, 'text/html', at.endsWith('/') ? slashed : unslashed);
   };
   app.get(path, show);
 
   serve(START, 'text/javascript', Buffer.from(start));
   const files: Record<string, Buffer> = {};
   for (const [name, type] of Object.entries(ASSETS)) {
-    const body = built(join(FOLDER, name));
+    const body = readBuilt(join(FOLDER, name));
     if (body === undefined) continue;
     serve(name, type, body);
     files[`docs/${name}`] = body;

@@ -5,7 +5,7 @@ import type { Relay } from '../relay.ts';
 import { parseObject } from '../validate.ts';
 import { fastifyPath, type RoomRequest } from './paths.ts';
 
-/** `POST …/messages` and `POST …/listening`. @see MSG-1 STREAM-21 */
+/** Routes that write to a room: `POST …/messages` and `POST …/listening`. @see MSG-1 STREAM-21 */
 export function messageRoutes(app: FastifyInstance, relay: Relay): void {
   const { hub, rate, bodies, clock, config } = relay;
 

@@ -7,24 +7,24 @@ import type { FastifyInstance } from 'fastify';
 import { RequestProblem } from '../problem.ts';
 import { originReader } from '../public-url.ts';
 import type { Relay } from '../relay.ts';
-import { built, docsRoutes, sendHeld } from './docs.ts';
+import { readBuilt, docsRoutes, sendShared } from './docs.ts';
 import { fastifyPath } from './paths.ts';
 
 export const NAME = 'bot2bot-relay';
 export const VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
 
 const SDK_PATH = '/sdk/bot2bot.mjs';
-/** The client library in one file, put there by the build. */
+/** The client library in one file, which the build creates. */
 const SDK_FILE = join(import.meta.dirname, '../../dist/sdk/bot2bot.mjs');
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 /**
- * SHA-256 of every file that this process runs or hands out.
- * @param handed out, by name.
+ * SHA-256 of every source file that this process runs, and of every static file that it serves.
+ * @param served contents of the static files, by name.
  * @see CORE-15
  */
-function sourceHashes(handed: Readonly<Record<string, Buffer>>): Record<string, string> {
+function sourceHashes(served: Readonly<Record<string, Buffer>>): Record<string, string> {
   const folder = join(import.meta.dirname, '..');
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     /\.[jt]s$/.test(name),
@@ -33,13 +33,14 @@ function sourceHashes(handed: Readonly<Record<string, Buffer>>): Record<string, 
     .sort()
     .map((name) => [name.replaceAll(sep, '/'), readFileSync(join(folder, name))] as const);
   return Object.fromEntries(
-    [...own, ...Object.entries(handed)].map(([name, bytes]) => [name, sha256(bytes)] as const),
+    [...own, ...Object.entries(served)].map(([name, bytes]) => [name, sha256(bytes)] as const),
   );
 }
 
 /**
- * The OpenAPI document, in pieces: of an answer only `servers` is its own, so that one which nobody reads holds no copy.
- * @returns from base URLs to the document that names them; without any it keeps the relative one.
+ * The OpenAPI document in pieces. Answers differ only in `servers` and share the other pieces, so that an answer that is
+ * not read does not hold a copy.
+ * @returns a function from base URLs to the document that lists them in `servers`; without any, `servers` stays relative.
  */
 function openapiPieces(): (bases: readonly string[]) => readonly Buffer[] {
   const text = JSON.stringify(openapiDocument());
@@ -54,10 +55,10 @@ function openapiPieces(): (bases: readonly string[]) => readonly Buffer[] {
   ];
 }
 
-/** What the relay is. @see CORE-11 CORE-12 CORE-13 CORE-14 CORE-15 */
+/** Routes that describe the relay: health, status, discovery, OpenAPI, documentation, client library. @see CORE-11 CORE-12 CORE-13 CORE-14 CORE-15 */
 export function metaRoutes(app: FastifyInstance, relay: Relay): void {
   const { hub, clock, config } = relay;
-  const sdk = built(SDK_FILE);
+  const sdk = readBuilt(SDK_FILE);
   const hashes = sourceHashes({
     ...docsRoutes(app),
     ...(sdk === undefined ? {} : { [SDK_PATH.slice(1)]: sdk }),
@@ -80,7 +81,7 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
   app.get(fastifyPath(ROUTES.openapi.path), (request, reply) => {
     const origin = config.publicUrls.length === 0 ? originOf(request.raw) : null;
     const pieces = openapi(origin === null ? config.publicUrls : [origin]);
-    return sendHeld(reply.type('application/json'), ...pieces);
+    return sendShared(reply.type('application/json'), ...pieces);
   });
   app.get(fastifyPath(ROUTES.discovery.path), (_request, reply) =>
     reply.send({
@@ -96,6 +97,6 @@ export function metaRoutes(app: FastifyInstance, relay: Relay): void {
   app.get(SDK_PATH, (_request, reply) => {
     if (sdk === undefined) throw new RequestProblem('not-found');
     reply.header('X-Content-Type-Options', 'nosniff').type('text/javascript; charset=utf-8');
-    return sendHeld(reply, sdk);
+    return sendShared(reply, sdk);
   });
 }

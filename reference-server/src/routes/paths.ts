@@ -1,24 +1,24 @@
 import { queryNumber, type Timings } from '@bot2bot/schemas';
 import type { RouteGenericInterface } from 'fastify';
 
-/** The router's form of a path of the operation table. */
+/** Convert a path of the operation table (`{room}`) to Fastify's syntax (`:room`). */
 export function fastifyPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
 }
 
 export interface RoomRequest extends RouteGenericInterface {
   readonly Params: { readonly room: string };
-  /** The bytes as they came; routes parse them. */
+  /** The raw bytes; routes parse them. */
   readonly Body: Buffer;
 }
 
 export interface HandleRequest extends RouteGenericInterface {
   readonly Params: { readonly handle: string };
-  /** The bytes as they came; absent without a body. */
+  /** The raw bytes; undefined without a body. */
   readonly Body: Buffer | undefined;
 }
 
-/** How long a request wants to park, in ms. @see READ-3 CLAIM-9 DM-2 */
+/** How long a request may stay parked, in ms: its `timeout`, within the relay's bounds. @see READ-3 CLAIM-9 DM-2 */
 export function waitMs(query: URLSearchParams, timings: Timings): number {
   const [min, max, fallback] = [timings.wait_min_ms, timings.wait_max_ms, timings.wait_default_ms];
   return (

@@ -7,17 +7,17 @@ import { onceClosed, type Waiter } from '../room.ts';
 import { queryOf } from '../target.ts';
 import { fastifyPath, waitMs, type RoomRequest } from './paths.ts';
 
-/** @see ROOM-3 READ-12 */
+/** The answer of a read when the room does not exist. @see ROOM-3 READ-12 */
 function noRoom(reset: boolean) {
   return { messages: [], last_seq: 0, exists: false, ...(reset ? { reset: true } : {}) };
 }
 
-/** `wait`, `transcript` and `status`. None of them makes a room or prolongs its life (ROOM-2, ROOM-8). */
+/** `wait`, `transcript` and `status`. None of them creates a room; only a parked `wait` prolongs its life (ROOM-2, ROOM-8). */
 export function readRoutes(app: FastifyInstance, relay: Relay): void {
   const { hub, clock, config } = relay;
   const { limits, timings } = config;
 
-  /** Room and position of a read. */
+  /** The room of a read (undefined if it does not exist), and the position at which it begins. */
   function locate(id: string, query: URLSearchParams) {
     const room = hub.rooms.get(relay.checkRoomId(id));
     const after = queryNumber(query.get('after'), { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
@@ -48,7 +48,7 @@ export function readRoutes(app: FastifyInstance, relay: Relay): void {
     return reply;
   });
 
-  /** @throws {RequestProblem} rate-limited, when too much is under way to the client already. */
+  /** @throws {RequestProblem} rate-limited, when the client has too many bytes in flight already. */
   function answer(request: FastifyRequest, reply: FastifyReply, read: ReadAnswer): FastifyReply {
     const release = relay.inFlightBytes.take(relay.clientOf(request.raw), Math.min(read.bytes, BLOCK_BYTES));
     reply.hijack();

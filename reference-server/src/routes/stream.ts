@@ -25,25 +25,25 @@ function streamHead(more: Readonly<Record<string, string>>): Buffer {
   return Buffer.from(`HTTP/1.1 200 OK\r\n${lines.join('\r\n')}\r\n\r\n`);
 }
 
-/** Of event streams; what HTTP/1.0 does not know as chunks ends with its connection. */
+/** Status line and headers of event streams. HTTP/1.0 has no chunks: the stream ends when the connection closes. */
 const HEADS = {
   sse: streamHead({ 'Transfer-Encoding': 'chunked', Connection: 'close' }),
   'sse-plain': streamHead({ Connection: 'close' }),
 } as const;
-/** Parts that a message may come in (RFC 6455 §5.4). Each is held by itself until the last has come. */
+/** Maximum number of fragments of a WebSocket message (RFC 6455 §5.4); each uses memory until the last one arrives. */
 const MOST_FRAGMENTS = 64;
 
-/** `<epoch>:<seq>`; anything else is not ours. @see STREAM-8 */
+/** The `Last-Event-ID` of this relay: `<epoch>:<seq>`. Any other value is ignored. @see STREAM-8 */
 const EVENT_ID = /^([A-Za-z0-9_-]{8,32}):(\d{1,16})$/;
 
-/** What of a query makes a subscriber. */
+/** A request to open a stream. */
 interface JoinRequest {
   readonly room: Room;
   readonly query: URLSearchParams;
   readonly lastEventId?: string | undefined;
 }
 
-/** SSE and WebSocket. @see STREAM-1 STREAM-9 */
+/** Routes of streams: SSE and WebSocket. @see STREAM-1 STREAM-9 */
 export function streamRoutes(app: FastifyInstance, relay: Relay): void {
   const { hub, clock, config, rate } = relay;
   const sockets = new WebSocketServer({
@@ -55,7 +55,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     clientTracking: false,
   });
 
-  /** A subscriber that stands where the request says; not yet in the room. @see STREAM-8 STREAM-10 READ-12 */
+  /** A subscriber at the position that the request names; not yet added to the room. @see STREAM-8 STREAM-10 READ-12 */
   function subscriber(
     join: JoinRequest,
     format: Subscriber['format'],
@@ -76,7 +76,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       socket,
       room,
       cursor: Math.max(position.after, room.log.oldestSeq - 1),
-      // As they are now: what goes while it is replayed has been sent, or cuts the stream (READ-10).
+      // As of now: a message that is evicted during the replay was either sent already, or cuts the stream (READ-10).
       joining: {
         reset: position.reset,
         gap: room.log.gap(position.after),
@@ -96,7 +96,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     };
   }
 
-  /** What comes here did not take its connection over: it waits behind other answers, or asks for the head alone. */
+  /** Reached only by requests that cannot take over their connection: HEAD, and requests pipelined after others. */
   app.get<RoomRequest>(fastifyPath(ROUTES.streamEvents.path), (request, reply) => {
     relay.checkRoomId(request.params.room);
     if (request.method === 'HEAD') {
@@ -117,7 +117,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
   app.server.on('upgrade', (request: IncomingMessage, _duplex: Duplex, head: Buffer) => {
     const { socket } = request;
     socket.on('error', () => socket.destroy());
-    if (request instanceof Incoming && request.isAhead) {
+    if (request instanceof Incoming && request.hasTooManyPending) {
       socket.destroy();
       return;
     }
@@ -133,7 +133,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
       const join = { room, query: queryOf(url) };
       if (stream.operation === 'streamEvents') openEvents(request, join);
       else sockets.handleUpgrade(request, socket, head, (ws) => accept(ws, socket, client, join));
-      // A handshake that failed leaves no room behind.
+      // If the handshake failed, do not keep the room that was created for it.
       if (isNew) hub.removeIfEmpty(room);
     } catch (error) {
       relay.connections.refuse(
@@ -159,7 +159,7 @@ export function streamRoutes(app: FastifyInstance, relay: Relay): void {
     const end = () => (format === 'sse' ? socket.end(LAST_CHUNK) : socket.end());
     const sub = subscriber(resumed, format, socket, { end, hold: () => undefined });
     socket.on('close', () => hub.leave(sub));
-    // Nothing that the client still says is listened to; when it has said all, it is gone.
+    // Discard anything that the client sends; when it closes its side, close the stream.
     socket.on('end', () => socket.end()).resume();
     socket.write(HEADS[format]);
     hub.join(sub);

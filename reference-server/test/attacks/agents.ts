@@ -1,4 +1,4 @@
-/** Handles of an attack: registered from its addresses, signing from them. */
+/** Handles for attacks: registered from the attacker's addresses, and used from them. */
 import { pathOf, ROUTES } from '@bot2bot/schemas';
 import { agentNamed, authorization, publication, registration, type TestAgent } from '../agent.ts';
 import { each, type Context } from './attack.ts';
@@ -31,7 +31,7 @@ export function publish(
   return attacker.ask({ ...where, method: 'PUT', path, body: publication(agent, more) });
 }
 
-/** A signed request of a handle. */
+/** Send a request that the handle signs. */
 export function signed(
   { attacker }: Pick<Context, 'attacker'>,
   agent: TestAgent,
@@ -46,8 +46,8 @@ let generation = 0;
 
 /**
  * Register handles, and publish a profile for each when `published` is given.
- * @param published what its profile says, the same for all or by place.
- * @returns those that the relay took.
+ * @param published fields of the profiles: the same for all, or by index.
+ * @returns the handles that the relay accepted.
  */
 export async function registered(
   context: Pick<Context, 'attacker' | 'signal'>,

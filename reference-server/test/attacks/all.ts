@@ -1,4 +1,4 @@
-/** Every attack, in the order in which they are shown. */
+/** All attacks, in the order in which they run. */
 import type { Attack } from './attack.ts';
 import { authorizationSpaces } from './authorization.ts';
 import { fragments } from './fragments.ts';

@@ -1,19 +1,19 @@
-/** What an attack is, and what it is judged by. */
+/** Definitions of an attack and of its bounds. */
 import type { Declared } from './declared.ts';
 import type { Attacker } from './attacker.ts';
 import type { Started } from '../process.ts';
 
-/** A figure and what it may be at most. */
+/** A measured value and its upper bound. */
 export interface Measured {
   readonly what: string;
   readonly value: number;
   readonly unit: string;
   readonly bound: number;
-  /** What the bound follows from: limits and timings that the relay declares. */
+  /** How the bound is derived from the limits and timings that the relay declares. */
   readonly from: string;
 }
 
-/** What an attack may add to the relay's memory, in bytes, and what that follows from. */
+/** Maximum growth of the relay's memory in bytes, and how it is derived. */
 export interface Allowance {
   readonly bytes: number;
   readonly from: string;
@@ -22,17 +22,17 @@ export interface Allowance {
 export interface Context {
   readonly relay: Started;
   readonly port: number;
-  /** A few seconds, for the tests; or as much as shows the cost well. */
+  /** `short` takes a few seconds, for the tests; `full` takes as long as it needs to show the cost. */
   readonly size: 'short' | 'full';
   readonly declared: Declared;
   readonly attacker: Attacker;
-  /** Aborted when the attack has to end: it then stops what it does, in any state. */
+  /** Aborted when the attack has to end: it then stops at once. */
   readonly signal: AbortSignal;
-  /** Say how far it has come. */
+  /** Report progress. */
   readonly tell: (text: string) => void;
-  /** What came before was preparation; cost is counted from now on. */
+  /** End the preparation: cost is measured from now on. */
   readonly begin: () => Promise<void>;
-  /** Resolves when the relay has nothing more to do, or after `mostMs`. */
+  /** Resolves when the relay is idle, or after `mostMs`. */
   readonly settled: (mostMs: number) => Promise<void>;
   /** Resolves after `ms`, or when the attack has to end. */
   readonly pause: (ms: number) => Promise<void>;
@@ -41,22 +41,22 @@ export interface Context {
 export interface Attack {
   /** `kind/idea`. */
   readonly name: string;
-  /** What is done to the relay, in a sentence. */
+  /** What the attack does, in one line. */
   readonly about: string;
-  /** Flags of the relay by name with underscores; those that a relay does not know are left out. */
+  /** Flags for the relay, by name with underscores; flags that the relay does not know are omitted. */
   readonly flags: Readonly<Record<string, number | string>>;
   readonly memory: (declared: Declared) => Allowance;
   /**
-   * How many times `presence_ms` an honest client may wait; 1 if absent. More for those that do what is allowed at full
-   * speed, without rates: they are about what is left of a table afterwards.
+   * Latency bound of the honest client as a multiple of `presence_ms`; 1 if absent. Higher for attacks that run without rate
+   * limits: they test the limits of tables, not latency.
    */
   readonly patience?: number;
-  /** @returns what is its own; memory and what became of the honest client are measured around it. */
+  /** Run the attack. @returns its own measurements; the caller measures memory and the honest client. */
   readonly run: (context: Context) => Promise<readonly Measured[]>;
 }
 
 const MANY = 1_000_000_000;
-/** For attacks that are about something else than the rates. */
+/** Flags that disable rate limits, for attacks that test other limits. */
 export const NO_RATES = {
   room_burst: MANY,
   room_rate: MANY,
@@ -66,10 +66,10 @@ export const NO_RATES = {
 } as const;
 
 export const MIB = 1 << 20;
-/** What the runtime's heap may grow by under load, whatever the relay holds: garbage between two collections. */
+/** Heap growth under load that is independent of what the relay holds: garbage between two collections. */
 const RUNTIME_MIB = 96;
 
-/** Sum of what the relay declares that it may hold, and the runtime's own. */
+/** The sum of the declared amounts that the relay may hold, plus RUNTIME_MIB. */
 export function allowance(...parts: readonly (readonly [bytes: number, from: string])[]): Allowance {
   return {
     bytes: parts.reduce((sum, [bytes]) => sum + bytes, 0) + RUNTIME_MIB * MIB,
@@ -77,7 +77,7 @@ export function allowance(...parts: readonly (readonly [bytes: number, from: str
   };
 }
 
-/** Call `act` with 0 to `count - 1`, at most `atOnce` at a time. */
+/** Call `act` with 0 to `count - 1`, with at most `atOnce` calls in progress. */
 export async function each(
   count: number,
   atOnce: number,
@@ -91,7 +91,7 @@ export async function each(
   await Promise.all(Array.from({ length: Math.min(atOnce, count) }, worker));
 }
 
-/** Call `act` so many times a second for `ms`, whether or not earlier calls have resolved; wait for all of them. */
+/** Call `act` at a constant rate per second for `ms`, even if earlier calls have not resolved; then wait for all calls. */
 export async function steadily(
   { perSecond, ms }: { perSecond: number; ms: number },
   { pause, signal }: Pick<Context, 'pause' | 'signal'>,

@@ -1,20 +1,20 @@
-/** Sockets and requests of an attack, from loopback addresses that no honest client has. */
+/** Sockets and requests of an attack, from loopback addresses that the honest client does not use. */
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
 export interface Request {
-  /** Local address; the attacker's first if absent. */
+  /** Local address; the attacker's first address if absent. */
   readonly from?: string;
   readonly method?: string;
   readonly path: string;
-  /** Sent as it is when it is a text, else as JSON. */
+  /** A string is sent unchanged, any other value as JSON. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Answer {
-  /** 0: the relay gave none. */
+  /** 0: no answer. */
   readonly status: number;
   readonly text: string;
 }
@@ -27,12 +27,12 @@ export function fieldsOf({ text }: Answer): Record<string, unknown> {
   }
 }
 
-/** A connection that does as it likes: it neither reads nor closes unless it is told to. */
+/** A raw connection that neither reads nor closes by itself. */
 export class Peer {
   readonly socket: Socket;
-  /** Start of what it has read. */
+  /** The first characters that it has read. */
   text = '';
-  /** Bytes that it has read. */
+  /** Number of bytes that it has read. */
   bytes = 0;
 
   constructor(socket: Socket) {
@@ -44,7 +44,7 @@ export class Peer {
     if (this.socket.writable) this.socket.write(data);
   }
 
-  /** Read from now on; `most` characters of it are kept. */
+  /** Start to read; keep the first `most` characters. */
   read(most = 4_096): this {
     this.socket.on('data', (data: Buffer) => {
       this.bytes += data.length;
@@ -53,7 +53,7 @@ export class Peer {
     return this;
   }
 
-  /** Resolves with the first bytes that come; with none after `ms`, an end or a close. */
+  /** Wait for the first bytes, at most `ms`, or until the connection ends. @returns what has arrived. */
   async first(ms: number): Promise<string> {
     if (this.text === '' && !this.socket.destroyed) {
       const signal = AbortSignal.timeout(ms);
@@ -74,7 +74,7 @@ export class Attacker {
   readonly #sockets = new Set<Socket>();
   #closed = false;
 
-  /** @param net third number of its addresses, `127.0.<net>.<n>`. */
+  /** @param net third octet of its addresses, `127.0.<net>.<n>`. */
   constructor(port: number, net: number) {
     this.#port = port;
     this.#net = `127.0.${net}`;
@@ -85,12 +85,12 @@ export class Attacker {
     return `${this.#net}.${index + 2}`;
   }
 
-  /** An address of someone else, who has nothing yet. */
+  /** An address that no attack uses, to act as another client. */
   get other(): string {
     return `${this.#net}.254`;
   }
 
-  /** Connect; a connection that is refused or reset is a Peer that is destroyed. */
+  /** Connect; if the connection is refused or reset, the returned Peer is destroyed. */
   async open(from = this.address()): Promise<Peer> {
     const socket = connect({
       port: this.#port,
@@ -131,15 +131,15 @@ export class Attacker {
     });
   }
 
-  /** Let go of all connections. */
-  letGo(): void {
+  /** Destroy all connections. */
+  destroyAll(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Let go of everything, for good. */
+  /** Destroy all connections and refuse new ones. */
   close(): void {
     this.#closed = true;
-    this.letGo();
+    this.destroyAll();
     this.#agent.destroy();
   }
 }

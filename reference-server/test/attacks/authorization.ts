@@ -1,4 +1,4 @@
-/** Headers that a relay reads by pattern: what one costs must grow with its length, not with its square. */
+/** `Authorization` headers that made regular expressions slow: parsing must take linear time. */
 import { pathOf } from '@bot2bot/schemas';
 import { allowance, NO_RATES, steadily, type Attack } from './attack.ts';
 import { registered } from './agents.ts';
@@ -6,7 +6,7 @@ import { registered } from './agents.ts';
 const LONG = 15_500;
 const PER_SECOND = 20;
 
-/** One for each way in which a pattern could try again from every place. */
+/** One for each way in which a regular expression could backtrack from every position. */
 const CREDENTIALS = [
   `Bot2Bot a=${' '.repeat(LONG)}a`,
   `Bot2Bot v=2,ts=1,n=a,sig=${' '.repeat(LONG)}a`,

@@ -1,8 +1,8 @@
-/** What the relay says of its limits and timings: its `--help`, and the flags that it was given. */
+/** The limits and timings of the relay: the defaults in its `--help`, and the flags that it was given. */
 import { spawnSync } from 'node:child_process';
 import { bin } from '../process.ts';
 
-/** Limits that a relay may not have; what their absence is judged by. */
+/** Values to assume for limits that a relay may lack. */
 const IN_ABSENCE: Readonly<Record<string, number>> = {
   address_share: 8,
   answer_bytes: 16 << 20,
@@ -12,13 +12,13 @@ const IN_ABSENCE: Readonly<Record<string, number>> = {
 export interface Declared {
   /** Value of a limit or timing, by its name with underscores. @throws {RangeError} for an unknown name. */
   readonly of: (name: string) => number;
-  /** What one address may take of a table at most. */
+  /** Maximum use of a table by one address. */
   readonly share: (name: string) => number;
 }
 
 let known: ReadonlyMap<string, number> | undefined;
 
-/** Every limit and timing of the relay with its default, by name. */
+/** The default of every limit and timing of the relay, by name. */
 function defaults(): ReadonlyMap<string, number> {
   if (known !== undefined) return known;
   const help = spawnSync('node', [bin, '--help'], { encoding: 'utf8' }).stdout;
@@ -30,7 +30,7 @@ function defaults(): ReadonlyMap<string, number> {
 
 const OTHER_FLAGS = new Set(['trusted_proxies', 'log_level']);
 
-/** The command line for these flags, without those that this relay does not have. */
+/** The command line for these flags, without flags that this relay lacks. */
 export function commandLine(flags: Readonly<Record<string, number | string>>): string[] {
   return Object.entries(flags).flatMap(([name, value]) =>
     defaults().has(name) || OTHER_FLAGS.has(name) ? [`--${name.replaceAll('_', '-')}`, String(value)] : [],

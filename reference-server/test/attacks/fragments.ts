@@ -1,13 +1,13 @@
-/** WebSocket messages in one-byte pieces that never end: a piece costs far more than its byte. */
+/** WebSocket messages in one-byte fragments that never end: each fragment uses far more memory than its byte. */
 import { allowance, each, NO_RATES, type Attack } from './attack.ts';
 import { clientFrame, webSocket } from './websocket.ts';
 
-/** Below what the library gives up at by itself. */
+/** Below the default limit of the WebSocket library. */
 const PIECES = 16_000;
 
 export const fragments: Attack = {
   name: 'memory/websocket-fragments',
-  about: `as many WebSockets as an address may have, each with ${PIECES} one-byte pieces of a message that never ends`,
+  about: `as many WebSockets as an address may have, each with ${PIECES} one-byte fragments of a message that never ends`,
   flags: NO_RATES,
   memory: (declared) =>
     allowance([declared.of('address_streams') * declared.of('frame_bytes'), 'address_streams × frame_bytes']),

@@ -1,4 +1,4 @@
-/** Streams into a room that the relay has no place for: refused as everything is, and their places given back. */
+/** Streams into new rooms when the table of rooms is full: they must be refused and release their slots. */
 import { pathOf } from '@bot2bot/schemas';
 import { allowance, NO_RATES, type Attack, type Context, type Measured } from './attack.ts';
 import { pipelined } from './pipeline.ts';
@@ -7,10 +7,10 @@ import { upgrade } from './websocket.ts';
 
 const ROOMS = 100;
 const STREAMS = 8;
-/** More than an address may have, one after the other. */
+/** More than an address may have at once; they are opened one after the other. */
 const TRIES = 3 * STREAMS;
 
-/** Open one after the other into rooms that do not exist. @returns the first line of each answer. */
+/** Open streams into new rooms, one after the other. @returns the first line of each answer. */
 async function firstLines(
   context: Context,
   from: string,
@@ -46,12 +46,12 @@ export const fullStreams: Attack = {
   memory: () => allowance([ROOMS * 8_192, 'rooms × 8 KiB']),
   run: async (context) => {
     const { attacker } = context;
-    // Each of many addresses below its share, all of them together above the table.
+    // Each of many addresses stays below its share, but together they fill the table.
     await pipelined(context, 2 * ROOMS, 32, (index) => postText(`full-${index}`));
     await context.begin();
     const sse = await firstLines(context, attacker.address(0), (room) => get(pathOf('streamEvents', room)));
     const ws = await firstLines(context, attacker.address(1), (room) => upgrade(pathOf('openSocket', room)));
-    // A place that was not given back is missed here.
+    // A slot that was not released is missing here.
     const refused = [];
     for (const from of [attacker.address(0), attacker.address(1)]) {
       await post(context, 'full-0', 8, { from });
@@ -63,7 +63,7 @@ export const fullStreams: Attack = {
       others('SSE', sse),
       others('WebSockets', ws),
       {
-        what: 'places of streams not given back',
+        what: 'slots of streams not released',
         value: refused.length,
         unit: 'streams refused',
         bound: 0,

@@ -1,17 +1,18 @@
 /**
- * An honest client, a process of its own: it posts into a room of its own at a steady rate, by turns on a fresh and on a
- * kept connection, and reads it by WebSocket and by SSE. It says `{ ready: true }` once both have opened. Asked for
- * `{ from, to }` (Unix ms) it waits until what it meant to post in that time has been received, then reports on it:
- * `{ from, accepted, lost, twice, refused, retried, latencies }`, latencies in ms from the intent to post to each reader.
+ * An honest client in its own process. It posts into its own room at a constant rate, alternately on a new and on a
+ * keep-alive connection, and reads the room by WebSocket and by SSE. It sends `{ ready: true }` to its parent when both are
+ * open. When it gets `{ from, to }` (Unix ms), it waits until all posts planned in that interval have been received, and then
+ * reports `{ from, accepted, lost, twice, refused, retried, latencies }`. Latencies are in ms, from the planned time of a
+ * post until each reader has it.
  */
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { WebSocket } from 'ws';
 
 const [port, room, perSecond] = [Number(process.argv[2]), process.argv[3], Number(process.argv[4])];
-/** A post that has not been accepted after this long is given up. */
+/** A post that has not been accepted after this time is given up. */
 const PATIENCE_MS = 20_000;
-/** What was accepted and has not reached a reader this long after its window is lost. */
+/** An accepted message that has not reached a reader this long after the request for a report is lost. */
 const GRACE_MS = 20_000;
 const READERS = ['ws', 'sse'];
 const path = `/api/rooms/${room}`;
@@ -19,10 +20,10 @@ const kept = new Agent({ keepAlive: true, maxSockets: 4 });
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const now = () => performance.timeOrigin + performance.now();
-/** Every post, in the order in which they began, which is that of their labels. */
+/** Every post, in the order of their start; the sender label of a post contains its index. */
 const posts = [];
 
-/** @returns status of the answer, 0 without one. */
+/** @returns the status of the answer; 0 without an answer. */
 function send(body, agent) {
   return new Promise((resolve) => {
     const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
@@ -132,7 +133,7 @@ listen();
 follow();
 let startedAt = 0;
 let begun = 0;
-// Posts begin when they are due, whatever became of those before: a stall shows in all that were due in it.
+// Posts start at their planned times even if earlier ones are unanswered, so that a stall delays all posts planned in it.
 setInterval(() => {
   if (opened < READERS.length) return;
   if (startedAt === 0) startedAt = performance.now();

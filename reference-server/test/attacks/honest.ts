@@ -1,4 +1,4 @@
-/** The honest client's process, as the harness sees it. */
+/** Starts the process of an honest client, and gets its reports. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ const PER_SECOND = 20;
 interface Report {
   readonly from: number;
   readonly accepted: number;
-  /** Accepted, and not received by one of its two readers: counted for each reader. */
+  /** Messages that were accepted but not received, counted for each of its two readers. */
   readonly lost: number;
   readonly twice: number;
   /** Posts that were never accepted. */
@@ -18,14 +18,14 @@ interface Report {
   readonly latencies: readonly number[];
 }
 
-/** What became of it in a time; latencies in ms from the intent to post until a reader had the message. */
+/** Its results in an interval; latencies in ms from the planned time of a post until a reader had the message. */
 export interface Honest extends Omit<Report, 'from' | 'latencies'> {
   readonly received: number;
   readonly p50: number;
   readonly p99: number;
 }
 
-/** Unix time in ms, finer than `Date.now()` and the same in every process. */
+/** Unix time in ms, with a finer resolution than `Date.now()`, comparable between processes. */
 export const clockMs = () => performance.timeOrigin + performance.now();
 
 export class HonestClient {
@@ -33,11 +33,11 @@ export class HonestClient {
 
   private constructor(child: ChildProcess) {
     this.#child = child;
-    // Several may wait for their reports.
+    // Several callers may wait for reports.
     child.setMaxListeners(0);
   }
 
-  /** Start it and wait until both of its readers are connected. */
+  /** Start the process and wait until both of its readers are connected. */
   static async start(port: number, room: string): Promise<HonestClient> {
     const file = join(import.meta.dirname, 'honest-client.mjs');
     const child = fork(file, [String(port), room, String(PER_SECOND)], { execArgv: [] });
@@ -45,7 +45,7 @@ export class HonestClient {
     return new HonestClient(child);
   }
 
-  /** What became of what it meant to post from one time to another, once all of it has been received or given up. */
+  /** Results of all posts planned between two times, once each has been received or given up. */
   async between(from: number, to: number): Promise<Honest> {
     const answered = new Promise<Report>((resolve, reject) => {
       const take = (report: unknown) => {
@@ -70,8 +70,8 @@ export class HonestClient {
 }
 
 /**
- * An honest client of a relay that nobody attacks, on the same machine at the same time: what the machine alone does to
- * latencies.
+ * A control: an honest client of a relay that is not attacked, on the same machine at the same time. It shows how much the
+ * machine itself affects latencies.
  */
 export class Control {
   readonly client: HonestClient;

@@ -1,20 +1,20 @@
-/** Many rooms: what is done for the relay's budget and on its timer must not grow with their number. */
+/** Many rooms: the cost of eviction and of the timer must not grow with their number. */
 import { allowance, MIB, NO_RATES, type Attack, type Context } from './attack.ts';
 import { processorSeconds } from './cost.ts';
 import { pipelined } from './pipeline.ts';
 import { postText } from './room.ts';
 
-/** So many that no address and no network comes to its share of them. */
+/** So many that no address and no network reaches its share of the rooms. */
 const ADDRESSES = 16;
 const CHARS = 256;
 const ROOMS = 15_000;
-/** Less than they hold: it is full before all of them are there. */
+/** Less than all rooms need, so that the budget is full before the last is created. */
 const BUDGET = ROOMS * 700;
 const POSTS = 3_000;
-/** At the budget a post may cost this many times what it costs below it: it evicts another as well. */
+/** Maximum cost of a post at the budget, relative to one below it: it also evicts a message. */
 const TIMES = 2.5;
 
-/** Post so many messages, each into a room of its own. @returns what one cost the relay, in µs of processor time. */
+/** Post `count` messages, each into a new room. @returns processor time of the relay per message, in µs. */
 async function cost(context: Context, name: string, count: number): Promise<number> {
   const pid = context.relay.child.pid ?? 0;
   const before = processorSeconds(pid);
@@ -52,7 +52,7 @@ export const eviction: Attack = {
 
 export const sweep: Attack = {
   name: 'cpu/sweep',
-  about: 'tens of thousands of rooms that nobody is in, looked through by the timer of the relay',
+  about: 'tens of thousands of rooms without clients, which the timer of the relay checks',
   flags: { ...NO_RATES, room_idle_ms: 600_000 },
   memory: (declared) => allowance([declared.of('cache_bytes'), 'cache_bytes']),
   run: async (context) => {

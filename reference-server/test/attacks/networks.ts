@@ -1,4 +1,4 @@
-/** Who fills a table: one address, the /64s of one network, or so many that each is inside its share. */
+/** Origins of an attack: one address, the /64s of one network, or so many networks that each stays within its share. */
 import type { Context } from './attack.ts';
 import type { Request } from './attacker.ts';
 
@@ -7,17 +7,17 @@ type Where = Pick<Request, 'from' | 'headers'>;
 export interface Origin {
   readonly name: string;
   readonly about: string;
-  /** What the relay may give to all of them together, in shares of an address. */
+  /** Maximum for all of them together, as a multiple of the share of one address. */
   readonly shares: number;
-  /** @param index counted through; addresses come round. */
+  /** @param index running number; addresses repeat. */
   readonly at: (context: Pick<Context, 'attacker'>, index: number) => Where;
 }
 
-/** As a proxy that the relay trusts names its client. */
+/** A request of this client through a trusted proxy. */
 const behind = (client: string): Where => ({ headers: { 'X-Forwarded-For': client } });
 const group = (index: number) => index.toString(16);
 
-/** Flags of a relay that believes its proxy, which the attacker's first address is here. */
+/** Flags of a relay that trusts the attacker's first address as a proxy. */
 export const PROXIED = { trusted_proxies: 'loopback' } as const;
 
 const ONE: Origin = {
@@ -44,10 +44,10 @@ export const ORIGINS: readonly Origin[] = [
   },
 ];
 
-/** Whoever comes after them, from an address that none of them has. */
+/** Another client, from an address outside of all these networks. */
 export const NEWCOMER: Where = behind('203.0.113.99');
 
-/** Header lines of an origin, for requests as text. */
+/** The headers of an origin as text. */
 export function linesOf({ headers = {} }: Where): string {
   return Object.entries(headers)
     .map(([name, value]) => `${name}: ${value}\r\n`)

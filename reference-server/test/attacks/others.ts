@@ -1,15 +1,15 @@
-/** What a full table is judged by: others, who have nothing in it yet. */
+/** The measurement for a table that an attack fills: whether other clients still get in. */
 import { each, type Context, type Measured } from './attack.ts';
 import type { Answer } from './attacker.ts';
 
 export const NEWCOMERS = 20;
 
-/** What became of others: the one thing that a full table is judged by. */
+/** The number of other clients that were refused, as a measurement with bound 0. */
 export function keptOut(statuses: readonly number[], from: string): Measured {
   const refused = statuses.filter((status) => status < 200 || status > 299);
   const which = [...new Set(refused)].join(', ');
   return {
-    what: `others that were kept out${which === '' ? '' : ` (${which})`}`,
+    what: `other clients that were refused${which === '' ? '' : ` (${which})`}`,
     value: refused.length,
     unit: `of ${statuses.length}`,
     bound: 0,
@@ -17,7 +17,7 @@ export function keptOut(statuses: readonly number[], from: string): Measured {
   };
 }
 
-/** Ask for the same several times, from an address that has nothing yet. */
+/** Repeat a request from an address that has used nothing yet. */
 export async function newcomers(
   context: Context,
   ask: (index: number) => Promise<Answer>,

@@ -1,4 +1,4 @@
-/** Runs one attack against a relay of its own, beside an honest client, and measures both. */
+/** Runs one attack against a new relay that also serves an honest client, and measures relay and client. */
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { start, stop } from '../process.ts';
@@ -8,13 +8,13 @@ import { commandLine, declaredWith } from './declared.ts';
 import { clockMs, HonestClient, type Control, type Honest } from './honest.ts';
 import { Watch, type Cost } from './watch.ts';
 
-/** The honest client alone, before the attack: what its latency is compared with. */
+/** Duration of the phase before the attack, which gives the honest client's normal latency. */
 const CALM_MS = { short: 600, full: 3_000 };
-/** An attack that has not ended by itself after this long is ended. */
+/** Maximum duration of an attack; then it is aborted. */
 const MOST_MS = { short: 45_000, full: 120_000 };
-/** An honest client may be this many times slower than before the attack, or as slow as presence may be. */
+/** Maximum factor by which an attack may slow the honest client, compared with before the attack. */
 const SLOWER = 20;
-/** Or this many times slower than one beside a relay that nobody attacks, when the machine has other things to do. */
+/** The same, compared with the control client, which counts when the machine has other load. */
 const SLOWER_THAN_CONTROL = 8;
 
 export interface Outcome {
@@ -27,7 +27,7 @@ export interface Outcome {
 
 export const isBroken = ({ value, bound }: Measured) => !(value <= bound);
 
-/** What the relay grew by. */
+/** Growth of the relay's memory. */
 export function judgedMemory({ grown }: Cost, { bytes, from }: Allowance): Measured {
   const inMib = (size: number) => Math.round(size / MIB);
   return { what: 'memory grown', value: inMib(grown), unit: 'MiB', bound: inMib(bytes), from };
@@ -35,24 +35,30 @@ export function judgedMemory({ grown }: Cost, { bytes, from }: Allowance): Measu
 
 const OWN_ROOM = 'a room of its own, far below every limit';
 
-/** What became of the messages of an honest client that were accepted. */
+/** Accepted messages of the honest client that were lost or delivered twice. */
 export function judgedLosses({ lost, twice }: Honest): Measured {
-  return { what: 'honest: lost or twice', value: lost + twice, unit: 'messages', bound: 0, from: OWN_ROOM };
+  return {
+    what: 'honest client: lost or delivered twice',
+    value: lost + twice,
+    unit: 'messages',
+    bound: 0,
+    from: OWN_ROOM,
+  };
 }
 
-/** Whether all that it had to say was accepted in the time that it gave it. */
+/** Messages of the honest client that were not accepted in time. */
 export function judgedRefusals({ refused }: Honest, bound = 0): Measured {
-  return { what: 'honest: never accepted', value: refused, unit: 'messages', bound, from: OWN_ROOM };
+  return { what: 'honest client: never accepted', value: refused, unit: 'messages', bound, from: OWN_ROOM };
 }
 
-/** @param control of a client whose relay nobody attacks, in the time of the attack. */
+/** @param control results of the control client during the attack. */
 function judgedLatency(atMost: number, calm: Honest, control: Honest, honest: Honest): Measured {
   return {
-    what: 'honest: p99',
+    what: 'honest client: p99',
     value: Math.round(honest.p99),
     unit: 'ms',
     bound: Math.round(Math.max(atMost, SLOWER * calm.p99, SLOWER_THAN_CONTROL * control.p99)),
-    from: `presence_ms; or ${SLOWER} times its own p99 before, or ${SLOWER_THAN_CONTROL} times that of one beside a relay at peace`,
+    from: `presence_ms; or ${SLOWER} times its own p99 before, or ${SLOWER_THAN_CONTROL} times that of a client of a relay that is not attacked`,
   };
 }
 
@@ -75,9 +81,9 @@ export function pauseUntil(signal: AbortSignal): (ms: number) => Promise<void> {
 }
 
 /**
- * Run it.
- * @param net third number of the attacker's addresses.
- * @throws when the relay did not outlive the attack.
+ * Run an attack.
+ * @param net third octet of the attacker's addresses.
+ * @throws when the relay exits during the attack.
  */
 export async function perform(
   attack: Attack,
@@ -111,7 +117,7 @@ export async function perform(
       signal: end.signal,
       tell,
       begin: async () => {
-        // What the preparation left to do is not counted.
+        // Work that remains from the preparation does not count.
         await watch.settled(2_000, pause);
         begunAt = clockMs();
         watch.begin();

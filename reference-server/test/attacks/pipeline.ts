@@ -1,11 +1,11 @@
-/** Many small requests on few connections: several at a time on each, so that the relay is busy and the attacker is not. */
+/** Many small requests, pipelined on few connections, so that the relay is busy and the attacker is not. */
 import { each, type Context } from './attack.ts';
 import type { Attacker } from './attacker.ts';
 
-/** Few, so that whoever else asks has not long to wait. */
+/** Pipelined requests per connection; few, so that other clients do not wait long. */
 const AT_ONCE = 8;
 
-/** Send the requests in order on one connection; what a closed connection left unanswered is sent again on the next. */
+/** Send the requests in order on one connection; if it closes, send the unanswered ones again on a new one. */
 async function onOne(
   attacker: Attacker,
   from: string,
@@ -33,7 +33,7 @@ async function onOne(
           statuses.push(Number(status));
           end = index + 13;
         }
-        // A status line may come in two pieces; the last twelve bytes may be the first of them.
+        // A status line may be split between two chunks: keep the last twelve bytes.
         rest = text.slice(Math.max(end, text.length - 12));
         if (statuses.length === sent) more();
       });
@@ -45,8 +45,8 @@ async function onOne(
 }
 
 /**
- * Send `count` requests, as texts that bear their length, over `addresses` connections.
- * @returns the statuses of their answers, in no order.
+ * Send `count` requests (as text, with Content-Length) over `addresses` connections.
+ * @returns the statuses of the answers, in any order.
  */
 export async function pipelined(
   { attacker, signal }: Pick<Context, 'attacker' | 'signal'>,

@@ -1,4 +1,4 @@
-/** The states in which a client can leave a connection, and the timings after which the relay lets go of it. */
+/** States in which a client can leave a connection, and the timings after which the relay must close it. */
 import { pathOf } from '@bot2bot/schemas';
 import type { Context } from './attack.ts';
 import type { Peer } from './attacker.ts';
@@ -8,13 +8,13 @@ import { clientFrame, upgrade } from './websocket.ts';
 export interface State {
   readonly name: string;
   readonly about: string;
-  /** Where the relay needs others for it than for most. */
+  /** Additional flags of the relay for this state. */
   readonly flags?: Readonly<Record<string, number>>;
-  /** Bring a connection into it. @param index of the connection. */
+  /** Bring a connection into this state. @param index number of the connection. */
   readonly enter: (peer: Peer, index: number, context: Context) => void;
-  /** Timings whose sum is the longest that it may keep its place; empty when it may keep it. */
+  /** Timings whose sum is the maximum time until the relay closes the connection; empty if it may stay open. */
   readonly until: readonly (readonly [times: number, timing: string])[];
-  /** What the attacker does once all are in it. */
+  /** Further actions of the attacker, when all connections are in this state. */
   readonly afterwards?: (context: Context) => Promise<unknown>;
 }
 
@@ -22,7 +22,7 @@ export const health = '/api/health';
 const bodied = (length: number) =>
   `POST ${pathOf('postMessage', 'places')} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
 
-/** Send a character every tenth of a second for as long as it can. */
+/** Send a character every tenth of a second until the connection closes. */
 function drip(peer: Peer, { signal }: Context): void {
   const timer = setInterval(() => peer.send('x'), 100);
   const stop = () => clearInterval(timer);
@@ -36,13 +36,13 @@ const REFUSED_UPGRADES = [
   upgrade(pathOf('openSocket', 'places'), 'Sec-WebSocket-Key: A\r\n'),
 ];
 
-/** Rare enough for pings to go unanswered for a while, as they do on a bad network. */
+/** An interval of pings that allows a missed pong, as on a bad network. */
 const PINGED = { keepalive_ms: 3_000 };
 
 export const STATES: readonly State[] = [
   {
     name: 'silent',
-    about: 'connected, and not a byte',
+    about: 'connected, then nothing is sent',
     enter: () => undefined,
     until: [
       [1, 'header_ms'],
@@ -60,7 +60,7 @@ export const STATES: readonly State[] = [
   },
   {
     name: 'dripping-header',
-    about: 'a header that comes by the character',
+    about: 'a header that is sent one character at a time',
     enter: (peer, _index, context) => {
       peer.send(`GET ${health} HTTP/1.1\r\nHost: x\r\nX-A: `);
       drip(peer, context);
@@ -81,7 +81,7 @@ export const STATES: readonly State[] = [
   },
   {
     name: 'dripping-body',
-    about: 'a body that comes by the character',
+    about: 'a body that is sent one character at a time',
     enter: (peer, _index, context) => {
       peer.send(`${bodied(1_000)}{`);
       drip(peer, context);
@@ -123,7 +123,7 @@ export const STATES: readonly State[] = [
   },
   {
     name: 'unread-answer',
-    about: 'more asked for than a socket takes, no answer read, every other client half-closed',
+    about: 'answers larger than the socket buffers, not read; every second client half-closed',
     enter: (peer, index) => {
       peer.send(get(`${pathOf('readTranscript', 'places')}?limit=500`));
       if (index % 2 === 1) peer.socket.end();
@@ -138,19 +138,19 @@ export const STATES: readonly State[] = [
   },
   {
     name: 'ignored-upgrade',
-    about: 'an upgrade where there are no WebSockets, which is an ordinary request; then nothing',
+    about: 'an upgrade on a path without WebSockets, handled as an ordinary request; then nothing',
     enter: (peer) => peer.send(upgrade('/nowhere')),
     until: [],
   },
   {
     name: 'garbage',
-    about: 'what is no HTTP, answered with 400; the client does not close',
+    about: 'bytes that are not HTTP, answered with 400; the client does not close',
     enter: (peer) => peer.send('\u0001\u0002 nonsense\r\n\r\n'),
     until: [[1, 'stalled_ms']],
   },
   {
     name: 'too-large',
-    about: 'a body that is refused with 413; the client sends no more of it and does not close',
+    about: 'a body that is refused with 413; the client stops sending and does not close',
     enter: (peer) => peer.send(bodied(10_000_000) + 'x'.repeat(1_000)),
     until: [
       [1, 'request_ms'],
@@ -159,15 +159,15 @@ export const STATES: readonly State[] = [
   },
   {
     name: 'unread-events',
-    about: 'SSE that is opened and never read, in a room that goes on',
+    about: 'an SSE stream that is never read, in an active room',
     enter: (peer) => peer.send(get(pathOf('streamEvents', 'places'))),
-    // What the system's own buffers take comes first.
+    // First fill the buffers of the operating system.
     afterwards: (context) => fill(context, 'places', 100, LONGEST, context.attacker.address(1)),
     until: [[2, 'stalled_ms']],
   },
   {
     name: 'idle-events',
-    about: 'SSE that is opened and never read, in a room where nothing happens',
+    about: 'an SSE stream that is never read, in an idle room',
     enter: (peer) => peer.send(get(pathOf('streamEvents', 'quiet'))),
     until: [],
   },
@@ -183,14 +183,14 @@ export const STATES: readonly State[] = [
   },
   {
     name: 'no-pong',
-    about: 'a WebSocket that answers no ping',
+    about: 'a WebSocket that never answers pings',
     enter: (peer) => peer.send(upgrade(pathOf('openSocket', 'quiet'))),
     until: [[4, 'keepalive_ms']],
     flags: PINGED,
   },
   {
     name: 'idle',
-    about: 'a kept connection on which nothing is asked any more',
+    about: 'a keep-alive connection without further requests',
     enter: (peer) => peer.read().send(get(health)),
     until: [],
   },

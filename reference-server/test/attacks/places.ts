@@ -1,6 +1,6 @@
 /**
- * Connections in every state in which a client can leave one, as many as the relay lets one address have: others get in
- * meanwhile, and each place is free again when a declared timing has run out.
+ * One address opens as many connections as it may, and leaves all in the same state. Meanwhile other clients must get in,
+ * and the slots must be released when a declared timing has passed.
  */
 import { allowance, each, NO_RATES, type Attack } from './attack.ts';
 import { heldBy } from './cost.ts';
@@ -17,14 +17,16 @@ const FLAGS = {
   stalled_ms: 2_500,
   keepalive_ms: 500,
 };
-/** Timers of the relay look at everything every quarter of a second; and a turn to close hundreds. */
+/** Tolerance for the relay's timer, which runs every quarter of a second, and for closing hundreds of connections. */
 const TURN_MS = 1_000;
 const PROBES = 10;
-/** Those that the relay is refusing at the moment have a place for as long as that takes. */
-// Sixteen are taken in a turn of the event loop, and each is gone two turns later.
+/**
+ * Connections that the relay is just refusing, and that it holds for a moment: sixteen are accepted per turn of the event
+ * loop, and each is closed two turns later.
+ */
 const REFUSING = 3 * 16;
 
-function placesIn({ name, about, flags, enter, until, afterwards }: State): Attack {
+function connectionsIn({ name, about, flags, enter, until, afterwards }: State): Attack {
   return {
     name: `places/${name}`,
     about: `${about}: ${CONNECTIONS + 100} connections`,
@@ -34,7 +36,7 @@ function placesIn({ name, about, flags, enter, until, afterwards }: State): Atta
       allowance(
         [declared.of('answer_bytes'), 'answer_bytes'],
         [CONNECTIONS * declared.of('subscriber_bytes'), 'connections × subscriber_bytes'],
-        // What `afterwards` posts.
+        // The messages that `afterwards` posts.
         [100 * LONGEST, '100 × ciphertext_chars'],
       ),
     run: async (context) => {
@@ -68,14 +70,14 @@ function placesIn({ name, about, flags, enter, until, afterwards }: State): Atta
       const took = performance.now() - since;
       return [
         {
-          what: 'places of one address',
+          what: 'connections of one address',
           value: most,
           unit: 'connections',
           bound: share + REFUSING,
           from: `connections / address_share, and at most ${REFUSING} that are being refused`,
         },
         {
-          what: 'newcomers that were kept out',
+          what: 'other clients that were refused',
           value: refused,
           unit: `of ${PROBES}`,
           bound: 0,
@@ -85,7 +87,7 @@ function placesIn({ name, about, flags, enter, until, afterwards }: State): Atta
           ? []
           : [
               {
-                what: `places held after ${Math.round(took)} ms`,
+                what: `connections open after ${Math.round(took)} ms`,
                 value: held(),
                 unit: 'connections',
                 bound: 0,
@@ -103,4 +105,4 @@ function longest(until: State['until'], declared: Declared): number {
   return until.reduce((sum, [times, timing]) => sum + times * declared.of(timing), TURN_MS);
 }
 
-export const places: readonly Attack[] = STATES.map(placesIn);
+export const places: readonly Attack[] = STATES.map(connectionsIn);

@@ -1,11 +1,11 @@
-/** Presence told to everyone of everyone: what a hello costs must not grow with the square of the room. */
+/** Presence lists all participants to all streams: a hello must not cause quadratic cost. */
 import { allowance, each, NO_RATES, steadily, type Attack } from './attack.ts';
 import type { Peer } from './attacker.ts';
 import { textFrame, webSocket } from './websocket.ts';
 
 const STREAMS = 500;
 const ADDRESSES = 4;
-/** Hellos, from all of them together: each would have presence told anew. */
+/** Hellos per second, from all streams together: each of them changes presence. */
 const PER_SECOND = 50;
 
 const nameOf = (index: number) => `${'n'.repeat(58)}-${String(index).padStart(5, '0')}`;
@@ -34,7 +34,7 @@ export const presence: Attack = {
     const before = bytes();
     const ms = context.size === 'full' ? 10_000 : 3_000;
     await steadily({ perSecond: PER_SECOND, ms }, context, async (index) =>
-      // Every other one takes another name, of which all are told as well.
+      // Every second hello changes the name, which also sends a rename to all streams.
       peers[index % STREAMS]?.send(
         textFrame(
           JSON.stringify({
@@ -46,11 +46,11 @@ export const presence: Attack = {
     );
     await context.settled(5_000);
     const { of } = context.declared;
-    // The last of the hellos is told up to one interval after the attack.
+    // Presence after the last hello may be sent one interval after the attack.
     const intervals = ms / of('presence_ms') + 1;
     return [
       {
-        what: 'told of presence, per stream and presence_ms',
+        what: 'presence frames per stream and presence_ms',
         value: Math.round((bytes() - before) / STREAMS / intervals / 1_024),
         unit: 'KiB',
         bound: of('subscriber_bytes') / 1_024,

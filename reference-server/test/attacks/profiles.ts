@@ -1,14 +1,14 @@
-/** The directory asked by one address as often as its rate lets it, with many profiles published. */
+/** Directory searches by one address at its maximum rate, with many profiles published. */
 import { ROUTES } from '@bot2bot/schemas';
 import { allowance, MIB, NO_RATES, steadily, type Attack } from './attack.ts';
 import { registered } from './agents.ts';
 
 const PROFILES = { short: 800, full: 8_000 };
 const TAGS = 32;
-/** The default rate of an address: nobody asks more often. */
+/** The default rate limit of an address. */
 const PER_SECOND = 200;
 
-/** What is asked: the tags that all share, a text that none contains, a tag that none has. */
+/** Searches: for tags that all profiles share, a text that none contains, a tag that none has. */
 const QUESTIONS: readonly ((handle: string) => string)[] = [
   (handle) => `${ROUTES.matchAgents.path}?handle=${handle}`,
   () => `${ROUTES.searchAgents.path}?q=${'nowhere'.repeat(20)}`,

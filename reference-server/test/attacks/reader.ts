@@ -1,11 +1,11 @@
-/** Reading destroys nothing: what a relay keeps encoded for readers is not paid for with messages. */
+/** Reading must not cause evictions: cached encodings for readers do not displace messages. */
 import { pathOf } from '@bot2bot/schemas';
 import { allowance, NO_RATES, type Attack } from './attack.ts';
 import { fieldsOf } from './attacker.ts';
 import { fill, get, LONGEST } from './room.ts';
 import { webSocket } from './websocket.ts';
 
-/** As many of the longest as are inside the default `room_bytes`. */
+/** The number of maximum-size messages that fit into the default `room_bytes`. */
 const MESSAGES = 470;
 
 export const reader: Attack = {

@@ -4,12 +4,12 @@ import { pathOf } from '@bot2bot/schemas';
 import { each, type Context } from './attack.ts';
 import type { Answer, Request } from './attacker.ts';
 
-/** Most characters of a ciphertext (MSG-4). */
+/** Maximum length of a ciphertext in characters (MSG-4). */
 export const LONGEST = 131_072;
 
 const fillers = new Map<number, string>();
 
-/** A message's JSON with a ciphertext of so many characters. */
+/** The JSON of a message with a ciphertext of this many characters. */
 function message(chars: number): string {
   let ciphertext = fillers.get(chars);
   if (ciphertext === undefined) fillers.set(chars, (ciphertext = 'A'.repeat(chars)));
@@ -30,7 +30,7 @@ export function post(
   });
 }
 
-/** Post so many messages. @param from the address of each; the attacker's first if absent. @returns how many were accepted. */
+/** Post `count` messages. @param from address of each; the attacker's first if absent. @returns how many were accepted. */
 export async function fill(
   context: Context,
   room: string,
@@ -51,7 +51,7 @@ export async function fill(
   return accepted;
 }
 
-/** A post as text, for a connection of one's own. @param more header lines, each ended. */
+/** A POST request as text, for a raw connection. @param more further header lines, each with its line end. */
 export function postText(room: string, chars = 8, more = ''): string {
   const body = message(chars);
   return (
@@ -60,7 +60,7 @@ export function postText(room: string, chars = 8, more = ''): string {
   );
 }
 
-/** A GET request as text, for a connection of one's own. @param more header lines, each ended. */
+/** A GET request as text, for a raw connection. @param more further header lines, each with its line end. */
 export function get(path: string, more = ''): string {
   return `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 }

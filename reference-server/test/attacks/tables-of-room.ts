@@ -1,4 +1,4 @@
-/** Tables of one room that a stranger can fill: what is parked in it, who listens, whose handles have a place. */
+/** Limited resources of one room that any client can use up: parked requests, names in presence, handles with a cursor. */
 import { pathOf } from '@bot2bot/schemas';
 import type { TestAgent } from '../agent.ts';
 import { allowance, each, NO_RATES, type Attack } from './attack.ts';
@@ -52,7 +52,7 @@ const listeners: Attack = {
 
 const handles: Attack = {
   name: 'tables/room-handles',
-  about: 'handles of one address take as many places in a room as they may',
+  about: 'handles of one address use as many cursors in a room as they may',
   flags: { ...NO_RATES, room_handles: 128 },
   memory: (declared) => allowance([declared.of('room_handles') * 8_192, 'room_handles × 8 KiB']),
   run: async (context) => {

@@ -1,4 +1,4 @@
-/** Tables of the relay that a stranger can fill: rooms, bytes, signatures, inboxes, handles, profiles. */
+/** Limited resources of the relay that any client can use up: rooms, memory, signatures, inboxes, handles, profiles. */
 import { pathOf, ROUTES } from '@bot2bot/schemas';
 import { agentNamed, dm, type TestAgent } from '../agent.ts';
 import { allowance, each, MIB, NO_RATES, type Attack } from './attack.ts';
@@ -58,7 +58,7 @@ const victim: Attack = {
       Number(fieldsOf(await attacker.ask({ path: pathOf('probeRoom', 'victim') }))['recent_count']);
     const before = await count();
     await context.begin();
-    // Twice the budget, each room smaller than the victim's.
+    // Twice the budget, in rooms that are each smaller than the victim's.
     const posts = Math.ceil((2 * FLOODED) / LONGEST);
     await each(posts, 8, (index) => post(context, `flood-${index % 128}`, LONGEST), context.signal);
     return [
@@ -67,7 +67,7 @@ const victim: Attack = {
         value: before - (await count()),
         unit: `of ${before}`,
         bound: 0,
-        from: 'bytes are shed from the address that holds most; the victim is below its share of relay_bytes',
+        from: 'messages are evicted from the address that holds most; the victim is below its share of relay_bytes',
       },
     ];
   },
@@ -77,7 +77,7 @@ const SIGNATURES = 2_000;
 
 const replays: Attack = {
   name: 'tables/replay-entries',
-  about: 'one handle signs as many requests as the relay remembers signatures',
+  about: 'one handle signs as many requests as the relay can remember signatures',
   flags: { ...NO_RATES, replay_entries: SIGNATURES },
   memory: () => allowance([SIGNATURES * 1_024, 'replay_entries × 1 KiB']),
   run: async (context) => {
@@ -99,13 +99,13 @@ const replays: Attack = {
 };
 
 const DM_BYTES = 8 * MIB;
-/** Characters of a letter that people write; twenty of them are far below any share. */
+/** Length of an ordinary direct message; twenty of them are far below any share. */
 const ORDINARY = 400;
 
 function inboxes(kind: 'signed' | 'unsigned'): Attack {
   return {
     name: `tables/${kind}-dms`,
-    about: `one address fills what the relay has for ${kind} direct messages`,
+    about: `one address uses up the relay's memory for ${kind} direct messages`,
     flags: { ...NO_RATES, dm_bytes: DM_BYTES },
     memory: () => allowance([2 * DM_BYTES, '2 × dm_bytes']),
     run: async (context) => {
@@ -158,7 +158,7 @@ const registry: Attack = {
   },
 };
 
-/** They fill what they fill at full speed. */
+/** These attacks run at full speed, without rate limits. */
 const atFullSpeed = (attack: Attack): Attack => ({ ...attack, patience: 5 });
 
 export const tables: readonly Attack[] = [

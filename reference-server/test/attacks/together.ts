@@ -1,4 +1,4 @@
-/** All attacks at once, again and again, against one relay with the limits that it has by itself. */
+/** All attacks at once, repeatedly, against one relay with its default limits. */
 import { setMaxListeners } from 'node:events';
 import { stop, start } from '../process.ts';
 import { allowance, type Attack, type Context } from './attack.ts';
@@ -8,12 +8,13 @@ import { clockMs, HonestClient } from './honest.ts';
 import { judgedMemory, judgedLosses, judgedRefusals, pauseUntil, type Outcome } from './perform.ts';
 import { Watch } from './watch.ts';
 
-/** The first of their networks: each attack has addresses of its own. */
+/** Network number of the first attack: each attack has its own addresses. */
 const FIRST_NET = 10;
 
 /**
- * @param seconds how long.
- * @throws when the relay did not outlive them.
+ * Run all attacks at once.
+ * @param seconds duration.
+ * @throws when the relay exits.
  */
 export async function allAtOnce(
   attacks: readonly Attack[],
@@ -51,9 +52,9 @@ export async function allAtOnce(
         pause,
       };
       while (!end.signal.aborted) {
-        // What it finds is for a run of its own; here it only has to go on.
+        // Measurements and failures of single attacks do not count here: attacks just have to continue.
         await attack.run(context).catch(() => undefined);
-        context.attacker.letGo();
+        context.attacker.destroyAll();
         await pause(100);
       }
     });
@@ -82,7 +83,7 @@ export async function allAtOnce(
       cost,
       calm,
       honest,
-      // Together they may write as often as so many addresses: what that leaves of one processor is printed, not bound.
+      // Together, their addresses may legitimately use up the processor: latency and refusals are printed, but have no bound.
       measured: [judgedMemory(cost, allowed), judgedLosses(honest), judgedRefusals(honest, Infinity)],
     };
   } catch (error) {

@@ -1,21 +1,21 @@
-/** Requests whose answers nobody reads: what is asked for must not be copied for each, nor kept for ever. */
+/** Requests whose answers are not read: the relay must not hold a copy for each, nor hold them for ever. */
 import { pathOf, ROUTES } from '@bot2bot/schemas';
 import { allowance, each, NO_RATES, type Attack, type Context } from './attack.ts';
 import { registered } from './agents.ts';
 import type { Declared } from './declared.ts';
 import { fill, get, LONGEST } from './room.ts';
 
-/** Answers that are made for the asker are held against its address; what waits in sockets, against each of them. */
+/** Bound: `answer_bytes` for answers of one address, plus what may wait in each socket. */
 const unread = (sockets: number) => (declared: Declared) =>
   allowance(
     [declared.of('answer_bytes'), 'answer_bytes'],
     [sockets * declared.of('subscriber_bytes'), `${sockets} × subscriber_bytes`],
   );
 
-/** Of the longest: 32 MiB, and 64 MiB. */
+/** Maximum-size messages in the room: 32 MiB, and 64 MiB. */
 const MESSAGES = { short: 250, full: 500 };
 
-/** Send the same text on each of so many connections in one write, and read nothing. */
+/** Send the same text on each of `sockets` connections in one write, and read nothing. */
 async function unreadOn(context: Context, sockets: number, text: string): Promise<void> {
   await each(sockets, 50, async () => (await context.attacker.open()).send(text), context.signal);
   await context.settled(context.size === 'full' ? 30_000 : 8_000);
@@ -45,35 +45,35 @@ function ofFullRoom(given: {
 
 const transcript = (room: string) => `${pathOf('readTranscript', room)}?limit=500`;
 
-/** What 1 400 requests in one write ask for: more than a relay reads of one connection in a turn. */
+/** Requests in one write: more than the relay reads from one connection in a turn. */
 const IN_ONE_WRITE = 1_400;
 const FILES = ['/sdk/bot2bot.mjs', ROUTES.openapi.path, `${ROUTES.docs.path}/swagger-ui-bundle.js`];
 
 export const unreadAnswers: readonly Attack[] = [
   ofFullRoom({
     name: 'memory/unread-transcripts',
-    about: '25 transcripts of a full room asked for at once on one connection, none read',
+    about: '25 pipelined requests for the transcript of a full room, no answer read',
     path: transcript,
     sockets: 1,
     requests: 25,
   }),
   ofFullRoom({
     name: 'memory/unread-transcripts-many',
-    about: '16 connections that each ask for 2 such transcripts and read none',
+    about: '16 connections that each request 2 such transcripts and read none',
     path: transcript,
     sockets: 16,
     requests: 2,
   }),
   ofFullRoom({
     name: 'memory/unread-waits',
-    about: '25 answers of wait from a full room on one connection, none read',
+    about: '25 pipelined waits on a full room, no answer read',
     path: (room) => `${pathOf('waitForMessages', room)}?after=0`,
     sockets: 1,
     requests: 25,
   }),
   {
     name: 'memory/unread-files',
-    about: `every file that the relay hands out asked for ${IN_ONE_WRITE} times on one connection, none read`,
+    about: `${IN_ONE_WRITE} pipelined requests for every static file, no answer read`,
     flags: NO_RATES,
     memory: unread(FILES.length),
     run: async (context) => {
@@ -87,7 +87,7 @@ export const unreadAnswers: readonly Attack[] = [
   },
   {
     name: 'memory/unread-tiny',
-    about: '100 connections with 2 000 requests each for what does not exist, no answer read',
+    about: '100 connections with 2 000 requests each for an unknown path, no answer read',
     flags: NO_RATES,
     memory: unread(100),
     run: async (context) => {
@@ -98,7 +98,7 @@ export const unreadAnswers: readonly Attack[] = [
   },
   {
     name: 'memory/unread-directory',
-    about: `the directory's page of 100 long profiles asked for ${IN_ONE_WRITE} times on one connection, none read`,
+    about: `${IN_ONE_WRITE} pipelined requests for a directory page of 100 long profiles, no answer read`,
     flags: NO_RATES,
     memory: unread(1),
     run: async (context) => {

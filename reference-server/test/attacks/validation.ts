@@ -1,9 +1,9 @@
-/** Bodies that are refused: finding out why must cost no more than reading the same bytes under a name nobody knows. */
+/** Invalid bodies: refusing one must not take much longer than reading the same bytes in an unknown field. */
 import { paramsOf, ROUTES, type Route } from '@bot2bot/schemas';
 import { allowance, MIB, NO_RATES, type Attack, type Context, type Measured } from './attack.ts';
 
 const LONG = 194_000;
-/** Refusing may cost this many times what reading costs: parsing, checking, and a stop at the first fault. */
+/** Maximum ratio of the time to refuse (parse and check up to the first fault) to the time to read. */
 const TIMES = 4;
 
 const JUNK = {
@@ -24,7 +24,7 @@ interface Target {
   readonly fields: readonly string[];
 }
 
-/** Every body of the protocol with each of its fields, those of a body in a body too. */
+/** Every body of the protocol with each of its fields, including those of nested objects. */
 const TARGETS: readonly Target[] = Object.entries<Route>(ROUTES).flatMap(([operation, route]) => {
   if (route.body === undefined) return [];
   const { method } = route;
@@ -58,14 +58,14 @@ const TARGETS: readonly Target[] = Object.entries<Route>(ROUTES).flatMap(([opera
   return [plain, ...nested];
 });
 
-/** JSON of the example with this text as the value of a field. */
+/** The JSON of the example, with this JSON as the value of a field. */
 function bodyWith(example: Readonly<Record<string, unknown>>, field: string, junk: string): string {
   const rest = Object.entries(example).filter(([name]) => name !== field);
   const fields = rest.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
   return `{${[...fields, `${JSON.stringify(field)}:${junk}`].join(',')}}`;
 }
 
-/** Least time of three such requests, in ms: what the relay does for anyone else in between does not count. */
+/** The shortest time of three requests, in ms, to exclude other work of the relay. */
 async function cost({ attacker }: Context, target: Target, body: string): Promise<number> {
   let least = Infinity;
   for (let i = 0; i < 3; i++) {

@@ -1,17 +1,17 @@
-/** Watches what an attack costs the relay's process, from outside. */
+/** Measures the cost of an attack to the relay's process, from outside. */
 import { totalmem } from 'node:os';
 import type { Started } from '../process.ts';
 import { MIB } from './attack.ts';
 import { forgetPeak, memoryOf, processorSeconds } from './cost.ts';
 
-/** A relay that holds this much is stopped before the machine is out of memory. */
+/** At this memory size the relay is killed, before the machine runs out of memory. */
 const TOO_MUCH = Math.min(8_192 * MIB, totalmem() / 2);
 
 export interface Cost {
-  /** Peak of resident memory above what it was when the attack began, in bytes. */
+  /** Peak of resident memory above that at the begin of the attack, in bytes. */
   readonly grown: number;
   readonly processorSeconds: number;
-  /** How long the attack took, in seconds. */
+  /** Duration of the attack, in seconds. */
   readonly seconds: number;
 }
 
@@ -26,7 +26,7 @@ export class Watch {
       try {
         if (memoryOf(this.#pid).now <= TOO_MUCH) return;
       } catch {
-        // It is gone; whoever asks it will know.
+        // The process has exited; the next request to it reports this.
         return;
       }
       relay.child.kill('SIGKILL');
@@ -44,7 +44,7 @@ export class Watch {
     };
   }
 
-  /** @throws the system's error when the relay is gone. */
+  /** @throws the system's error when the relay has exited. */
   cost(): Cost {
     return {
       grown: memoryOf(this.#pid).peak - this.#base.memory,
@@ -53,7 +53,7 @@ export class Watch {
     };
   }
 
-  /** Resolves when the relay hardly works any more. */
+  /** Resolves when the relay is nearly idle, or after `mostMs`. */
   async settled(mostMs: number, pause: (ms: number) => Promise<void>): Promise<void> {
     const until = performance.now() + mostMs;
     for (let idle = 0; idle < 2 && performance.now() < until;) {

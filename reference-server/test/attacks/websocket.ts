@@ -1,4 +1,4 @@
-/** WebSocket as a client without a library speaks it. */
+/** A minimal WebSocket client without a library. */
 import { pathOf } from '@bot2bot/schemas';
 import type { Context } from './attack.ts';
 import type { Peer } from './attacker.ts';
@@ -6,12 +6,12 @@ import { get } from './room.ts';
 
 const KEY = 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
 
-/** The request that opens a socket on this path. @param key header line of the key; empty for none. */
+/** The upgrade request for this path. @param key header line with the key; empty for none. */
 export function upgrade(path: string, key = KEY): string {
   return get(path, `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n${key}`);
 }
 
-/** Open a socket in a room. @param query with its `?`. @returns it once the relay has answered, whatever it said. */
+/** Open a WebSocket in a room. @param query including `?`. @returns the connection, once the relay has answered anything. */
 export async function webSocket(
   { attacker }: Pick<Context, 'attacker'>,
   room: string,
@@ -35,7 +35,7 @@ export function clientFrame(opcode: number, payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from([opcode]), size, Buffer.alloc(4), payload]);
 }
 
-/** A whole text frame. @param text at most 65 535 bytes. */
+/** A complete text frame. @param text at most 65 535 bytes. */
 export function textFrame(text: string): Buffer {
   return clientFrame(0x81, Buffer.from(text));
 }

@@ -9,17 +9,17 @@ import {
   PAST_MS,
   seqOf,
   SHORT,
-  stocked,
+  consumerWithMessages,
   type Granted,
 } from '../../script/consumer.ts';
 
 export const ACK_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-5/not-this-claim',
-    title: 'an ack that does not name the live claim and its seq is no ack',
+    title: 'an ack with another claim_id or seq than that of the live claim has no effect',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t, 3);
+      const who = await consumerWithMessages(t, 3);
       const { id, seq } = await who.granted();
       for (const [what, named] of [
         ['a seq above', { id, seq: seq + 1 }],
@@ -44,11 +44,11 @@ export const ACK_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-5/late',
-    title: 'a late ack is answered 409 and moves nothing',
+    title: 'a late ack is answered 409 and does not move the cursor',
     lane: 'quick',
     run: async (t) => {
       if (!t.hardened) return;
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(SHORT);
       await t.sleep(LEASE_MS + PAST_MS);
       const late = await who.ack(first);
@@ -63,7 +63,7 @@ export const ACK_CHECKS: readonly Check<RelayScript>[] = [
     title: 'an ack of the live claim moves the cursor to its seq',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted();
       await who.acked(first);
       const next = await who.granted({}, 'CLAIM-15');
@@ -72,10 +72,11 @@ export const ACK_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-16/again',
-    title: 'an ack at or below the cursor, and of a handle that never claimed, succeeds and moves nothing',
+    title:
+      'an ack at or below the cursor, or of a handle that never claimed, succeeds without moving the cursor',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const never = await consumer(t, who.room);
       const grants: Granted[] = [];
       for (let i = 0; i < 2; i++) {

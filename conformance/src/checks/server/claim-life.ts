@@ -1,4 +1,4 @@
-/** Chapter 05: what becomes of claims when messages and rooms go. */
+/** Chapter 05: claims when messages expire or are evicted, and when rooms end. */
 import type { Check } from '../check.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -7,7 +7,7 @@ import { claimIdOf, consumer, cursorOf, isEmpty, seqOf, type Consumer } from '..
 
 const gapOf = ({ json }: Reply) => [json.get('gap').get('from').number, json.get('gap').get('to').number];
 
-/** Post as many messages as a room holds, so that everything older is evicted. */
+/** Post as many messages as a room can buffer, so that all older ones are evicted. */
 async function overflow(t: RelayScript, room: string): Promise<void> {
   const each = Math.ceil(t.target.limits.buffer_messages / 8);
   await t.all(
@@ -17,7 +17,7 @@ async function overflow(t: RelayScript, room: string): Promise<void> {
   );
 }
 
-/** A message with the shortest life, and one that stays. */
+/** Post a message with the shortest time to live, and one that does not expire. */
 async function mortal(t: RelayScript, who: Consumer): Promise<{ short: number; ttl: number; next: number }> {
   const ttl = t.target.timings.ttl_min_ms;
   const { seq: short } = await t.posted(who.room, { ttl_ms: ttl });
@@ -28,7 +28,7 @@ async function mortal(t: RelayScript, who: Consumer): Promise<{ short: number; t
 export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-24/gap',
-    title: 'what was evicted above the cursor is told until an ack passes it',
+    title: 'a gap above the cursor is reported until an ack passes it',
     lane: 'long',
     cert: true,
     also: ['CLAIM-25', 'CLAIM-26'],
@@ -80,7 +80,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-25/expired',
-    title: 'an ack of a live claim succeeds though its message has expired',
+    title: 'an ack of a live claim succeeds even if its message has expired',
     lane: 'long',
     run: async (t) => {
       const who = await consumer(t);
@@ -96,7 +96,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-26/expired',
-    title: 'what has expired is not granted, and its claim gives way to the next',
+    title: 'an expired message is not granted, and its claim gives way to the next',
     lane: 'long',
     run: async (t) => {
       const who = await consumer(t);
@@ -115,7 +115,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-27/reset',
-    title: 'reset tells of another epoch, and of nothing else',
+    title: 'a claim gets a reset only if it names another epoch',
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
@@ -147,7 +147,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-27/anew',
-    title: 'in a room that was made anew a handle begins anew',
+    title: 'a handle has no cursor in a recreated room',
     lane: 'long',
     cert: true,
     also: ['CLAIM-12'],
@@ -168,7 +168,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-28/kept',
-    title: 'a parked claim and a live one keep the room',
+    title: 'a parked claim and a live one keep the room alive',
     lane: 'long',
     run: async (t) => {
       const idle = t.target.timings.room_idle_ms;
@@ -183,7 +183,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
       };
       await t.all(
         async (b) => {
-          // Parked over and over: each claim is activity for as long as it lasts.
+          // Repeated parked claims: each is activity of the room as long as it lasts.
           const seconds = Math.max(1, Math.floor(idle / 6_000));
           for (let i = 0; i < Math.ceil(beyond / 1000 / seconds); i++)
             await parked.in(b).claim({ timeout: seconds });

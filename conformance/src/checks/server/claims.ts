@@ -1,4 +1,4 @@
-/** Chapter 05: what a claim is granted. */
+/** Chapter 05: which messages a claim is granted. */
 import type { Check } from '../check.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -8,7 +8,7 @@ const CLAIM_ID = /^[A-Za-z0-9_-]{8,64}$/;
 /** A parked claim is granted a message this soon after its acceptance. @see CLAIM-9 */
 const WAKE_MS = 2_000;
 
-/** Claim and ack until nothing is left, but at most so many times. @returns the seqs that were granted. */
+/** Claim and ack until no message is left, at most `most` times. @returns the granted seqs. */
 async function drain(who: Consumer, most: number, asking: Asking = {}): Promise<number[]> {
   const seqs: number[] = [];
   for (let i = 0; i < most; i++) {
@@ -31,7 +31,7 @@ const same = (a: readonly number[], b: readonly number[]) => a.join() === b.join
 export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-1/drained',
-    title: 'who goes on claiming and acking is granted every message, in order, once',
+    title: 'a handle that claims and acks is granted every message once, in order',
     lane: 'quick',
     also: ['CLAIM-2', 'CLAIM-6', 'CLAIM-15'],
     run: async (t) => {
@@ -55,7 +55,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-2/never-again',
-    title: 'what was acked is never granted again, to no process and with no lists',
+    title: 'an acked message is never granted again, to any process and with any exclusions',
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
@@ -87,7 +87,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-8/answer',
-    title: 'a grant tells the message as reads deliver it, and where the handle stands',
+    title: 'a grant has the message as reads deliver it, and the position of the handle',
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
@@ -121,7 +121,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-9/parks',
-    title: 'a claim parks: it is granted what comes, or is answered empty in time',
+    title: 'a claim parks: it is granted the next message, or answered empty in time',
     lane: 'quick',
     run: async (t) => {
       const [waker, waiter] = [await consumer(t), await consumer(t)];
@@ -153,7 +153,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-10/not-early',
-    title: 'nothing that is passed over makes a claim answer empty',
+    title: 'a claim is not answered empty because of excluded messages',
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
@@ -173,7 +173,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-11/no-room',
-    title: 'a room that does not exist is answered at once, and is not made',
+    title: 'a claim in a room that does not exist is answered at once, and does not create it',
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
@@ -192,7 +192,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-12/apart',
-    title: 'every handle has a cursor of its own, in each room, from 0',
+    title: 'every handle has its own cursor in each room, starting at 0',
     lane: 'quick',
     run: async (t) => {
       const one = await consumer(t);
@@ -226,7 +226,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-13/labels',
-    title: 'own labels and excluded ones are passed over, and no others',
+    title: 'messages with the own label and with excluded labels are skipped, and no others',
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
@@ -243,7 +243,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
       ];
       const made = await posts(t, who.room, [...senders, handle, '@bot']);
       const want = made.filter((_, i) => kept.includes(senders[i] ?? ''));
-      // 256 labels, as many as a claim may exclude.
+      // 256 labels, the maximum for a claim.
       const exclude_senders = ['@bot', 'two words', ...Array.from({ length: 254 }, (_, i) => `label${i}`)];
       const seqs = await drain(who, made.length, { exclude_senders });
       const last = await who.claim({ exclude_senders });
@@ -255,7 +255,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-13/other-list',
-    title: 'what was passed over stays above the cursor until a later message is acked',
+    title: 'skipped messages stay above the cursor until a later message is acked',
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
@@ -276,7 +276,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-14/impostor',
-    title: 'with exclude_self: "verified" nobody hides a message by writing the handle over it',
+    title: 'with exclude_self: "verified", an unsigned message with the handle as its label is granted',
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
@@ -315,7 +315,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
   },
 ];
 
-/** A JSON object with its names in order, so that texts can be compared. */
+/** The JSON of an object with sorted keys, for comparison as text. */
 function sorted(value: unknown): unknown {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))

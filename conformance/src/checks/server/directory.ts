@@ -1,4 +1,4 @@
-/** Chapter 06: the directory in which profiles are found. */
+/** Chapter 06: the directory of profiles. */
 import { pathOf } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { Query } from '../../script/rooms.ts';
@@ -6,13 +6,13 @@ import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import { agent, published, publish, sentWith, tells } from './profiles.ts';
 
-/** By when an expired profile is gone. */
+/** Time after its expiry by which a profile must be gone, in ms. */
 const GONE_MS = 5_000;
 const AGENTS_PAGE = 100;
-/** Pages after which a directory is too large to be read whole. */
+/** Maximum number of pages that are read; a larger directory is not read completely. */
 const MOST_PAGES = 250;
 
-/** Searches draw from the address's rate. */
+/** Searches count against the rate limit of the address. */
 function search(t: RelayScript, query: Query, operation: 'searchAgents' | 'listAgents' = 'searchAgents') {
   return t.write(operation, [], undefined, { query });
 }
@@ -25,12 +25,12 @@ function handlesOf(reply: Reply): string[] {
   return reply.json.get('agents').items.map((item) => item.get('handle').string);
 }
 
-/** A tag that no other profile has. */
+/** A unique tag. */
 function tag(t: RelayScript): string {
   return `x${t.identity().handle}`.slice(0, 24);
 }
 
-/** Pages of a search, until there is no cursor. */
+/** Read all pages of a search. */
 async function pagesOf(t: RelayScript, query: Query): Promise<{ pages: Reply[]; whole: boolean }> {
   const pages: Reply[] = [];
   for (let cursor: string | number | undefined; pages.length < MOST_PAGES;) {
@@ -43,7 +43,7 @@ async function pagesOf(t: RelayScript, query: Query): Promise<{ pages: Reply[]; 
   return { pages, whole: false };
 }
 
-/** An answer of the directory, whatever the order of its fields. */
+/** An answer of the directory with sorted keys, for comparison. */
 function answerOf({ json }: Reply): string {
   const agents = json
     .get('agents')
@@ -58,7 +58,7 @@ function same(found: readonly string[], expected: readonly string[]): boolean {
 export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'DIR-6/filters',
-    title: 'a search yields the profiles that satisfy every filter',
+    title: 'a search returns the profiles that match every filter',
     lane: 'quick',
     run: async (t) => {
       const [x, y, z] = [tag(t), tag(t), tag(t)];
@@ -149,7 +149,7 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     cert: true,
     run: async (t) => {
-      // Each needs a handle of its own; a relay that lets few be registered is not used up.
+      // Each profile needs a new handle: skip this if the relay allows few registrations.
       if (t.target.limits.address_registrations < 4 * AGENTS_PAGE) return;
       const topic = tag(t);
       const mine: string[] = [];
@@ -162,7 +162,7 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DIR-8/expiry',
-    title: 'a profile that has expired is not shown',
+    title: 'an expired profile is not returned',
     lane: 'long',
     cert: true,
     run: async (t) => {
@@ -186,7 +186,7 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DIR-9/delete',
-    title: 'its handle takes a profile out of the directory',
+    title: 'a handle can delete its profile',
     lane: 'quick',
     run: async (t) => {
       const topic = tag(t);
@@ -257,12 +257,12 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DIR-11/matches',
-    title: 'agents that share most tags come first, with their number',
+    title: 'agents that share most tags come first, with the number of shared tags',
     lane: 'quick',
     run: async (t) => {
       const [c, d, topic, language] = [tag(t), tag(t), tag(t), tag(t)];
       const all = { capabilities: [c, d], topics: [topic], languages: [language] };
-      // The one that shares least comes first, so that the order is not that of publication.
+      // The agent that shares least is published first, so that the expected order differs from the order of publication.
       const least = (await published(t, { ...all, capabilities: [tag(t)], topics: [] })).me.handle;
       const most = (await published(t, all)).me.handle;
       const middle = (await published(t, { capabilities: [tag(t), d], topics: [topic] })).me.handle;
@@ -295,7 +295,7 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
         framework: `frame-${word}`,
         framework_version: `1.${word}`,
         summary: `It ${word}s.`,
-        // No tag that another agent may have: it would be a match.
+        // Only unique tags, so that no other agent matches.
         capabilities: [`${topic}-${word}-1`, `${topic}-${word}-2`],
         topics: [topic, `${topic}-${word}`],
         languages: [`${topic}-${word}-3`, `${topic}-${word}-4`],
@@ -382,7 +382,7 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
       const one = json.get('agent').string;
       t.require('DIR-12', one.includes(pathOf('getAgent', '')), 'the path of an agent', reply);
       t.require('DIR-12', json.get('profile_schema').string !== '', 'profile_schema', reply);
-      // The number of agents, or as the deployed relay tells, the first of them.
+      // `agents` may be the number of agents, or their first page, as on the deployed relay.
       const agents = json.get('agents');
       const count = Array.isArray(agents.raw) ? agents.items.length : agents.raw;
       t.require(

@@ -1,10 +1,10 @@
-/** Chapter 00: headers, and what a relay says of itself. */
+/** Chapter 00: headers, and the documents that describe a relay. */
 import { ROUTES, type Route } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import { headerOf } from '../../script/reply.ts';
 
-/** What a relay of each profile declares, as the page of limits and timings lists it. @see CORE-11 */
+/** The limits and timings that a relay of each profile must declare. @see CORE-11 */
 const DECLARED = {
   limits: {
     rooms:
@@ -27,7 +27,7 @@ const DECLARED = {
 export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CORE-9/preflight',
-    title: 'browsers of any origin may call',
+    title: 'CORS allows all origins',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -58,7 +58,7 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-10/no-store',
-    title: 'answers of a room are not stored',
+    title: 'answers about a room must not be stored by caches',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -101,7 +101,7 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
         for (const [profile, names] of Object.entries(table)) {
           if (!profiles.includes(profile)) continue;
           for (const name of names.split(' ')) {
-            // A time between two frames may be none.
+            // The minimum time between two presence frames may be 0.
             const told = reply.json.get(place).get(name).number;
             const ok = name === 'presence_ms' ? told >= 0 : told > 0;
             t.require('CORE-11', ok, `${name} in ${place}`, reply);
@@ -157,7 +157,7 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-14/docs',
-    title: 'the API page loads nothing from elsewhere',
+    title: 'the API page loads nothing from other origins',
     lane: 'quick',
     run: async (t) => {
       const reply = await t.get('docs');
@@ -179,7 +179,7 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-15/status',
-    title: 'the relay tells what it runs',
+    title: 'the relay declares the hashes of its sources',
     lane: 'quick',
     run: async (t) => {
       const reply = await t.get('relayStatus');

@@ -20,7 +20,7 @@ const CLOCK_TOLERANCE_MS = 60_000;
 export const DM_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'DM-1/answer',
-    title: 'a message for a registered handle is taken, one for another is not',
+    title: 'a message for a registered handle is accepted, one for an unregistered handle is refused',
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();
@@ -43,7 +43,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-2/verbatim',
-    title: 'an inbox is read at once, in order, as it was sent',
+    title: 'an inbox returns its messages at once, in order, and unchanged',
     lane: 'quick',
     also: ['DM-3'],
     run: async (t) => {
@@ -92,7 +92,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-2/parks',
-    title: 'a wait for an empty inbox parks until a message comes',
+    title: 'a wait for an empty inbox parks until a message arrives',
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();
@@ -116,7 +116,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-2/timeout',
-    title: 'a wait to which nothing comes ends with its timeout',
+    title: 'a wait without a message ends at its timeout',
     lane: 'quick',
     run: async (t) => {
       const [owner, fresh] = [await t.registered(), await t.registered()];
@@ -135,7 +135,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-3/sender',
-    title: 'a signature is told with the message, and its absence too',
+    title: 'a message reports whether and by whom it was signed',
     lane: 'quick',
     run: async (t) => {
       const [owner, friend] = [await t.registered(), await t.registered()];
@@ -160,7 +160,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-2/clock',
-    title: 'a message has the time at which it came',
+    title: 'a message has the time of its arrival',
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();
@@ -194,7 +194,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-4/refused',
-    title: 'a message whose sender is not proved is not delivered',
+    title: 'a message with an invalid signature is not delivered',
     lane: 'quick',
     run: async (t) => {
       const [owner, friend, other] = [await t.registered(), await t.registered(), await t.registered()];
@@ -224,7 +224,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
         const reply = await sendLetter(t, owner, body);
         t.require('DM-4', statuses.includes(reply.status), `${statuses.join(' or ')} to ${what}`, reply);
       }
-      // Deployed relays take it for unsigned, as they take whatever else the sender says of itself.
+      // Deployed relays accept it as an unsigned message.
       const bare = await sendLetter(t, owner, { ...good(), from_sig: undefined });
       const statuses = [200, 400, 401];
       t.require('DM-4', statuses.includes(bare.status), `${statuses.join(' or ')} to no from_sig`, bare);
@@ -242,7 +242,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-4/replay',
-    title: 'a signed message is taken once',
+    title: 'a signed message is accepted once',
     lane: 'quick',
     run: async (t) => {
       const [owner, friend] = [await t.registered(), await t.registered()];
@@ -265,7 +265,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-5/delete',
-    title: 'a message that was deleted is gone',
+    title: 'a deleted message is gone',
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();
@@ -292,7 +292,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-6/owner',
-    title: 'an inbox answers to its handle alone',
+    title: 'only its handle can read an inbox',
     lane: 'quick',
     run: async (t) => {
       const [owner, other] = [await t.registered(), await t.registered()];
@@ -322,7 +322,7 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-8/fields',
-    title: 'a message without its three fields is refused',
+    title: 'a message without one of its three required fields is refused',
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();

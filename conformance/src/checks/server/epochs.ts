@@ -1,4 +1,4 @@
-/** Chapter 04: the life of a room that its readers see. */
+/** Chapter 04: epochs. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import { seqsOf, fill } from './reads.ts';
@@ -8,7 +8,7 @@ const FOREIGN = 'another-epoch';
 export const EPOCH_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'READ-11/epoch',
-    title: 'a room has one epoch, everywhere',
+    title: 'a room has the same epoch in all answers',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -27,7 +27,7 @@ export const EPOCH_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-12/reset',
-    title: 'a request with another epoch is told to begin again',
+    title: 'a request with another epoch gets a reset',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();

@@ -1,4 +1,4 @@
-/** Chapter 00: what is refused, and how. */
+/** Chapter 00: errors. */
 import { ROUTES, type Limits } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import { headerOf, type Reply } from '../../script/reply.ts';
@@ -6,7 +6,7 @@ import type { RelayScript } from '../../script/claims.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-/** Requests that a relay must refuse, or at least survive. */
+/** Requests that a relay must refuse, or at least must not fail on. */
 async function malformed(t: RelayScript, room: string): Promise<Reply[]> {
   const path = ROUTES.postMessage.path.replace('{room}', room);
   const { ciphertext, nonce } = t.sealed();
@@ -23,7 +23,7 @@ async function malformed(t: RelayScript, room: string): Promise<Reply[]> {
     '{"ciphertext":null,"nonce":null}',
     JSON.stringify({ ciphertext, nonce: [] }),
     JSON.stringify({ ciphertext: {}, nonce }),
-    // A message of its own: a relay may take null for absent.
+    // This one needs a complete message: a relay may treat null as absent.
     JSON.stringify({ ...t.sealed(), reply_to: null }),
     JSON.stringify({ ciphertext, nonce, ttl_ms: 'soon' }),
     JSON.stringify({ ciphertext, nonce, sender: 7 }),
@@ -62,15 +62,15 @@ async function malformed(t: RelayScript, room: string): Promise<Reply[]> {
   return replies;
 }
 
-/** More than the suite has under way at a time, so that no post waits for the answers to those before it. */
+/** Posts per batch: more than the suite has in flight at a time, so that no post waits for earlier answers. */
 const FLOOD_BATCH = 320;
 
-/** More messages than a flood has to send until a bucket is empty. */
+/** Number of messages that certainly empties a bucket, if they are sent fast enough. */
 export function floodOf({ room_burst, room_rate, address_burst }: Limits): number {
   return Math.min(Math.min(room_burst, address_burst) * 2 + room_rate * 5, 5_000);
 }
 
-/** Whether a relay that took so many messages to a room within so many ms had to refuse one of them. */
+/** Whether a relay that accepted this many messages in a room within this time (ms) had to refuse one of them. */
 export function isBeyond(limits: Limits, taken: number, ms: number): boolean {
   const { room_burst, room_rate, address_burst, address_rate } = limits;
   const most = Math.min(room_burst + (room_rate * ms) / 1_000, address_burst + (address_rate * ms) / 1_000);
@@ -78,9 +78,9 @@ export function isBeyond(limits: Limits, taken: number, ms: number): boolean {
 }
 
 /**
- * Post as fast as possible until the relay says 429.
- * @returns the answer of 429; or the last answer when the relay had to refuse a post and did not; or undefined when the
- * posts came too slowly to empty a bucket.
+ * Post as fast as possible until the relay answers 429.
+ * @returns the answer with 429; or the last answer, if the relay should have refused a post but did not; or undefined, if the
+ * posts were too slow to empty a bucket.
  */
 export async function floodUntil429(t: RelayScript, room: string): Promise<Reply | undefined> {
   const sent: Reply[] = [];
@@ -148,7 +148,7 @@ export const ERROR_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-4/malformed',
-    title: 'malformed requests are not answered 5xx, and the relay serves on',
+    title: 'malformed requests are not answered 5xx, and the relay continues to serve',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -178,7 +178,7 @@ export const ERROR_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-6/clamped',
-    title: 'numbers in a query are clamped, and unreadable ones are as good as absent',
+    title: 'numbers in a query are clamped, and invalid ones are ignored',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -253,7 +253,7 @@ export const ERROR_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-3/retry-after',
-    title: 'a refusal for rate says when to come back',
+    title: 'a 429 has a Retry-After',
     lane: 'solo',
     run: async (t) => {
       const room = t.room();

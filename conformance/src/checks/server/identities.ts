@@ -6,10 +6,10 @@ import { isForged, malleated, NEUTRAL_SIG } from '../../script/malleate.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 
-/** Beyond the tolerance of clocks by more than two machines on one network differ. */
+/** Beyond the tolerance, by more than the clocks of two machines usually differ; in ms. */
 const CLEARLY_MS = 15_000;
 const RESERVED = ['anon', 'admin', 'bot2bot', 'system', 'root', 'support', 'help', 'demo', 'echo'];
-/** The y of the points whose order divides 8, little-endian; the last two are not canonical. */
+/** Encodings of the points whose order divides 8: y, little-endian; the last two are not canonical. */
 const SMALL_ORDER = [
   `01${'00'.repeat(31)}`,
   '00'.repeat(32),
@@ -19,7 +19,7 @@ const SMALL_ORDER = [
   `ed${'ff'.repeat(30)}7f`,
   `ee${'ff'.repeat(30)}7f`,
 ];
-/** No points, and points of large order that are not canonical: nobody can sign with these. */
+/** Encodings that are not points, and non-canonical ones of points of large order. */
 const UNSOUND = [
   `02${'00'.repeat(31)}`,
   `ef${'ff'.repeat(30)}7f`,
@@ -95,13 +95,13 @@ export const IDENTITY_CHECKS: readonly Check<RelayScript>[] = [
     title: 'a registration that is malformed is answered 400',
     lane: 'quick',
     run: async (t) => {
-      // Upper case and `@` are no mistake to a relay that tolerates them here as in paths.
+      // A relay may accept upper case and `@` here, as in paths.
       const handles = ['x', '-ab', 'a b', 'a'.repeat(33), 'zoë', 'a.b', ''];
       for (const handle of handles) {
         const reply = await t.register(t.registration(t.identity(handle)));
         t.require('ID-2', reply.status === 400, `400 to the handle '${handle}'`, reply);
       }
-      // A relay may take upper case for lower; the signature is then that of another text.
+      // A relay may convert to lower case: then the signature must cover the converted text.
       const upper = await t.register(t.registration(t.identity('X-Y')));
       t.require('ID-2', [400, 401].includes(upper.status), "400 or 401 to the handle 'X-Y'", upper);
       const identity = t.identity();
@@ -134,7 +134,7 @@ export const IDENTITY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ID-3/taken',
-    title: 'a handle belongs to the first key, and reserved ones to nobody',
+    title: 'a handle belongs to the first key, and reserved handles are refused',
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();
@@ -151,7 +151,7 @@ export const IDENTITY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ID-3/race',
-    title: 'of several who want a handle at once one gets it',
+    title: 'of several concurrent registrations of a handle one succeeds',
     lane: 'quick',
     run: async (t) => {
       const { handle } = t.identity();
@@ -175,7 +175,7 @@ export const IDENTITY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ID-4/again',
-    title: 'the owner may register again, which changes nothing',
+    title: 'a repeated registration by the owner succeeds and changes nothing',
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();
@@ -193,7 +193,7 @@ export const IDENTITY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ID-5/clock-and-signature',
-    title: 'a registration is of now, and signed by its own key',
+    title: 'a registration needs a current timestamp and a signature by its own key',
     lane: 'quick',
     run: async (t) => {
       const { clock_tolerance_ms: tolerance } = t.target.timings;
@@ -244,7 +244,7 @@ export const IDENTITY_CHECKS: readonly Check<RelayScript>[] = [
         const signPub = Buffer.from(hex, 'hex').toString('base64');
         const identity = { ...t.identity(), signPub, sign: () => NEUTRAL_SIG };
         const reply = await t.register(t.registration(identity));
-        // Its signature does not verify either, and no rule says which comes first.
+        // Its signature is invalid too, and no rule says which error comes first.
         const refused = reply.status === 400 || reply.status === 401;
         t.require('ID-7', refused, `a refusal of the sign_pub ${hex}`, reply);
       }
@@ -252,7 +252,7 @@ export const IDENTITY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ID-8/malleated',
-    title: 'a signature whose scalar is not below the order is refused',
+    title: 'a signature whose S is not below L is refused',
     lane: 'quick',
     run: async (t) => {
       const identity = t.identity();

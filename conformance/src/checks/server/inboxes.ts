@@ -1,4 +1,4 @@
-/** Chapter 06: how much an inbox holds, and its pages. */
+/** Chapter 06: limits and pages of inboxes. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import {
@@ -17,13 +17,13 @@ import {
 import type { Identity } from '../../script/keys.ts';
 
 const INBOX_UNSIGNED = 32;
-/** Who fill an inbox: a relay may keep a part of it from each. */
+/** Number of senders that fill an inbox: a relay may limit the share of each. */
 const FRIENDS = 7;
 
 export const INBOX_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'DM-2/pages',
-    title: 'an inbox answers 50 messages, and says that more are left',
+    title: 'an inbox returns pages of 50 messages, with has_more',
     lane: 'quick',
     also: ['DM-10'],
     run: async (t) => {
@@ -42,7 +42,7 @@ export const INBOX_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DM-7/full',
-    title: 'an inbox takes 256 messages, 32 of them unsigned, and keeps them',
+    title: 'an inbox accepts 256 messages, 32 of them unsigned, and keeps them',
     lane: 'quick',
     run: async (t) => {
       const owner = await t.registered();

@@ -11,18 +11,18 @@ import {
   PAST_MS,
   seqOf,
   SHORT,
-  stocked,
+  consumerWithMessages,
   type Asking,
   type Consumer,
   type Granted,
 } from '../../script/consumer.ts';
 
-/** Whether an answer certainly came while the lease of a grant ran. */
+/** Whether an answer certainly arrived before the lease of a grant expired. */
 function within({ reply }: Granted, later: Reply, leaseMs = LEASE_MS): boolean {
   return later.record.t1 < reply.record.t0 + leaseMs;
 }
 
-/** A lease that runs out: the message comes again under another claim, and the first one counts no more. */
+/** Let a lease expire: the message is granted again under another claim, and the first claim is no longer live. */
 async function redelivery(t: RelayScript, who: Consumer, asking: Asking, leaseMs: number): Promise<void> {
   const first = await who.granted(asking);
   await t.sleep(leaseMs + PAST_MS);
@@ -46,11 +46,11 @@ async function redelivery(t: RelayScript, who: Consumer, asking: Asking, leaseMs
 export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CLAIM-3/parallel',
-    title: 'claims of one handle at the same time get one claim',
+    title: 'concurrent claims of one handle get the same claim',
     lane: 'quick',
     also: ['CLAIM-7'],
     run: async (t) => {
-      const who = await stocked(t, 3);
+      const who = await consumerWithMessages(t, 3);
       const replies = await t.all<Reply>(
         ...Array.from({ length: 6 }, () => (b: RelayScript) => who.in(b).claim()),
       );
@@ -66,11 +66,11 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-3/lost-answer',
-    title: 'a claim, and an ack, whose answer was lost are sent again without harm',
+    title: 'a claim and an ack whose answers were lost can be repeated',
     lane: 'quick',
     also: ['CLAIM-16'],
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       await who.claim({ cutMs: 1 });
       const first = await who.granted();
       const again = await who.claim();
@@ -89,20 +89,20 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     also: ['CLAIM-5'],
     run: async (t) => {
-      if (t.hardened) await redelivery(t, await stocked(t), SHORT, LEASE_MS);
+      if (t.hardened) await redelivery(t, await consumerWithMessages(t), SHORT, LEASE_MS);
     },
   },
   {
     id: 'CLAIM-4/default-lease',
-    title: 'an unacked message is granted again after the lease that no claim named',
+    title: 'an unacked message is granted again after the default lease',
     lane: 'long',
     cert: true,
     also: ['CLAIM-17'],
     run: async (t) => {
       const lease = t.target.timings.lease_default_ms;
-      const who = await stocked(t);
-      const other = await stocked(t);
-      // At compat a claim need not keep its room.
+      const who = await consumerWithMessages(t);
+      const other = await consumerWithMessages(t);
+      // At compat, a claim does not have to keep its room alive.
       for (const { room } of [who, other]) await t.joined('sse', room);
       const kept = await other.granted();
       await t.all(
@@ -123,12 +123,12 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-7/while-it-runs',
-    title: 'no other claim of a message before its lease has run out',
+    title: 'a message gets no other claim before its lease has expired',
     lane: 'quick',
     also: ['CLAIM-3'],
     run: async (t) => {
       const asking = t.hardened ? SHORT : {};
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(asking);
       for (let i = 0; i < 4; i++) {
         const reply = await who.claim(asking);
@@ -152,7 +152,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
         [middle, middle],
         [most * 10, most],
       ] as const) {
-        const who = await stocked(t, 1);
+        const who = await consumerWithMessages(t, 1);
         const { reply } = await who.granted(ttl_ms === undefined ? {} : { ttl_ms });
         const ok = isLeft(reply, lease);
         t.require('CLAIM-17', ok, `a lease of ${lease} ms with ttl_ms ${ttl_ms ?? 'absent'}`, reply);
@@ -161,11 +161,11 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-18/bounds',
-    title: 'lease_ms sets the lease, wins over ttl_ms, and is refused outside its bounds',
+    title: 'lease_ms sets the lease, overrides ttl_ms, and is refused outside its bounds',
     lane: 'quick',
     run: async (t) => {
       const { lease_min_ms: least, lease_max_ms: most, claim_ttl_min_ms: ttl_ms } = t.target.timings;
-      const who = await stocked(t, 1);
+      const who = await consumerWithMessages(t, 1);
       for (const lease_ms of [least - 1, most + 1, 0, -least, least + 0.5, 'soon']) {
         const reply = await who.claim({ lease_ms });
         t.require('CLAIM-18', reply.status === 400, `400 to lease_ms=${lease_ms}`, reply);
@@ -177,7 +177,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
         const refused = await who.renew(id, lease_ms);
         t.require('CLAIM-18', refused.status === 400, `400 to renew with lease_ms=${lease_ms}`, refused);
       }
-      const short = await (await stocked(t, 1)).granted({ lease_ms: least, ttl_ms: ttl_ms * 2 });
+      const short = await (await consumerWithMessages(t, 1)).granted({ lease_ms: least, ttl_ms: ttl_ms * 2 });
       t.require(
         'CLAIM-18',
         isLeft(short.reply, least),
@@ -188,10 +188,10 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-19/fields',
-    title: 'a grant tells epoch, oldest_seq, what is left of the lease, and the delivery',
+    title: 'a grant has epoch, oldest_seq, lease_remaining_ms and delivery',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t, 1);
+      const who = await consumerWithMessages(t, 1);
       const page = await t.transcript(who.room);
       const same = ({ json }: Reply) =>
         json.get('epoch').string === page.json.get('epoch').string &&
@@ -227,10 +227,10 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-20/resumed',
-    title: 'a claim that is told again is marked, and keeps its deadline',
+    title: 'a repeated grant of the same claim is marked as resumed, and keeps its deadline',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(SHORT);
       t.require('CLAIM-20', !first.reply.json.has('resumed'), 'no resumed in the first grant', first.reply);
       await t.sleep(400);
@@ -259,7 +259,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const usual = t.target.timings.lease_default_ms;
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(SHORT);
       const renewed = await who.renew(first.id, 2_000);
       const ok = renewed.json.get('ok').raw === true && isLeft(renewed, 2_000);
@@ -289,10 +289,10 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-21/too-late',
-    title: 'renew of a claim that is over is answered 409 and revives nothing',
+    title: 'renew of an ended claim is answered 409 and does not revive it',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted(SHORT);
       await t.sleep(LEASE_MS + PAST_MS);
       const late = await who.renew(first.id, 10_000);
@@ -312,7 +312,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     also: ['CLAIM-7'],
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const first = await who.granted();
       const released = await who.release(first.id);
       const said = (reply: Reply) => reply.status === 200 && reply.json.get('released').raw;
@@ -340,10 +340,10 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-23/first-form',
-    title: 'renew and release want a signature that binds their body',
+    title: 'renew and release need a signature that covers their body',
     lane: 'quick',
     run: async (t) => {
-      const who = await stocked(t);
+      const who = await consumerWithMessages(t);
       const { id: claim_id } = await who.granted();
       const body = { handle: who.handle, claim_id };
       for (const operation of ['renewClaim', 'releaseClaim'] as const) {
@@ -356,7 +356,7 @@ export const LEASE_CHECKS: readonly Check<RelayScript>[] = [
   },
 ];
 
-/** Whether what is left of a lease is what it should be right after it began. */
+/** Whether the remaining lease is plausible directly after the grant. */
 function isLeft({ json, ms }: Reply, leaseMs: number): boolean {
   const left = json.get('lease_remaining_ms').number;
   return left <= leaseMs + 5 && left >= leaseMs - ms - 5;

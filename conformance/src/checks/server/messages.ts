@@ -1,8 +1,8 @@
-/** Chapter 02: what a message is. */
+/** Chapter 02: fields of messages. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 
-/** The limits of the specification, written down here so that a wrong constant elsewhere does not hide itself. */
+/** The limits of the specification, repeated here so that a wrong constant in `schemas` is found. */
 const CIPHERTEXT_CHARS = 131_072;
 
 const SENDER_CHARS = 64;
@@ -107,7 +107,7 @@ export const MESSAGE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'MSG-5/base64',
-    title: 'base64 is taken in both alphabets, and only when padded and canonical',
+    title: 'base64 is accepted in both alphabets, and only if padded and canonical',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -187,7 +187,7 @@ export const MESSAGE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'MSG-8/ttl-range',
-    title: 'ttl_ms is 0 or in its range',
+    title: 'ttl_ms is 0 or within its range',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -304,7 +304,7 @@ export const MESSAGE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'MSG-21/refused',
-    title: 'a refused post leaves nothing behind',
+    title: 'a refused post has no effect',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();

@@ -1,11 +1,11 @@
-/** Chapter 02: seq, and a nonce that comes again. */
+/** Chapter 02: seqs, and repeated nonces. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 
 export const ORDERING_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'MSG-3/order',
-    title: 'seq rises with acceptance',
+    title: 'seqs rise in the order of acceptance',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -38,7 +38,7 @@ export const ORDERING_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'MSG-12/steps',
-    title: 'seqs rise by 1, refused and repeated posts notwithstanding',
+    title: 'seqs rise by 1; refused and repeated posts use none',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -71,10 +71,10 @@ export const ORDERING_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'MSG-13/fast',
-    title: 'a room that has run ahead of the clock does not lend its seqs to the next one',
+    title: 'a new room begins above a room whose seqs are ahead of the clock',
     lane: 'solo',
     run: async (t) => {
-      // More than 1000 messages a millisecond cannot be posted; rooms made in one millisecond are the edge that can.
+      // A check cannot post more than 1000 messages per ms, but it can create several rooms in the same ms.
       const replies = await t.all(
         ...Array.from({ length: 12 }, () => (branch: RelayScript) => branch.posted(branch.room())),
       );
@@ -124,7 +124,7 @@ export const ORDERING_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'MSG-15/reuse',
-    title: 'a nonce that carries another ciphertext is refused',
+    title: 'a nonce with another ciphertext is refused',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();

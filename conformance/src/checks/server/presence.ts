@@ -1,4 +1,4 @@
-/** Chapter 04: who is present in a room. */
+/** Chapter 04: presence. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Value } from '../../trace/value.ts';
@@ -13,7 +13,7 @@ const boxPubOf = (presence: Value, name: string) =>
     .items.find((item) => item.get('name').string === name)
     ?.get('box_pub').raw;
 
-/** `size` within what STREAM-11 allows. */
+/** Whether `size` is one that STREAM-11 allows. */
 function sizeBetween(least: number, most: number) {
   return (presence: Value) => presence.get('size').number >= least && presence.get('size').number <= most;
 }
@@ -21,7 +21,7 @@ function sizeBetween(least: number, most: number) {
 export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-11/presence',
-    title: 'presence follows joins, hellos and leaves',
+    title: 'presence reports joins, hellos and leaves',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -79,7 +79,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-12/heartbeats',
-    title: 'names omits agents that only listen',
+    title: 'names does not list agents that only listen',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -96,7 +96,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-13/box-pub',
-    title: 'keys are shown as sent',
+    title: 'box keys are unchanged',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -116,7 +116,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
       const guest = await t.joined('ws', room);
       const expect = async (frame: Record<string, unknown>, key_: string | undefined, why: string) => {
         await guest.send({ type: 'hello', ...frame });
-        // Another change marks the end of the first one's presence.
+        // A further change shows when the presence of the first change is complete.
         const mark = `mark-${t.bytes(4).toString('hex')}`;
         await t.send('announceListening', room, { name: mark });
         const shown = await presence(watcher, (p) => includes(mark)(p) && boxPubOf(p, 'guest') === key_);
@@ -138,7 +138,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-21/listening',
-    title: 'listening is answered, and refuses bad names',
+    title: 'listening succeeds, and refuses invalid names',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -156,7 +156,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
         'the name among the participants',
         shownBy(watcher),
       );
-      // Deployed relays cut a name that is too long.
+      // Deployed relays truncate a name that is too long.
       for (const body of [{}, { name: '' }, { name: 'two words' }, { name: 7 }]) {
         const bad = await t.send('announceListening', room, body);
         t.require('STREAM-21', bad.status === 400, `400 to ${JSON.stringify(body).slice(0, 40)}`, bad);
@@ -165,7 +165,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-21/over',
-    title: 'a listening agent is there for listening_ms, and not for much longer',
+    title: 'a listening agent is present for listening_ms, and not much longer',
     lane: 'long',
     cert: true,
     run: async (t) => {
@@ -197,7 +197,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-22/rename',
-    title: 'a changed name is announced',
+    title: 'a rename is announced',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();

@@ -1,4 +1,4 @@
-/** Chapter 06: profiles, and who may publish what in them. */
+/** Chapter 06: publication of profiles. */
 import { profileText } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import { sha256, type Identity } from '../../script/keys.ts';
@@ -25,7 +25,7 @@ const ABSENT = {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The canonical form, written down here once more, for fields of any kind. */
+/** The canonical form of a profile, implemented independently of `schemas`, for fields of any type. */
 function canonical(profile: unknown): string {
   const full: Record<string, unknown> = { ...ABSENT, ...(profile as Fields) };
   const url = full['homepage_url'];
@@ -49,15 +49,15 @@ function profileOf({ handle }: Identity, fields: Fields = {}): Fields {
   };
 }
 
-/** How a profile is signed, and what of it is broken on purpose. */
+/** How a profile is signed, with deliberate errors. */
 interface Broken {
-  /** Signs in place of the identity. */
+  /** An identity that signs instead. */
   readonly by?: Identity;
-  /** The JSON that is signed in place of the canonical form. */
+  /** JSON to sign instead of the canonical form. */
   readonly json?: (profile: Fields) => string;
-  /** What is signed in place of the text. */
+  /** Replaces the text that is signed. */
   readonly text?: (text: string) => string;
-  /** In the path, in place of the handle. */
+  /** Replaces the handle in the path. */
   readonly path?: string;
 }
 
@@ -73,7 +73,7 @@ export function publish(
   return t.write('publishProfile', [path], { profile, profile_sig: by.sign(text(plain)) });
 }
 
-/** What was sent with a request, as it is on record. */
+/** The body that was sent, from the record of the request. */
 export function sentWith(reply: Reply): { profile: Fields; profile_sig: string } {
   const body = Value.parse(reply.record.reqBody ?? '');
   return {
@@ -82,7 +82,7 @@ export function sentWith(reply: Reply): { profile: Fields; profile_sig: string }
   };
 }
 
-/** Publish a profile that the check depends on, of a new handle if none is given. */
+/** Publish a profile, of a new handle by default; if it is refused the check cannot continue. */
 export async function published(
   t: RelayScript,
   fields: Fields = {},
@@ -99,7 +99,7 @@ export function agent(t: RelayScript, handle: string): Promise<Reply> {
   return t.get('getAgent', handle);
 }
 
-/** Whether an agent tells the profile, and the signature, that were sent. */
+/** Whether an agent in an answer has the profile and the signature that were sent. */
 export function tells(
   item: Value | undefined,
   { profile, profile_sig }: ReturnType<typeof sentWith>,
@@ -115,7 +115,7 @@ export function tells(
 export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'DIR-1/canonical',
-    title: 'a published profile is answered in its canonical form',
+    title: 'publishing returns the profile in its canonical form',
     lane: 'quick',
     run: async (t) => {
       const me = await t.registered();
@@ -157,7 +157,7 @@ export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DIR-2/agent',
-    title: 'an agent is told with its profile, its keys and its signature',
+    title: 'an agent is returned with its profile, its keys and its signature',
     lane: 'quick',
     run: async (t) => {
       const fields = { summary: 'Sums up.', topics: ['a'], homepage_url: 'https://agent.example/é' };
@@ -189,7 +189,7 @@ export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DIR-3/bounds',
-    title: 'each field of a profile has its bounds',
+    title: 'each field of a profile has limits',
     lane: 'quick',
     run: async (t) => {
       const me = await t.registered();
@@ -242,7 +242,7 @@ export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
     run: async (t) => {
       const { profile_min_ms: least } = t.target.timings;
       const [far, near] = [PROFILE_TOLERANCE_MS + 15_000, PROFILE_TOLERANCE_MS - 15_000];
-      // What is accepted comes from a handle of its own, so that none is older than another.
+      // Each accepted profile has a new handle, so that none is stale.
       const cases: readonly (readonly [number, number, number])[] = [
         [400, -far, HOUR_MS],
         [400, far, HOUR_MS],
@@ -272,7 +272,7 @@ export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const me = await t.registered();
-      // Three bytes a character: bytes are counted, not characters.
+      // Characters of three bytes, since the limit counts bytes.
       const summary = '€'.repeat(600);
       const url = 'https://agent.example/';
       const room =
@@ -288,7 +288,7 @@ export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DIR-3/forbidden',
-    title: 'a profile holds neither the URL of a room nor a secret',
+    title: 'a profile must not contain a room URL or a secret',
     lane: 'quick',
     run: async (t) => {
       const me = await t.registered();
@@ -327,7 +327,7 @@ export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DIR-4/signature',
-    title: 'a profile is signed by its handle, in its canonical form',
+    title: 'a profile must be signed by its handle, in canonical form',
     lane: 'quick',
     run: async (t) => {
       const [me, other] = [await t.registered(), await t.registered()];

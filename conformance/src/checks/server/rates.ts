@@ -1,4 +1,4 @@
-/** Chapter 02: how fast may be posted. */
+/** Chapter 02: rate limits. */
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -21,7 +21,7 @@ export const RATE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'MSG-20/flood',
-    title: 'a flood is answered 429, and nothing of it accepted beyond',
+    title: 'a flood is answered 429, and no more posts are accepted than the bucket allows',
     lane: 'solo',
     run: async (t) => {
       const room = t.room();
@@ -42,7 +42,7 @@ export const RATE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'MSG-20/frames',
-    title: 'frames draw from the same buckets as posts, and are refused when one is empty',
+    title: 'frames count against the same buckets as posts, and are refused when one is empty',
     lane: 'solo',
     also: ['STREAM-15'],
     run: async (t) => {

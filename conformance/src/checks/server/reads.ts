@@ -13,7 +13,7 @@ export async function fill(t: RelayScript, room: string, count: number): Promise
   return seqs;
 }
 
-/** The fields that each transport delivers alike, in the order in which they are compared. */
+/** The fields that must be equal on all transports, in the order of comparison. */
 const NAMED = [
   'seq',
   'id',
@@ -30,7 +30,7 @@ const NAMED = [
 export const READ_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'READ-1/at-once',
-    title: 'wait answers at once when there is something',
+    title: 'wait answers at once if there are messages',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -76,7 +76,7 @@ export const READ_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-3/timeout',
-    title: 'a wait to which nothing comes ends with its timeout',
+    title: 'a wait without a message ends at its timeout',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -100,7 +100,7 @@ export const READ_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-4/pages',
-    title: 'transcript pages from the oldest',
+    title: 'transcript starts with the oldest messages',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -151,7 +151,7 @@ export const READ_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-6/equal',
-    title: 'all transports deliver the same',
+    title: 'all transports deliver the same messages',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -194,7 +194,7 @@ export const READ_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-7/above',
-    title: 'nothing at or below after is delivered',
+    title: 'messages at or below `after` are not delivered',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -248,7 +248,7 @@ export const READ_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-9/position',
-    title: 'reads tell where the reader stands',
+    title: 'reads report oldest_seq, next_after and has_more',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();

@@ -8,17 +8,17 @@ import type { SignedOptions } from '../../script/signing.ts';
 
 const CLEARLY_MS = 15_000;
 
-/** A request that is signed, and harmless for a handle that has nothing. */
+/** A signed request that has no effect for a handle without messages or profile. */
 interface Harmless {
   readonly operation: OperationId;
   readonly params: readonly string[];
   readonly body?: Readonly<Record<string, unknown>>;
   readonly query?: Readonly<Record<string, number>>;
-  /** What else than 200 a good signature may be answered. */
+  /** Statuses other than 200 that a valid signature may get. */
   readonly or?: number;
 }
 
-/** One of each operation that the target serves. */
+/** One request for each signed operation that the target serves. */
 function harmless(t: RelayScript, { handle }: Identity): Harmless[] {
   const room = t.room();
   const id = 'no-such-message';
@@ -31,7 +31,7 @@ function harmless(t: RelayScript, { handle }: Identity): Harmless[] {
     ['dm', { operation: 'deleteDm', params: [handle, id] }],
     ['dm', { operation: 'waitForDms', params: [handle], query: { timeout: 1 } }],
     ['directory', { operation: 'deleteProfile', params: [handle] }],
-    // Without a profile: no rule says what that is answered.
+    // Without a profile, no rule defines the answer.
     ['directory', { operation: 'agentHeartbeat', params: [handle], or: 404 }],
   ];
   return all.filter(([profile]) => t.target.profiles.includes(profile)).map(([, request]) => request);
@@ -55,7 +55,7 @@ function send(
   });
 }
 
-/** A claim that is held, so that it can be seen whether a refused request had an effect. */
+/** A live claim, which shows whether a refused request had an effect. */
 async function held(t: RelayScript, who: Identity, room: string): Promise<{ id: string; seq: number }> {
   const { seq } = await t.posted(room);
   const reply = await t.claim(room, who);
@@ -135,7 +135,7 @@ export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
       const who = await t.agent();
       for (const given of harmless(t, who)) {
         for (const form of t.hardened ? ([1, 2] as const) : ([1] as const)) {
-          // `x=a+b%7E%27%28%C3%A9&y=`, and `%40` in front of a handle: each has another encoding.
+          // `x=a+b%7E%27%28%C3%A9&y=`, and `%40` before a handle: each also has other encodings.
           const query = { ...given.query, x: "a b~'(é", y: '' };
           const params = given.params.map((value) => (value === who.handle ? `%40${value}` : value));
           const reply = await send(t, who, { ...given, params }, { form, query });
@@ -152,7 +152,7 @@ export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'REQ-2/wrong',
-    title: 'a signature of something else is none',
+    title: 'a signature of another request is refused',
     lane: 'quick',
     run: async (t) => {
       const who = await t.agent();
@@ -205,7 +205,7 @@ export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'REQ-3/clock',
-    title: 'a signature is of now',
+    title: 'a signature with an old or future timestamp is refused',
     lane: 'quick',
     also: ['REQ-1'],
     run: async (t) => {
@@ -227,7 +227,7 @@ export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'REQ-4/replay',
-    title: 'a signature is taken once',
+    title: 'a signature is accepted once',
     lane: 'quick',
     also: ['REQ-1'],
     run: async (t) => {
@@ -292,7 +292,7 @@ export const REQUEST_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'REQ-6/second-form',
-    title: 'the second form binds the body',
+    title: 'a signature in the second form covers the body',
     lane: 'quick',
     run: async (t) => {
       const who = await t.agent();

@@ -1,4 +1,4 @@
-/** Chapter 04: how much is kept, and how long. */
+/** Chapter 04: retention. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Reply } from '../../script/reply.ts';
@@ -6,11 +6,15 @@ import type { Stream } from '../../script/stream.ts';
 import { seqsOf } from './reads.ts';
 import { readyOf } from './streams.ts';
 
-/** How many posts are under way at a time. */
+/** Number of concurrent posts. */
 const AT_ONCE = 16;
 
-/** Post at least `count` messages, many at a time. @returns their seqs in order, and when the first was sent, in ms. */
-async function pour(t: RelayScript, room: string, count: number): Promise<{ seqs: number[]; began: number }> {
+/** Post at least `count` messages concurrently. @returns their seqs in order, and the time of the first request, in ms. */
+async function postMany(
+  t: RelayScript,
+  room: string,
+  count: number,
+): Promise<{ seqs: number[]; began: number }> {
   const posts: { seq: number; reply: Reply }[] = [];
   while (posts.length < count)
     posts.push(
@@ -24,25 +28,25 @@ async function pour(t: RelayScript, room: string, count: number): Promise<{ seqs
   };
 }
 
-/** When the last of it came, in ms. */
+/** When the last part of it arrived, in ms. */
 const cameAt = (seen: Reply | Stream) =>
   'record' in seen ? seen.record.t1 : (seen.records.at(-1)?.at ?? seen.log.open.t1);
 
 export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'READ-13/buffer',
-    title: 'the newest buffer_messages are kept, and no more; the rest is named as a gap',
+    title: 'exactly the newest buffer_messages messages are kept; evicted ones are reported as a gap',
     lane: 'long',
     also: ['READ-10'],
     run: async (t) => {
       const room = t.room();
       const keep = t.target.limits.buffer_messages;
       const stream = await t.joined('ws', room);
-      const { seqs, began } = await pour(t, room, keep + 10);
+      const { seqs, began } = await postMany(t, room, keep + 10);
       const beyond = seqs.length - keep;
       const kept = seqs.slice(beyond);
       const oldest = kept[0] ?? 0;
-      /** State what holds for as long as no message can have left for its age. */
+      /** Record a requirement, unless the evidence arrived so late that messages may have been evicted for their age. */
       const require = (rule: string, ok: boolean, want: string, ...seen: (Reply | Stream)[]) => {
         if (seen.every((each) => cameAt(each) - began < t.target.timings.retention_ms))
           t.require(rule, ok, want, ...seen.map((each) => ('record' in each ? each : readyOf(each))));
@@ -94,7 +98,7 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-14/age',
-    title: 'messages leave the buffer with age',
+    title: 'messages are evicted at retention_ms',
     lane: 'long',
     lab: 'a day is longer than a run; checked in lab',
     run: async (t) => {

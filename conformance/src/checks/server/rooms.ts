@@ -5,13 +5,13 @@ import type { Reply } from '../../script/reply.ts';
 
 const ID_CHARS = 'AZaz09_-';
 
-/** When a room that was left alone must be gone: 60 s, and in lab soon after its own timing. @see ROOM-7 */
+/** Time after which an idle room must be gone: 60 s; in lab, soon after the declared room_idle_ms. @see ROOM-7 */
 export function goneMs(t: RelayScript): number {
   const lab = t.target.outside.length > 0;
   return lab ? t.target.timings.room_idle_ms * 2 + 500 : 60_000;
 }
 
-/** Long enough for an age that was told before to be wrong. */
+/** A time after which a constant age would be wrong, in ms. */
 const PAUSE_MS = 2_500;
 
 export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
@@ -54,7 +54,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ROOM-2/making',
-    title: 'posts and streams make a room, reads do not',
+    title: 'posts and streams create a room, reads do not',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -82,7 +82,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ROOM-3/unknown',
-    title: 'a room that does not exist is answered at once',
+    title: 'requests for a room that does not exist are answered at once',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -116,7 +116,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ROOM-4/apart',
-    title: 'rooms are apart, and ids differ by case',
+    title: 'rooms are separate, and ids are case-sensitive',
     lane: 'quick',
     run: async (t) => {
       const stem = t.room();
@@ -169,7 +169,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ROOM-5/use',
-    title: 'status tells who is there, and since when the room is and is idle',
+    title: 'status reports participants, age and idle time',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -185,7 +185,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
       await t.sleep(PAUSE_MS);
       const { reply: newest } = await t.posted(room);
       const later = await t.status(room);
-      // Between the requests and the answers that bound them, in seconds; relays may tell whole ones.
+      // The bounds follow from the times of requests and answers, in seconds; relays may report whole seconds.
       const isSince = (seconds: number, { record }: Reply) =>
         seconds >= (later.record.t0 - record.t1) / 1000 - 1 &&
         seconds <= (later.record.t1 - record.t0) / 1000 + 1;
@@ -209,7 +209,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ROOM-6/kept',
-    title: 'a room is kept while it is used, and for room_idle_ms',
+    title: 'a room is kept while it is in use, and for room_idle_ms afterwards',
     lane: 'long',
     run: async (t) => {
       const idle = t.target.timings.room_idle_ms;
@@ -224,7 +224,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
           const { reply: post } = await b.posted(quiet);
           await b.sleep(idle * 0.85);
           const reply = await b.transcript(quiet);
-          // The room may be gone when the post was taken at once and the read came late.
+          // If the post was accepted at once and the read arrived late, the room may be gone already.
           const most = reply.record.t1 - post.record.t0;
           if (most < idle)
             b.require(
@@ -235,7 +235,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
             );
         },
         async (b) => {
-          // Parked over and over: each wait is activity for as long as it lasts.
+          // Repeated parked waits: each is activity of the room as long as it lasts.
           const seconds = Math.max(1, Math.floor(idle / 6_000));
           const { seq } = await b.posted(parked);
           for (let i = 0; i < Math.floor(beyond / 1000 / seconds); i++)
@@ -269,7 +269,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ROOM-7/gone',
-    title: 'a room that nobody uses is gone, and begins anew',
+    title: 'an unused room is removed, and starts anew',
     lane: 'long',
     also: ['ROOM-9'],
     run: async (t) => {
@@ -280,7 +280,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
       for (const room of [first, second])
         epochs.set(room, (await t.transcript(room)).json.get('epoch').string);
       const gone = goneMs(t);
-      // A look may itself be activity (at compat), so that each room is looked at once, early and late.
+      // At compat a read may itself be activity, so that each room is read only once, early or late.
       await t.sleep(gone * 0.8);
       const early = await t.status(first);
       const late = early.json.get('exists').raw === true;
@@ -308,7 +308,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'ROOM-8/looking',
-    title: 'looking at a room does not keep it',
+    title: 'reads and status do not keep a room alive',
     lane: 'long',
     run: async (t) => {
       const room = t.room();

@@ -1,4 +1,4 @@
-/** Chapter 06: signed messages and rooms that take nothing else. */
+/** Chapter 06: signed messages and signed-only rooms. */
 import type { Check } from '../check.ts';
 import { Value } from '../../trace/value.ts';
 import type { Reply } from '../../script/reply.ts';
@@ -16,7 +16,7 @@ async function refused(
   t.require(rule, reply.status === status, `${status} to ${what}`, reply);
 }
 
-/** What a room holds, by id. */
+/** The messages in a room, by id. */
 async function idsIn(t: RelayScript, room: string): Promise<{ ids: string[]; page: Reply }> {
   const page = await t.transcript(room);
   return { ids: page.json.get('messages').items.map((item) => item.get('id').string), page };
@@ -25,7 +25,7 @@ async function idsIn(t: RelayScript, room: string): Promise<{ ids: string[]; pag
 export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'SIGN-1/verified',
-    title: 'a signed message bears its handle, whatever it says of its sender',
+    title: 'a signed message is delivered under its handle, whatever its sender label',
     lane: 'quick',
     run: async (t) => {
       const [room, who] = [t.room(), await t.agent()];
@@ -54,14 +54,14 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'SIGN-1/alphabets',
-    title: 'keys and signatures are taken in either alphabet',
+    title: 'keys and signatures are accepted in both base64 alphabets',
     lane: 'quick',
     run: async (t) => {
       const url = (text: unknown) => String(text).replaceAll('+', '-').replaceAll('/', '_');
       const room = t.room();
       let who = t.identity();
       while (url(who.signPub) === who.signPub) who = t.identity();
-      // The key is registered in one alphabet; what the second signature names is the other.
+      // The key is registered in one alphabet; the text of the second signature contains it in the other.
       await t.registered({ ...who, signPub: url(who.signPub) });
       const body = t.signedBody(room, who);
       const signatures = Object.entries(body).filter(([field]) => field.startsWith('sender_sig'));
@@ -74,7 +74,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'SIGN-2/socket',
-    title: 'what is sent on a WebSocket is verified as a post is',
+    title: 'messages on a WebSocket are verified like posts',
     lane: 'quick',
     also: ['SIGN-1', 'SIGN-7'],
     run: async (t) => {
@@ -96,15 +96,15 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'SIGN-2/wrong',
-    title: 'what is not signed by its handle is refused',
+    title: 'messages with an invalid signature are refused',
     lane: 'quick',
     run: async (t) => {
       const [room, who, other] = [t.room(), await t.agent(), await t.agent()];
-      await t.joined('sse', room); // The room lives while it is open, however slow the rest.
+      await t.joined('sse', room); // The open stream keeps the room alive, however slow the other steps are.
       const kept = await t.posted(room);
       const { clock_tolerance_ms: tolerance } = t.target.timings;
       const beyond = tolerance + CLEARLY_MS;
-      // With the second signature beside it and without: the first is to be looked at in any case.
+      // With and without the second signature: the first must be verified in both cases.
       const post = async (
         what: string,
         ...[at, by, body, options]: Parameters<RelayScript['signedPost']>
@@ -139,7 +139,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'SIGN-3/nonce',
-    title: 'a sender_nonce is taken once',
+    title: 'a sender_nonce is accepted once',
     lane: 'quick',
     also: ['SIGN-1'],
     run: async (t) => {
@@ -194,7 +194,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'SIGN-5/travels',
-    title: 'the signature travels with the message, on every transport',
+    title: 'the signature is delivered with the message, on every transport',
     lane: 'quick',
     run: async (t) => {
       const [room, who] = [t.room(), await t.agent()];
@@ -234,7 +234,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'SIGN-6/binds',
-    title: 'the second signature binds all that the sender chose',
+    title: 'the second signature covers all fields that the sender chose',
     lane: 'quick',
     run: async (t) => {
       const [room, who, other] = [t.room(), await t.agent(), await t.agent()];
@@ -310,7 +310,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'SIGN-8/outlives',
-    title: 'a room stays locked when the message that locked it has expired',
+    title: 'a room stays locked after the locking message has expired',
     lane: 'long',
     run: async (t) => {
       const [room, who] = [t.room(), await t.agent()];
@@ -324,7 +324,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'SIGN-9/unsigned-lock',
-    title: 'nobody locks a room without a signature',
+    title: 'an unsigned message does not lock a room',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();

@@ -4,16 +4,16 @@ import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Stream } from '../../script/stream.ts';
-import { sent, three } from './streams.ts';
+import { sent, postThree } from './streams.ts';
 
 export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-9/websocket',
-    title: 'ws carries the same frames',
+    title: 'a WebSocket delivers the same frames',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      await three(t, room);
+      await postThree(t, room);
       const sse = await t.joined('sse', room);
       const ws = await t.joined('ws', room);
       const { seq } = await t.posted(room);
@@ -39,7 +39,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-14/send',
-    title: 'a message frame is a post',
+    title: 'a message frame is handled like a post',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -145,7 +145,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-18/garbage',
-    title: 'garbage does not end a connection',
+    title: 'malformed frames do not close a connection',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -179,7 +179,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-19/long-frame',
-    title: 'a frame above frame_bytes ends the connection with 1009',
+    title: 'a frame above frame_bytes closes the connection with 1009',
     lane: 'quick',
     run: async (t) => {
       const socket = await t.joined('ws', t.room());

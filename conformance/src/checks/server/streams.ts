@@ -1,4 +1,4 @@
-/** Chapter 04: events, the replay and what follows it. */
+/** Chapter 04: event streams, replay and live delivery. */
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -9,7 +9,7 @@ import type { Value } from '../../trace/value.ts';
 
 const BOTH = ['sse', 'ws'] as const;
 
-/** Presence is right this long after the last change. */
+/** Time after the last change within which presence must be correct, in ms. */
 const QUIET_MS = 5_000;
 
 export const people = (presence: Value | undefined) =>
@@ -18,7 +18,7 @@ export const people = (presence: Value | undefined) =>
 export const newest = (frames: readonly Frame[]) =>
   frames.findLast((frame) => frame.type === 'presence')?.json;
 
-/** Wait for presence that satisfies the predicate, as the newest frame of the stream. */
+/** Wait until the newest frame is a presence that satisfies the predicate. */
 export function presence(stream: Stream, holds: (presence: Value) => boolean): Promise<boolean> {
   return stream.until((frames) => {
     const last = newest(frames);
@@ -54,8 +54,8 @@ export async function sent(socket: Stream, nonce: string, type = 'sent'): Promis
   return socket.frames.find(mine);
 }
 
-/** Post three messages and say what they are. */
-export async function three(t: RelayScript, room: string): Promise<number[]> {
+/** Post three messages. @returns them in the form in which they must be delivered. */
+export async function postThree(t: RelayScript, room: string): Promise<number[]> {
   const seqs: number[] = [];
   for (let i = 0; i < 3; i++) seqs.push((await t.posted(room)).seq);
   return seqs;
@@ -84,7 +84,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const seqs = await three(t, room);
+      const seqs = await postThree(t, room);
       for (const kind of BOTH) {
         const stream = await t.joined(kind, room);
         const readyAt = stream.frames.findIndex((frame) => frame.type === 'ready');
@@ -145,7 +145,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-4/ready',
-    title: 'ready tells the room, who is there, and the floor',
+    title: 'ready has the room, its participants and oldest_seq',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -170,12 +170,12 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-5/floor',
-    title: 'the last_seq of ready is what the stream has sent',
+    title: 'the last_seq of ready is that of the last replayed message',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const seqs = await three(t, room);
-      // Streams open while messages arrive: whatever the interleaving, nothing may fall between replay and live.
+      const seqs = await postThree(t, room);
+      // Open streams while messages arrive: in every interleaving, no message may be lost between replay and live delivery.
       const [streams] = await t.all<Stream[]>(
         async (branch) => {
           const opened: Stream[] = [];
@@ -213,7 +213,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-6/keep-alive',
-    title: 'an idle stream of events is kept alive',
+    title: 'an idle event stream gets keep-alive comments',
     lane: 'long',
     run: async (t) => {
       const stream = await t.joined('sse', t.room());
@@ -238,11 +238,11 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-7/ids',
-    title: 'events carry epoch and seq as their id',
+    title: 'the id of an event is epoch and seq',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      await three(t, room);
+      await postThree(t, room);
       const stream = await t.joined('sse', room);
       const { seq } = await t.posted(room);
       await stream.hasSeq(seq);
@@ -261,11 +261,11 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-8/last-event-id',
-    title: 'Last-Event-ID resumes, and wins over the query',
+    title: 'Last-Event-ID resumes a stream, and overrides the query',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const [first = 0, second = 0, third = 0] = await three(t, room);
+      const [first = 0, second = 0, third = 0] = await postThree(t, room);
       const epoch = (await t.status(room)).json.get('epoch').string;
       const cases: [Record<string, string | number>, string, number[], boolean][] = [
         [{}, `${epoch}:${first}`, [second, third], false],
@@ -294,11 +294,11 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-10/after',
-    title: 'ws takes after and epoch',
+    title: 'a WebSocket accepts after and epoch',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
-      const [first = 0, second = 0, third = 0] = await three(t, room);
+      const [first = 0, second = 0, third = 0] = await postThree(t, room);
       const epoch = (await t.status(room)).json.get('epoch').string;
       const stream = await t.joined('ws', room, { after: first, epoch });
       t.require(
@@ -324,7 +324,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-24/slow-reader',
-    title: 'a slow reader is continued without a hole or cut off',
+    title: 'a slow reader loses no message, or is disconnected',
     lane: 'solo',
     run: async (t) => {
       const room = t.room();

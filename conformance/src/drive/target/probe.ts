@@ -1,4 +1,4 @@
-/** What a relay is: its level, profiles and limits. */
+/** Determines the facts about a relay: its level, profiles, limits and timings. */
 import { randomBytes } from 'node:crypto';
 import {
   AUTH_SCHEME,
@@ -34,7 +34,7 @@ function numbers<K extends string>(
   return Object.fromEntries(entries) as Record<K, number>;
 }
 
-/** Ask for one thing of each profile. A path that is not served, or not with this method, is a profile that is not. */
+/** Probe each profile with one request. 404, 405 or 501 means that the profile is not served. */
 async function served(wire: Wire, signal: AbortSignal): Promise<string[]> {
   const me = identityOf(`t${randomBytes(12).toString('hex')}`, randomBytes(32), randomBytes(32));
   const { handle, boxPub } = me;
@@ -83,12 +83,12 @@ function outsideOf(
   });
 }
 
-/** A redirect is not followed: the relay that was named is not the one that would be judged. @throws {Unreachable} */
+/** Refuse redirects: following one would judge another relay than the given one. @throws {Unreachable} */
 function refuseRedirect(url: string, { status, resHeaders }: Answer): void {
   if (status < 300 || status >= 400 || status === 304) return;
   const place = resHeaders['location'] ?? '';
   const to = place !== '' && URL.canParse(place, url) ? new URL(place, url) : null;
-  // What follows the path may be a secret.
+  // Query and fragment are left out: they may contain secrets.
   const where = to === null ? 'elsewhere' : `to ${to.origin}${to.pathname}`;
   throw new Unreachable(`${new URL(url).origin} redirects ${where}: give the URL of the relay itself`);
 }
@@ -129,7 +129,7 @@ async function ask(wire: Wire, level: Level | undefined, signal: AbortSignal): P
   const json = Value.parse(answer.resBody);
   const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
   const found = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire, signal);
-  // What agents do is signed or addressed to a handle: without identities there is none.
+  // The other agent profiles need identities: without them they do not count.
   const profiles = found.filter((profile) => profile === 'rooms' || found.includes('identity'));
   const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';
   const limits = numbers(json.get('limits'), declared ? DEFAULT_LIMITS : COMPAT_LIMITS);

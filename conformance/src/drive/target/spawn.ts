@@ -1,4 +1,4 @@
-/** A target that the suite starts as a process of its own. */
+/** Starts a target as a child process. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -7,10 +7,10 @@ import { GIVEN_UP, Interrupted, Unreachable } from '../../script/steps.ts';
 import { Wire } from '../wire.ts';
 
 const START_MS = 30_000;
-/** For how long what was started may end by itself, in ms. */
+/** How long started processes may take to exit by themselves after a signal, in ms. */
 const GRACE_MS = 3_000;
 const POLL_MS = 25;
-/** Errors that say that nothing serves at an address, or that there is no such address, or that the question was given up. */
+/** Error codes when nothing listens at an address, the address does not exist, or the request was abandoned. */
 const NOBODY: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'EADDRNOTAVAIL',
@@ -26,10 +26,10 @@ export interface RunningTarget {
   stop(): Promise<void>;
 }
 
-/** The addresses on which a command may serve: it may know of one alone. */
+/** The addresses at which the command may listen: it may use only one of them. */
 const HOSTS = ['127.0.0.1', '::1'] as const;
 
-/** @returns whether the port can be had there; true where the machine does not have the address. */
+/** @returns whether the port is free at this address; true if the machine does not have the address. */
 function isFree(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -38,7 +38,7 @@ function isFree(port: number, host: string): Promise<boolean> {
   });
 }
 
-/** A port outside the range from which systems take the ports of outgoing connections. */
+/** A free port outside of the ephemeral range, so that no outgoing connection takes it in the meantime. */
 async function freePort(): Promise<number> {
   for (;;) {
     const port = 10_000 + randomInt(22_000);
@@ -47,7 +47,7 @@ async function freePort(): Promise<number> {
   }
 }
 
-/** Signal a process and all that it started. @returns whether any of them is still there. */
+/** Send a signal to a process group. @returns whether any process of it exists. */
 function signalGroup(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-pid, name);
@@ -58,7 +58,7 @@ function signalGroup(pid: number, name: NodeJS.Signals | 0): boolean {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Process groups of targets that run: killed when this process exits. */
+/** Process groups of running targets; they are killed when this process exits. */
 const groups = new Set<number>();
 process.on('exit', () => {
   for (const pid of groups) signalGroup(pid, 'SIGKILL');
@@ -83,14 +83,14 @@ export async function startTarget(command: string, signal: AbortSignal): Promise
   groups.add(pid);
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
-  /** End the command and what it started, by force if they do not within a grace. */
+  /** Stop the command and the processes that it started; kill those that do not exit in time. */
   const stop = async () => {
     signalGroup(pid, 'SIGTERM');
     const deadline = performance.now() + GRACE_MS;
     while (signalGroup(pid, 0) && performance.now() < deadline) await pause(POLL_MS);
     signalGroup(pid, 'SIGKILL');
     groups.delete(pid);
-    // Whatever holds the other end, it is no longer waited for.
+    // A process that still has the other end of the pipe open must not delay the exit.
     child.stderr.destroy();
   };
   const wires = HOSTS.map((host) => new Wire(`http://${host.includes(':') ? `[${host}]` : host}:${port}`));

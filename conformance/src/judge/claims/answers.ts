@@ -1,4 +1,4 @@
-/** What single answers to claims must say, each by itself or beside others of the same claim. */
+/** Rules about single answers to claims, or about several answers with the same claim. */
 import { ClaimId } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
 import {
@@ -12,7 +12,7 @@ import {
 import { CLOCK_MS, type Known } from '../room/known.ts';
 import type { Outcome } from '../../script/script.ts';
 
-/** The rules on which they bear. */
+/** The rules that are judged here. */
 export const CLAIM_ANSWER_RULES: readonly string[] = [
   'CLAIM-8',
   'CLAIM-9',
@@ -30,7 +30,7 @@ export const CLAIM_ANSWER_RULES: readonly string[] = [
 /** A parked claim is granted a message this soon after its acceptance. @see CLAIM-9 */
 const WAKE_MS = 2_000;
 const LATE_EMPTY_MS = 5_000;
-/** What is answered at once is answered in this time. */
+/** An answer that must come at once must arrive within this time, in ms. */
 const SOON_MS = 2_000;
 const isClaimId = Compile(ClaimId);
 const POSTED = ['ciphertext', 'nonce', 'reply_to', 'ext'] as const;
@@ -208,7 +208,7 @@ class Answers {
   }
 }
 
-/** When the lease ends by what an answer tells. */
+/** The interval in which the lease ends, according to an answer. */
 function deadlineOf({ t0, t1, json }: Claiming): { from: number; to: number } {
   const left = json.get('lease_remaining_ms').number;
   return { from: t0 + left - CLOCK_MS, to: t1 + left + CLOCK_MS };

@@ -1,4 +1,4 @@
-/** What a case did with claims and saw of them: one history for each handle and room, and what is known of the messages. */
+/** The claim operations of a case as histories, one for each handle and room, with the known messages of the rooms. */
 import type { OperationId } from '@bot2bot/schemas';
 import type { Operation } from './linearize.ts';
 import { CLOCK_MS, RoomLog, type Known } from '../room/known.ts';
@@ -7,7 +7,7 @@ import { frameOf } from '../../trace/frames.ts';
 import { Value } from '../../trace/value.ts';
 import type { RelayCase, HttpRecord, RelayRun } from '../../trace/records.ts';
 
-/** What a claim passes over. */
+/** Which messages a claim skips. */
 export interface Passing {
   readonly exclude: readonly string[];
   readonly self: 'label' | 'verified';
@@ -15,9 +15,9 @@ export interface Passing {
 
 interface Common extends Operation {
   readonly key: string;
-  /** 0 when no answer came. */
+  /** Status of the answer; 0 without an answer. */
   readonly status: number;
-  /** The answer; undefined in every field when none came. */
+  /** The answer; all fields are undefined without one. */
   readonly json: Value;
 }
 
@@ -25,7 +25,7 @@ export interface Claiming extends Common, Passing {
   readonly kind: 'claim';
   readonly outcome: 'granted' | 'empty' | 'no-room' | 'unknown';
   readonly leaseMs: number;
-  /** Whether the claim gave `lease_ms` itself. */
+  /** Whether the request had a `lease_ms`. */
   readonly leaseGiven: boolean;
   readonly timeoutMs: number;
   readonly epochAsked: string | null;
@@ -63,7 +63,7 @@ interface HandleOp {
   readonly handle: string;
 }
 
-/** Everything about one handle in one room. */
+/** All operations of one handle in one room. */
 export interface History {
   readonly handle: string;
   readonly room: string;
@@ -79,7 +79,7 @@ const OPERATIONS: ReadonlySet<OperationId | null> = new Set<OperationId>([
   'releaseClaim',
 ]);
 
-/** Whether a claim of the handle passes a message over. @see CLAIM-13 CLAIM-14 */
+/** Whether a claim of the handle skips a message. @see CLAIM-13 CLAIM-14 */
 export function isPassedOver(handle: string, { exclude, self }: Passing, message: Known): boolean {
   const own =
     self === 'verified'
@@ -88,10 +88,10 @@ export function isPassedOver(handle: string, { exclude, self }: Passing, message
   return own || exclude.includes(message.sender);
 }
 
-/** Strings of an answer that are longer are cut when it is shown. */
+/** Longer strings are truncated when an answer is shown. */
 const SHOWN_CHARS = 100;
 
-/** A whole answer in one line, as `409 {"error":…}`. */
+/** An answer in one line, such as `409 {"error":…}`. */
 export function answerOf({ status, json }: ClaimOp): string {
   const short = (_: string, value: unknown) =>
     typeof value === 'string' && value.length > SHOWN_CHARS
@@ -115,7 +115,7 @@ function timeoutOf(query: URLSearchParams, run: RelayRun): number {
   return Number.isNaN(seconds) ? usual : Math.min(most, Math.max(least, seconds * 1000));
 }
 
-/** What was answered, or null for a request that certainly had no effect. */
+/** The operation of a request; null if the request certainly had no effect. */
 function opOf(event: HttpRecord, run: RelayRun): ClaimOp | null {
   const operation = operationOf(event.method, event.path);
   const body = Value.parse(event.reqBody ?? '');
@@ -242,19 +242,19 @@ function logsOf(run: RelayRun, trace: RelayCase, rooms: ReadonlySet<string>): Ma
   return logs;
 }
 
-/** Something that proves that the room existed. */
+/** Evidence that the room existed during an interval. */
 interface Sign {
-  /** When it had certainly begun. */
+  /** The interval began at this time at the latest. */
   readonly by: number;
-  /** Until when it certainly lasted; of a moment, when that was at the earliest. */
+  /** The interval ended at this time at the earliest. */
   readonly to: number;
-  /** Whether it kept the room, or only showed that it was there. @see ROOM-6 CLAIM-28 */
+  /** Whether it was activity, which keeps the room alive, or only shows that the room existed. @see ROOM-6 CLAIM-28 */
   readonly kept: boolean;
-  /** The epoch that was named; empty for none. */
+  /** The reported epoch; empty if there is none. */
   readonly epoch: string;
 }
 
-/** The earliest time at which a claim may have ended otherwise than by the lease that an answer told. */
+/** The earliest time at which a claim may have ended for another reason than the expiry of its reported lease. */
 function endOf(claimId: string, ops: readonly HandleOp[], log: RoomLog): number {
   const grant = ops.find(({ op }) => op.kind === 'claim' && op.claimId === claimId);
   const message = grant?.op.kind === 'claim' ? log.get(grant.op.seq) : undefined;
@@ -269,7 +269,7 @@ function endOf(claimId: string, ops: readonly HandleOp[], log: RoomLog): number 
   return Math.min(...ends);
 }
 
-/** Signs of life in the answers to claims. At compat a claim does not keep the room. */
+/** Evidence from answers to claims. At compat, a claim does not keep the room alive. */
 function claimSigns(run: RelayRun, ops: readonly HandleOp[], log: RoomLog): Sign[] {
   return ops.flatMap(({ op }): Sign[] => {
     if (run.target.level !== 'hardened' || op.t1 === Infinity) return [];
@@ -285,7 +285,7 @@ function claimSigns(run: RelayRun, ops: readonly HandleOp[], log: RoomLog): Sign
   });
 }
 
-/** Signs of life in everything else. */
+/** Evidence from all other requests and streams. */
 function otherSigns(trace: RelayCase, room: string): Sign[] {
   const last = Math.max(0, ...trace.events.map((event) => ('at' in event ? event.at : event.t1)));
   return trace.events.flatMap((event): Sign[] => {
@@ -305,7 +305,7 @@ function otherSigns(trace: RelayCase, room: string): Sign[] {
   });
 }
 
-/** Until when the room certainly existed since it was made; what was done later is not judged. */
+/** The time until which the room certainly existed without interruption; later operations are not judged. */
 function horizonOf(run: RelayRun, signs: readonly Sign[]): number {
   const idle = run.target.timings.room_idle_ms - CLOCK_MS;
   let until = NaN;
@@ -319,7 +319,7 @@ function horizonOf(run: RelayRun, signs: readonly Sign[]): number {
   return Number.isNaN(until) ? -Infinity : until;
 }
 
-/** Every history of a case. */
+/** All histories of a case. */
 export function historiesOf(run: RelayRun, trace: RelayCase): History[] {
   const events = trace.events.flatMap((event) => {
     const room = event.t === 'http' ? roomOf(event.path) : null;

@@ -1,6 +1,6 @@
 /**
- * Linearizability, by Wing and Gong's search with memoized states: whether overlapping operations can be put into one
- * order in which each takes effect at a point between its request and its answer, and every answer is the one that a
+ * Linearizability check: Wing and Gong's search, with memoized states. It decides whether concurrent operations can be put
+ * into an order in which each takes effect between its request and its answer, and in which every answer is the one that a
  * sequential specification gives.
  *
  * An operation without an answer may have taken effect at any point after its request, or never.
@@ -15,7 +15,7 @@ export interface Operation {
 export interface Refusal {
   readonly rule: string;
   readonly want: string;
-  /** Keys of other records that show it. */
+  /** Keys of other records that prove it. */
   readonly evidence: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export interface Spec<State, Op> {
   readonly start: State;
   /** The states that the operation may lead to. Without an answer: only states where it took effect; 'never' is the search's case. */
   readonly step: (state: State, op: Op) => readonly State[] | Refusal;
-  /** Equal for states that no later operation can tell apart, provided that the same operations are done. */
+  /** Key of a state: equal for states that later operations cannot distinguish, after the same set of operations. */
   readonly key: (state: State) => string;
 }
 

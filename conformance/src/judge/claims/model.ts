@@ -1,6 +1,6 @@
 /**
- * The executable specification of one handle's claims in one room: a cursor, and at most one live claim whose deadline
- * is an interval. Which order operations took effect in is searched for (linearize.ts), since no answer tells it.
+ * The executable specification of one handle's claims in one room: a cursor, and at most one live claim, whose deadline is
+ * known as an interval. Answers do not show in which order operations took effect: linearize.ts searches for an order.
  */
 import {
   answerOf,
@@ -16,7 +16,7 @@ import { CLOCK_MS, type Known } from '../room/known.ts';
 import { linearize, type Refusal, type Spec } from './linearize.ts';
 import type { Outcome } from '../../script/script.ts';
 
-/** The rules on which the model decides. */
+/** The rules that the model decides. */
 export const CLAIM_MODEL_RULES: readonly string[] = [
   'CLAIM-1',
   'CLAIM-2',
@@ -34,12 +34,12 @@ export const CLAIM_MODEL_RULES: readonly string[] = [
   'CLAIM-26',
 ];
 
-/** The claim that an operation granted, and that none has ended since. Its lease may have run out. */
+/** A claim that was granted and that no operation has ended; its lease may have expired. */
 interface Held {
-  /** null: the answer that carried it was lost, and no later one has told it. */
+  /** Null if the answer with the id was lost, and no later answer repeated it. */
   readonly id: string | null;
   readonly seq: number;
-  /** When its lease began, at the earliest and at the latest. */
+  /** The earliest and the latest time at which its lease began. */
   readonly from: number;
   readonly to: number;
   readonly leaseMs: number;
@@ -51,10 +51,10 @@ interface State {
   /** Earliest time of the last linearization point. */
   readonly now: number;
   readonly cursor: number;
-  /** Whether the handle has claimed. `perhaps`: only in vain, which a relay may or may not count. */
+  /** Whether the handle has a cursor. `perhaps`: it only claimed without a grant, which may or may not create one. */
   readonly claimed: 'never' | 'perhaps' | 'granted';
   readonly held: Held | null;
-  /** The claim_ids and the seqs that were granted so far. */
+  /** The claim_ids and seqs granted so far. */
   readonly ids: ReadonlySet<string>;
   readonly granted: ReadonlySet<number>;
 }
@@ -86,7 +86,7 @@ function at(state: State, op: ClaimOp): State {
   return { ...state, held, now: Math.max(state.now, op.t0) };
 }
 
-/** The lease of a claim that was live at `now`: it began at most its own length before. */
+/** A claim that was live at `now`: its lease began at most its own length before. */
 function seenLive(held: Held, now: number): Held {
   return { ...held, from: Math.max(held.from, now - held.leaseMs - CLOCK_MS) };
 }
@@ -121,7 +121,7 @@ class ClaimSpec implements Spec<State, ClaimOp> {
     }
   };
 
-  /** Whether a claim may have found, by this time, that the message of the live claim is gone. @see CLAIM-26 */
+  /** Whether the live claim may have ended by this time because its message was gone. @see CLAIM-26 */
   #mayHaveEnded(held: Held, at: number): boolean {
     const message = this.#history.log.get(held.seq);
     return (
@@ -130,12 +130,12 @@ class ClaimSpec implements Spec<State, ClaimOp> {
     );
   }
 
-  /** Whether the live claim, if any, may have come to its end by this time. */
+  /** Whether there may be no live claim at this time. */
   #mayBeFree({ held }: State, at: number): boolean {
     return held === null || mayBeOver(held, at) || this.#mayHaveEnded(held, at);
   }
 
-  /** The live claim if it may be this one. */
+  /** The live claim, if it may be the one with this id. */
   #mine({ held, now }: State, claimId: string, seq?: number): Held | null {
     return held !== null &&
       held.id === claimId &&
@@ -145,7 +145,7 @@ class ClaimSpec implements Spec<State, ClaimOp> {
       : null;
   }
 
-  /** What a claim may be granted: up to the first message that it certainly must. */
+  /** The messages that a claim may be granted: all up to the first one that was certainly available. */
   #candidates(state: State, op: Claiming): Known[] {
     const { handle, log } = this.#history;
     const found: Known[] = [];
@@ -313,7 +313,7 @@ class ClaimSpec implements Spec<State, ClaimOp> {
 
 const WANT = 'an order of the operations in which every answer is right';
 
-/** The rule that an operation put to the test by being answered as it was; null when the answer shows nothing. */
+/** The rule that an operation's answer tested; null if the answer shows nothing. */
 function ruleOf(op: ClaimOp, earlier: readonly ClaimOp[]): string | null {
   if (op.outcome === 'unknown' || op.outcome === 'no-room') return null;
   if (op.kind === 'renew') return 'CLAIM-21';
@@ -326,8 +326,8 @@ function ruleOf(op: ClaimOp, earlier: readonly ClaimOp[]): string | null {
 }
 
 /**
- * Judge one history by whether it can be put in order.
- * @param maxStates to look at; whether a history that takes more can be put in order stays undecided.
+ * Judge whether a history is linearizable.
+ * @param maxStates limit of the search; beyond it, the result is undecided.
  */
 export function judgeOrder(history: History, maxStates?: number): Outcome[] {
   const result = linearize(history.ops, new ClaimSpec(history), maxStates);

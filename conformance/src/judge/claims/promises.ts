@@ -1,6 +1,6 @@
 /**
- * The promises of chapter 05 over everything that a case did: pure counting, beside the search of claim-model.ts and
- * without its freedom.
+ * Invariants of chapter 05 over a whole case, checked directly on the recorded answers: unlike the search with model.ts, they
+ * do not depend on an assumed order.
  */
 import { judgeAnswers } from './answers.ts';
 import { answerOf, historiesOf, isPassedOver, type Claiming, type ClaimOp, type History } from './history.ts';
@@ -9,21 +9,21 @@ import { judgeOrder } from './model.ts';
 import type { Outcome } from '../../script/script.ts';
 import type { RelayCase, RelayRun } from '../../trace/records.ts';
 
-/** @param ops what shows it; the last is what was answered as it should not have been. */
+/** @param ops the evidence; the last is the operation with the wrong answer. */
 function outcome(rule: string, ok: boolean, want: string, ...ops: ClaimOp[]): Outcome {
   const last = ops.at(-1);
   const got = ok || last === undefined ? '' : answerOf(last);
   return { rule, ok, want, got, evidence: ops.map(({ key }) => key) };
 }
 
-/** A claim as it was first told. */
+/** A claim, from the first answer that has its id. */
 interface Told {
   readonly op: Claiming;
-  /** The requests that may have made it: those answered with it, and those without an answer. */
+  /** The requests that may have created it: those answered with it, and those without an answer. */
   readonly makers: readonly Claiming[];
-  /** When its lease began at the earliest: when the first of them was sent. */
+  /** The earliest begin of its lease: when the first of these requests was sent. */
   readonly from: number;
-  /** The shortest that its lease can be. */
+  /** Minimum length of its lease, in ms. */
   readonly leaseMs: number;
 }
 
@@ -52,7 +52,7 @@ function toldOf({ ops }: History): Told[] {
   });
 }
 
-/** No seq at or below one that was acked. A claim with nothing acked before it shows nothing. @see CLAIM-2 */
+/** No grant at or below an acked seq. Claims before the first ack do not test this. @see CLAIM-2 */
 function neverBack({ ops }: History): Outcome[] {
   return ops.flatMap((claim) => {
     if (claim.kind !== 'claim' || claim.outcome !== 'granted') return [];
@@ -73,7 +73,7 @@ function neverBack({ ops }: History): Outcome[] {
   });
 }
 
-/** One live claim at a time; a seq again only after its lease or a release. @see CLAIM-3 CLAIM-7 */
+/** Only one live claim at a time; a seq is granted again only after its lease or a release. @see CLAIM-3 CLAIM-7 */
 function oneAtATime(history: History): Outcome[] {
   const { ops, log } = history;
   const told = toldOf(history);
@@ -101,7 +101,7 @@ function oneAtATime(history: History): Outcome[] {
     }
   }
   if (outcomes.length > 0) return outcomes;
-  // A live claim that was asked for again could have been granted anew.
+  // A request that was sent again while the claim was live could have got a new claim.
   const again = ops.find(
     (op) => op.kind === 'claim' && op.outcome === 'granted' && !told.some((first) => first.op === op),
   );
@@ -129,7 +129,7 @@ function inOrder(history: History): Outcome[] {
   });
 }
 
-/** Who was told that nothing is left has been granted everything that was due. @see CLAIM-1 */
+/** Before an empty answer, every message that was due has been granted. @see CLAIM-1 */
 function nothingLost({ handle, ops, log }: History): Outcome[] {
   const claims = ops.filter((op) => op.kind === 'claim');
   return claims.flatMap((empty) => {

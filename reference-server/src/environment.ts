@@ -2,10 +2,10 @@ import { accessSync, constants, mkdirSync, readFileSync, statSync } from 'node:f
 import { dirname, resolve } from 'node:path';
 import { UsageError, type Config } from './config.ts';
 
-/** Kept back from connections, for the store's files, the log and name lookups. */
+/** File descriptors reserved for uses other than connections: the store's files, the log, name lookups. */
 const OWN_FILES = 64;
 
-/** How many files this process may open; null where the system does not tell. */
+/** The limit of open files of this process; null if it cannot be read (it is read from /proc, so on Linux only). */
 function openFilesLimit(): number | null {
   try {
     const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
@@ -15,7 +15,10 @@ function openFilesLimit(): number | null {
   }
 }
 
-/** @returns the configuration with no more connections than there are files, and what to say of it; null when it fits. */
+/**
+ * Lower the connection limit of a configuration to the limit of open files, if necessary.
+ * @returns the configuration, and a warning for the operator; null when nothing was changed.
+ */
 export function fitToOpenFiles(
   config: Config,
   files = openFilesLimit(),
@@ -25,18 +28,18 @@ export function fitToOpenFiles(
   const connections = Math.max(1, files - OWN_FILES);
   return {
     config: { ...config, limits: { ...config.limits, connections } },
-    warning: `only ${files} files may be open, so ${connections} connections are taken instead of ${wanted}; allow more with ulimit -n, or say --connections ${connections}`,
+    warning: `only ${files} files may be open, so the relay accepts ${connections} connections instead of ${wanted}; raise the limit with ulimit -n, or pass --connections ${connections}`,
   };
 }
 
-/** Make a folder and those above it, for their owner alone; nothing when it is there. @throws the system's error. */
+/** Create a folder and its parents where missing, accessible to their owner only. @throws the system's error. */
 export function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : '';
     if (code === 'EEXIST') return;
-    // Node's own recursion never ends where a parent exists and takes no folders, as in /proc.
+    // mkdirSync with `recursive` never returns if the parent exists but no folder can be created in it, as in /proc.
     if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
     makeFolder(dirname(folder));
     mkdirSync(folder, { mode: 0o700 });
@@ -44,13 +47,13 @@ export function makeFolder(folder: string): void {
 }
 
 /**
- * Make the data folder where it is missing, for its owner alone.
- * @throws {UsageError} it cannot be made, read or written.
+ * Create the data folder if it is missing, and check that this process can use it.
+ * @throws {UsageError} it cannot be created, read or written.
  */
 export function prepareFolder(folder: string): void {
   try {
     makeFolder(resolve(folder));
-    if (!statSync(folder).isDirectory()) throw new Error('it is no folder');
+    if (!statSync(folder).isDirectory()) throw new Error('it is not a folder');
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown';

@@ -1,10 +1,10 @@
-/** Chapter 00: what is no well-formed request, and bodies at the limit. */
+/** Chapter 00: malformed requests, and bodies at the limit. */
 import { pathOf } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import { headerOf } from '../../script/reply.ts';
 
-/** Longer than any HTTP library takes a header to be. */
+/** Longer than the header limit of any HTTP library. */
 const LONG_HEADER = 80_000;
 
 interface Malformed {
@@ -14,7 +14,7 @@ interface Malformed {
   readonly raw: string;
 }
 
-/** Requests that an HTTP library refuses by itself, before any handler sees them. */
+/** Requests that an HTTP library refuses before any handler is called. */
 function malformed(t: RelayScript, room: string): Malformed[] {
   const base = new URL(t.target.url).pathname.replace(/\/$/, '');
   const [status, messages, socket] = [
@@ -57,10 +57,10 @@ function malformed(t: RelayScript, room: string): Malformed[] {
   ];
 }
 
-export const BYTE_CHECKS: readonly Check<RelayScript>[] = [
+export const MALFORMED_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CORE-4/no-http',
-    title: 'what is no HTTP is refused as everything else is, and the relay serves on',
+    title: 'malformed HTTP is refused like other invalid requests, and the relay continues to serve',
     lane: 'quick',
     also: ['CORE-2'],
     run: async (t) => {
@@ -68,7 +68,7 @@ export const BYTE_CHECKS: readonly Check<RelayScript>[] = [
       const replies = await t.all(
         ...malformed(t, room).map(({ what, method, path, raw }) => async (branch: RelayScript) => {
           const reply = await branch.raw(method, path, raw);
-          // A connection may be closed without a word: no rule asks for an answer to what is no request.
+          // The relay may close the connection without an answer: no rule requires an answer to bytes that are not a request.
           const ok = reply.status < 500 || reply.status === 503;
           branch.require('CORE-4', ok, `no 5xx but 503 to ${what}`, reply);
           if (branch.hardened && reply.status >= 400)
@@ -87,7 +87,7 @@ export const BYTE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-8/at-the-limit',
-    title: 'a body of body_bytes is taken and a byte more refused, whether or not its length is announced',
+    title: 'a body of body_bytes is accepted and a longer one refused, with Content-Length or chunked',
     lane: 'quick',
     also: ['CORE-5'],
     run: async (t) => {

@@ -1,4 +1,4 @@
-/** Chapters 02, 04 and 06: a WebSocket frame is accepted, refused and delivered as the same post is. */
+/** Chapters 02, 04 and 06: a message in a WebSocket frame is accepted, refused and delivered like the same post. */
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -8,21 +8,21 @@ import type { Value } from '../../trace/value.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** One body, and what both ways in must make of it. */
+/** A message body, and the required result as a post and as a frame. */
 interface Case {
-  /** The rule that a post of it would break. */
+  /** The rule that decides whether the body is accepted. */
   readonly rule: string;
   readonly what: string;
   readonly body: Body;
-  /** Statuses that refuse it; null where it is accepted. */
+  /** Statuses of the refusal; null if it is accepted. */
   readonly refused: readonly number[] | null;
-  /** `ciphertext` or `nonce` is not valid: at compat a frame of it may be dropped without an answer (STREAM-15). */
+  /** `ciphertext` or `nonce` is invalid: at compat such a frame may be dropped without an answer (STREAM-15). */
   readonly malformed?: true;
 }
 
 const BAD_REQUEST = [400];
 
-/** Bodies at each limit of chapter 02, and one beyond. The numbers are those of the chapter. */
+/** Bodies at each limit of chapter 02, and just beyond it. The numbers are copied from the chapter. */
 function plainCases(t: RelayScript): Case[] {
   const least = t.target.timings.ttl_min_ms;
   const accepted = (rule: string, what: string, body: Body): Case => ({
@@ -82,14 +82,14 @@ function plainCases(t: RelayScript): Case[] {
   ];
 }
 
-/** What a frame was answered with. */
+/** The frame that answers a frame with this nonce. */
 function answerTo(frames: readonly Frame[], nonce: unknown): Frame | undefined {
   return frames.find(
     ({ type, json }) => (type === 'sent' || type === 'error') && json.get('nonce').raw === nonce,
   );
 }
 
-/** Whether a message was delivered with everything that its post gave. */
+/** Whether a message was delivered with all posted fields. */
 function carries(message: Value | undefined, body: Body): boolean {
   const fields = ['ciphertext', 'nonce', 'sender', 'reply_to', 'ttl_ms', 'ext'];
   return (
@@ -109,7 +109,7 @@ const frameOf = (frames: readonly Frame[], { nonce }: Body) =>
 
 const isAmong = (frames: readonly Frame[], body: Body) => frameOf(frames, body) !== undefined;
 
-/** Send one frame, and require what the same post would be answered. @returns whether it was. */
+/** Send a frame, and require the result of the same post. @returns whether that was the result. */
 async function frame(t: RelayScript, socket: Stream, given: Case): Promise<boolean> {
   const { what, body, refused, malformed } = given;
   const before = socket.of('error').length;
@@ -153,7 +153,7 @@ async function frame(t: RelayScript, socket: Stream, given: Case): Promise<boole
   return came;
 }
 
-/** Post one body, and require what its rule says. */
+/** Post a body, and require the result that its rule demands. */
 async function post(t: RelayScript, room: string, given: Case): Promise<Reply> {
   const { rule, what, body, refused } = given;
   const reply = await t.post(room, body);
@@ -162,10 +162,10 @@ async function post(t: RelayScript, room: string, given: Case): Promise<Reply> {
   return reply;
 }
 
-export const WAY_CHECKS: readonly Check<RelayScript>[] = [
+export const SOCKET_POST_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-14/as-posts',
-    title: 'at each limit and one beyond, a frame is taken as the same post is',
+    title: 'at each limit and beyond it, a frame is accepted or refused like the same post',
     lane: 'quick',
     also: [
       'STREAM-15',
@@ -187,10 +187,10 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
     run: async (t) => {
       const [posted, framed] = [t.room(), t.room()];
       const cases = plainCases(t);
-      await t.joined('sse', posted); // The room lives while it is open, however slow the rest.
+      await t.joined('sse', posted); // The open stream keeps the room alive, however slow the other steps are.
       const [socket, watcher] = [await t.joined('ws', framed), await t.joined('sse', framed)];
       for (const given of cases) await post(t, posted, given);
-      // A relay that takes no frame at all is not asked for each of them.
+      // If the relay accepts no frames at all, do not test each body.
       for (const given of cases) if (!(await frame(t, socket, given))) return;
       const wanted = cases.filter(({ refused }) => refused === null);
       await watcher.until((frames) => wanted.every(({ body }) => isAmong(frames, body)));
@@ -221,7 +221,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-16/nonces',
-    title: 'posts and frames share one memory of nonces, from the second to the third',
+    title: 'posts and frames share remembered nonces',
     lane: 'quick',
     also: ['MSG-14', 'MSG-15', 'STREAM-17'],
     run: async (t) => {
@@ -272,7 +272,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-14/signed',
-    title: 'signed frames are verified, delivered and refused as signed posts are',
+    title: 'signed frames are verified, delivered and refused like signed posts',
     lane: 'quick',
     also: ['STREAM-15', 'STREAM-17', 'SIGN-1', 'SIGN-2', 'SIGN-3', 'SIGN-5', 'SIGN-6', 'SIGN-7', 'SIGN-8'],
     run: async (t) => {
@@ -284,7 +284,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
       const body = t.signedBody(room, who, { ...extra, sender: 'nobody' }, { senderNonce });
       const fields = Object.keys(body).filter((field) => t.hardened && field.startsWith('sender_'));
       const signed = async (sent: Body) => {
-        // Signatures and times are not made twice alike: a trace is judged by what was sent then.
+        // Signatures and timestamps cannot be recomputed: a replay uses the sent values from the trace.
         const given = await socket.send(sent);
         const came = await watcher.until((frames) => isAmong(frames, sent));
         if (!t.require('STREAM-14', came, 'the message of a signed frame', watcher)) return false;
@@ -389,7 +389,7 @@ export const WAY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-14/at-the-limit',
-    title: 'a frame of frame_bytes, or of as much as a post may have, is accepted',
+    title: 'a frame of frame_bytes, or with the largest post, is accepted',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();

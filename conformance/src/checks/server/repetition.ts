@@ -1,4 +1,4 @@
-/** Chapters 02 and 04: the second time and the quiet time, long after, and under load. */
+/** Chapters 02 and 04: repetitions, behaviour long after the first request, and behaviour under load. */
 import type { Check } from '../check.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -8,7 +8,7 @@ import { includes, people, presence, readyOf, shownBy } from './streams.ts';
 
 const BOTH = ['sse', 'ws'] as const;
 
-/** More than are replayed in one piece, and within the burst of one room. */
+/** More messages than a relay replays in one piece, but within the burst of one room. */
 const HISTORY = 200;
 const DURING = 30;
 
@@ -16,7 +16,7 @@ const carriesGap = (seen: Reply | Stream) => ('ready' in seen ? seen.ready : see
 const isReset = (seen: Reply | Stream) =>
   ('ready' in seen ? seen.ready : seen.json).get('reset').raw === true;
 
-/** Every read of a room, from this place. */
+/** All kinds of reads of a room, from the same position. */
 async function reads(
   t: RelayScript,
   room: string,
@@ -28,10 +28,10 @@ async function reads(
   return [...replies, ...streams];
 }
 
-export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
+export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-21/again',
-    title: 'each listening begins listening_ms anew',
+    title: 'each listening restarts listening_ms',
     lane: 'long',
     cert: true,
     run: async (t) => {
@@ -68,7 +68,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-13/again',
-    title: 'a second listening gives its key, and none where it has none',
+    title: 'a second listening replaces the key, and removes it if it has none',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -115,7 +115,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'MSG-16/buffered',
-    title: 'a nonce is remembered for as long as its message is buffered, and after dedup_ms still',
+    title: 'a nonce is remembered as long as its message is buffered, even after dedup_ms',
     lane: 'long',
     cert: true,
     also: ['MSG-14', 'MSG-15'],
@@ -125,7 +125,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
       const { dedup_ms: window, retention_ms: age, ttl_min_ms: least } = t.target.timings;
       if (window > 120_000 || window + 2_000 >= age) return;
       const [plain, mortal] = [t.sealed(), t.sealed()];
-      // What follows a message that expires is remembered as well.
+      // The nonce of a message after an expired one must be remembered too.
       const ttl_ms = least + window + 60_000;
       const first = [
         await t.posted(room, { ...mortal, ttl_ms }),
@@ -144,7 +144,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-9/expired',
-    title: 'expiry moves neither oldest_seq nor the cursor, and makes no gap',
+    title: 'expiry does not change oldest_seq or the cursor, and causes no gap',
     lane: 'long',
     also: ['READ-5', 'READ-8', 'READ-10', 'ROOM-5'],
     run: async (t) => {
@@ -192,7 +192,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-12/quiet',
-    title: 'who names no epoch is not told of a reset, nor of a gap where nothing was evicted',
+    title: 'a request without an epoch gets no reset, and no gap if nothing was evicted',
     lane: 'quick',
     also: ['READ-10', 'READ-9'],
     run: async (t) => {
@@ -213,7 +213,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
         );
       }
       const room = t.room();
-      await t.joined('sse', room); // The room lives while it is open, however slow the rest.
+      await t.joined('sse', room); // The open stream keeps the room alive, however slow the other steps are.
       const seqs = [(await t.posted(room)).seq, (await t.posted(room)).seq];
       const epoch = (await t.status(room)).json.get('epoch').string;
       for (const query of [{}, { after: 0 }, { after: seqs[0] ?? 0 }, { after: seqs[1] ?? 0, epoch }]) {
@@ -229,7 +229,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
             t.require('READ-9', seen.json.get('has_more').raw === false, 'has_more: false', seen);
         }
       }
-      // Told once, told again: a reset is no event, but what the request says.
+      // Each request with another epoch gets the reset, not only the first.
       for (let i = 0; i < 2; i++)
         for (const seen of await reads(t, room, { after: seqs[1] ?? 0, epoch: 'another-epoch' }))
           t.require('READ-12', isReset(seen), 'reset: true, each time', seen);
@@ -237,7 +237,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-3/busy-replay',
-    title: 'nothing that is accepted while a long history is replayed is lost or sent twice',
+    title: 'messages accepted during a long replay are neither lost nor sent twice',
     lane: 'quick',
     also: ['STREAM-2', 'STREAM-5', 'READ-8'],
     run: async (t) => {
@@ -287,7 +287,7 @@ export const AGAIN_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-4/exact',
-    title: 'a page is 100 messages without a limit and 500 at most, and ends where the room does',
+    title: 'a page has 100 messages by default and at most 500, and has_more is false at the end of the room',
     lane: 'long',
     also: ['READ-1', 'READ-9'],
     run: async (t) => {
