@@ -114,9 +114,14 @@ async function examplesOf(trace: RelayTrace): Promise<ReadonlyMap<string, Exampl
   return found;
 }
 
-/** The lines of an example that show that the rule held, without their numbers and order, for comparison. */
+/**
+ * The lines of an example that show that the rule held, for comparison: without numbers and order, without lanes (only
+ * named where there are several), and without the end of a line, which moves with the lanes.
+ */
 function gist({ check, want, lines }: Example): string {
-  const telling = lines.filter((line) => line.startsWith('*'));
+  const telling = lines
+    .filter((line) => line.startsWith('*'))
+    .map((line) => line.slice(line.search(/[→←]/), TELLING_CHARS * 0.75));
   const kinds = new Set([want, ...telling].map((line) => line.replaceAll(/(?:seq [A-Z]?)?\d+/g, '0')));
   return [check, ...[...kinds].sort()].join('\n');
 }

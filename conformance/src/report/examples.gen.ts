@@ -191,7 +191,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "ROOM-5": {
   "check": "ROOM-5/status",
-  "want": "recent_count 1 and last_seq seq 1",
+  "want": "recent_count 1 and last_seq 1",
   "lines": [
    "  → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
@@ -940,7 +940,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "READ-3": {
   "check": "READ-3/timeout",
-  "want": "no messages and last_seq seq 1",
+  "want": "no messages and last_seq 1",
   "lines": [
    "  → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
@@ -999,37 +999,36 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   "check": "READ-13/buffer",
   "want": "gap seq 2-seq 17",
   "lines": [
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 73,\"id\":\"m1\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Q5GI\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 74,\"id\":\"m2\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"PA+4\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 75,\"id\":\"m3\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"eUcU\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 76,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"dGFH\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 77,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"a4aF\"…",
-   "  client ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\"…",
-   "  client → GET /api/rooms/room 1/transcript?limit=1",
-   "  client ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\"…",
-   "  client → GET /api/rooms/room 1/status",
-   "  client ← 200 {\"exists\":true,\"roomId\":\"room 1\",\"participants\":1,\"recent_count\":60,\"last_seq\":seq 77,\"age_seconds\":0,\"id…",
-   "* client → GET /api/rooms/room 1/transcript?after=seq 1&limit=3",
-   "* client ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 6\",\"ts\":time},{\"seq\":seq 19,\"id\":\"m7\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ywuw\",\"nonce\":\"nonce 7\",\"ts\":time},{\"seq\":seq 20,\"id\":\"m8\",\"sender\":\"suite\",\"sender_verified\":false…"
+   "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 65}",
+   "  ← 200 {\"ok\":true,\"id\":\"m2\",\"seq\":seq 64}",
+   "  ← 200 {\"ok\":true,\"id\":\"m3\",\"seq\":seq 63}",
+   "  ← 200 {\"ok\":true,\"id\":\"m4\",\"seq\":seq 62}",
+   "  → GET /api/rooms/room 1/transcript?after=seq 17&limit=500",
+   "  ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce…",
+   "  → GET /api/rooms/room 1/transcript?limit=1",
+   "  ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce…",
+   "  → GET /api/rooms/room 1/status",
+   "  ← 200 {\"exists\":true,\"roomId\":\"room 1\",\"participants\":1,\"recent_count\":60,\"last_seq\":seq 77,\"age_seconds\":0,\"idle_seco…",
+   "* → GET /api/rooms/room 1/transcript?after=seq 1&limit=3",
+   "* ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 1\",\"ts\":time},{\"seq\":seq 19,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ywuw\",\"nonce\":\"nonce 2\",\"ts\":time},{\"seq\":seq 20,\"id\":\"m7\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphe…"
   ]
  },
  "READ-13": {
   "check": "READ-13/buffer",
   "want": "the newest messages in order",
   "lines": [
-   "* client → GET /api/rooms/room 1/transcript?after=seq 1&limit=500",
-   "           …",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 52,\"id\":\"m1\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"G+VX\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 53,\"id\":\"m2\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"M+j3\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 54,\"id\":\"m3\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"97np\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 55,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"wY20\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 56,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"SZQk\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 57,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Q5GI\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 58,\"id\":\"m7\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"PA+4\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 59,\"id\":\"m8\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"eUcU\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 60,\"id\":\"m9\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"dGFH\"…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 61,\"id\":\"m10\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"a4aF…",
-   "* client ← 200 {\"messages\":[{\"seq\":seq 2,\"id\":\"m11\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 11\",\"ts\":time},{\"seq\":seq 3,\"id\":\"m12\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ywuw\",\"nonce\":\"nonce 12\",\"ts\":time},{\"seq\":seq 4,\"id\":\"m13\",\"sender\":\"suite\",\"sender_verified\":fal…"
+   "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 55}",
+   "  ← 200 {\"ok\":true,\"id\":\"m2\",\"seq\":seq 54}",
+   "  ← 200 {\"ok\":true,\"id\":\"m3\",\"seq\":seq 53}",
+   "  ← 200 {\"ok\":true,\"id\":\"m4\",\"seq\":seq 52}",
+   "  ← 200 {\"ok\":true,\"id\":\"m5\",\"seq\":seq 51}",
+   "  ← 200 {\"ok\":true,\"id\":\"m6\",\"seq\":seq 50}",
+   "  ← 200 {\"ok\":true,\"id\":\"m7\",\"seq\":seq 49}",
+   "  ← 200 {\"ok\":true,\"id\":\"m8\",\"seq\":seq 48}",
+   "  ← 200 {\"ok\":true,\"id\":\"m9\",\"seq\":seq 47}",
+   "  ← 200 {\"ok\":true,\"id\":\"m10\",\"seq\":seq 46}",
+   "* → GET /api/rooms/room 1/transcript?after=seq 1&limit=500",
+   "* ← 200 {\"messages\":[{\"seq\":seq 2,\"id\":\"m11\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 1\",\"ts\":time},{\"seq\":seq 3,\"id\":\"m12\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ywuw\",\"nonce\":\"nonce 2\",\"ts\":time},{\"seq\":seq 4,\"id\":\"m13\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphe…"
   ]
  },
  "READ-14": {
@@ -1423,13 +1422,13 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   "check": "CLAIM-25/expired",
   "want": "{ok, advanced: true, cursor: seq 1}",
   "lines": [
-   "  → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ttl_ms\":300}",
+   "  → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ttl_ms\":1000}",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
    "  → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"ciphertext 2\",\"nonce\":\"nonce 2\"}",
    "  ← 200 {\"ok\":true,\"id\":\"m2\",\"seq\":seq 2}",
-   "* → POST /api/rooms/room 1/claim?timeout=1&lease_ms=20300 {\"handle\":\"agent 1\"}",
-   "* ← 200 {\"ok\":true,\"claim_id\":\"claim 1\",\"message\":{\"seq\":seq 1,\"id\":\"m1\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ts\":time,\"ttl_ms\":300},\"cursor\":0,\"last_seq\":seq 2,\"epoch\":\"epoch 1\",\"oldest_seq\":seq 1,\"lease_remaining_ms\":20299,\"delivery\":1}",
-   "    waited 499 ms",
+   "* → POST /api/rooms/room 1/claim?timeout=1&lease_ms=21000 {\"handle\":\"agent 1\"}",
+   "* ← 200 {\"ok\":true,\"claim_id\":\"claim 1\",\"message\":{\"seq\":seq 1,\"id\":\"m1\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ts\":time,\"ttl_ms\":1000},\"cursor\":0,\"last_seq\":seq 2,\"epoch\":\"epoch 1\",\"oldest_seq\":seq 1,\"lease_remaining_ms\":20999,\"delivery\":1}",
+   "    waited 1201 ms",
    "* → POST /api/rooms/room 1/ack {\"handle\":\"agent 1\",\"claim_id\":\"claim 1\",\"seq\":seq 1}",
    "* ← 200 {\"ok\":true,\"advanced\":true,\"cursor\":seq 1}"
   ]

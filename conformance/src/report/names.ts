@@ -72,7 +72,7 @@ export function namer(): Namer {
         if (/^\d{15,17}(?:-\d{15,17})?$/.test(word)) return word.split('-').map(seq).join('-');
         return /^1[5-9]\d{11}$/.test(word) ? name('time ', word) : word;
       })
-      .replace(/\b(seq|claim|epoch|room) \1 (?=[A-Z]?\d)/g, '$1 ');
+      .replace(/\b(\w+_)?(seq|claim|epoch|room) \2 (?=[A-Z]?\d)/g, '$1$2 ');
 }
 
 /** The seqs of a second room are `seq B1`, `seq B2`; those of a third `seq C1`. */
