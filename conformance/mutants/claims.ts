@@ -42,6 +42,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     from: RESUME,
     to: 'if (message !== null) request.searched = Math.max(request.searched, held.seq);',
     alsoBreaks: ['CLAIM-1', 'CLAIM-2', 'CLAIM-6', 'CLAIM-7', 'CLAIM-16'],
+    mayBreak: ['CLAIM-4'],
   },
   {
     id: 'CLAIM-3/nothing',
@@ -49,7 +50,8 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: RESUME,
     to: 'if (message !== null) return null;',
-    alsoBreaks: ['CLAIM-1', 'CLAIM-4', 'CLAIM-8'],
+    alsoBreaks: ['CLAIM-1', 'CLAIM-8'],
+    mayBreak: ['CLAIM-4'],
   },
   {
     id: 'CLAIM-4/lost-redelivery',
@@ -154,6 +156,13 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     to: '      Buffer.from(message.toString().replace(/,"ext":"[^"]*"/, \'\')),\n',
   },
   {
+    id: 'CLAIM-8/without-signature',
+    what: 'leaves the signatures out of claimed messages',
+    file: 'claims.ts',
+    from: '      message,\n',
+    to: '      Buffer.from(message.toString().replaceAll(/,"sender_sig2?":"[^"]*"/g, \'\')),\n',
+  },
+  {
     id: 'CLAIM-9/not-woken',
     what: 'does not wake a waiting claim for a new message',
     file: 'hub.ts',
@@ -255,7 +264,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: UNKNOWN_ACK,
     to: 'if (!this.#handles.has(handle))',
-    alsoBreaks: ['CLAIM-15'],
+    mayBreak: ['CLAIM-15'],
   },
   {
     id: 'CLAIM-16/stranger-409',
@@ -306,7 +315,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'leases.ts',
     from: 'remainingMs: Math.max(0, Math.floor(claim.deadline - this.#clock.mono())),',
     to: 'remainingMs: 5_000,',
-    alsoBreaks: ['CLAIM-20'],
+    alsoBreaks: ['CLAIM-17', 'CLAIM-18', 'CLAIM-20'],
   },
   {
     id: 'CLAIM-20/no-mark',
@@ -391,6 +400,13 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     file: 'claims.ts',
     from: 'const gap = log.gap(cursor);',
     to: 'const gap = log.gap(0);',
+  },
+  {
+    id: 'CLAIM-24/not-when-empty',
+    what: 'does not report a gap when no message is granted',
+    file: 'claims.ts',
+    from: 'Buffer.from(`{"ok":true,"empty":true,${this.#standing(room, cursor, reset)}}`)',
+    to: 'Buffer.from(`{"ok":true,"empty":true,${this.#standing(room, cursor, reset)}}`.replace(/,"gap":\\{[^}]*\\}/, \'\'))',
   },
   {
     id: 'CLAIM-24/told-once',

@@ -186,6 +186,20 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     to: 'timings: { ...config.timings, dedup_ms: undefined },',
   },
   {
+    id: 'CORE-11/another-version',
+    what: 'reports another version of the specification',
+    file: 'routes/meta.ts',
+    from: 'spec_version: SPEC_VERSION,',
+    to: "spec_version: '1.1',",
+  },
+  {
+    id: 'CORE-11/no-profiles',
+    what: 'does not list the profiles that it serves',
+    file: 'routes/meta.ts',
+    from: 'profiles: PROFILES,',
+    to: 'profiles: undefined,',
+  },
+  {
     id: 'CORE-12/seconds',
     what: 'reports its clock in seconds',
     file: 'routes/meta.ts',

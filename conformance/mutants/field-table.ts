@@ -16,7 +16,13 @@ const RUN = { seed: 1, runs: 6, cert: false } as const;
 const FLAGS = ['--address-registrations', '100000'];
 
 /** Checks of what a relay says of itself, and of values that it says. */
-const OF_DISCOVERY: string[] = ['CORE-11/discovery', 'CORE-8/long-body', 'MSG-8/ttl-range', 'READ-13/buffer'];
+const OF_DISCOVERY: string[] = [
+  'CORE-11/discovery',
+  'CORE-8/long-body',
+  'MSG-8/ttl-range',
+  'READ-13/buffer',
+  'READ-3/timeout',
+];
 
 /** What catches a mutation. */
 interface Catch {
@@ -30,10 +36,8 @@ interface Catch {
 export interface Row {
   readonly mutation: Mutation;
   readonly caught: Catch | null;
-  /** Why no rule catches it. */
+  /** Why no rule catches it; empty where nothing says why, and a check is wanting. */
   readonly why: string;
-  /** Whether a check is wanting. */
-  readonly open: boolean;
 }
 
 /** A relay behind a proxy. */
@@ -93,7 +97,7 @@ function before({ name }: Mutation): Catch | null {
 
 export function textOf({ caught, why }: Row): string {
   return caught === null
-    ? `not seen: ${why}`
+    ? `not seen: ${why || 'and nothing says why'}`
     : `${caught.rule} by ${caught.check}${caught.live ? ', live' : ''}`;
 }
 
@@ -129,10 +133,27 @@ export async function decide(trace: RelayTrace, bench: Bench, wanted: readonly M
   for (const mutation of wanted) {
     const found = isOnlyLive(mutation) ? OF_DISCOVERY : await replay(mutation, cases);
     const caught = Array.isArray(found) ? await live(bench, mutation, found) : found;
-    const reason = caught === null ? UNSEEN.find(({ what }) => what.test(mutation.name)) : undefined;
-    rows.push({ mutation, caught, why: reason?.why ?? '', open: reason?.open === true });
+    rows.push({ mutation, caught, why: caught === null ? (reasonFor(mutation)?.why ?? '') : '' });
   }
   return rows;
+}
+
+function reasonFor({ name }: Mutation, reasons = UNSEEN): (typeof UNSEEN)[number] | undefined {
+  return reasons.find(({ what }) => what.test(name));
+}
+
+/** Rows that nothing catches although no reason explains them, or although the table says that they were caught. */
+export function missedOf(rows: readonly Row[]): Row[] {
+  return rows.filter(
+    ({ mutation, caught, why }) => caught === null && (why === '' || before(mutation) !== null),
+  );
+}
+
+/** Reasons that explain none of the rows of the whole table. @returns what they match. */
+export function staleOf(rows: readonly Row[], reasons: typeof UNSEEN = UNSEEN): string[] {
+  const uncaught = rows.filter(({ caught }) => caught === null).map(({ mutation }) => mutation);
+  const used = new Set(uncaught.map((mutation) => reasonFor(mutation, reasons)));
+  return reasons.filter((reason) => !used.has(reason)).map(({ what }) => what.source);
 }
 
 /** @param name `OPERATION` or `OPERATION.FIELD`; empty for all. */

@@ -25,6 +25,13 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     to: "const room = hub.enter(relay.checkRoomId(id), ['x']);",
   },
   {
+    id: 'ROOM-2/denied',
+    what: 'says in a wait that the room does not exist',
+    file: 'page.ts',
+    from: '{ count: entries.length, exists: true } : {})',
+    to: '{ count: entries.length, exists: true } : { exists: false })',
+  },
+  {
     id: 'ROOM-3/parks',
     what: 'keeps a read of a room that does not exist waiting',
     file: 'routes/reads.ts',

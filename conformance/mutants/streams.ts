@@ -199,6 +199,14 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     to: 'if (boxPub === null || boxPub === undefined) sub.boxPub = undefined;',
   },
   {
+    id: 'STREAM-13/not-in-ready',
+    what: 'leaves box keys out of ready',
+    file: 'presence.ts',
+    from: '    participants: room.participants(mono),',
+    to: '    participants: room.participants(mono).map((one) => ({ ...one, box_pub: undefined })),',
+    seenBy: 'STREAM-11/everywhere',
+  },
+  {
     id: 'STREAM-14/deaf',
     what: 'ignores messages sent over a WebSocket',
     file: 'routes/stream.ts',

@@ -46,7 +46,9 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "CORE-10/bare-handshake": "leaves its own headers out of an accepted handshake"
   },
   "CORE-11": {
-    "CORE-11/no-timings": "leaves a timing out of its discovery document"
+    "CORE-11/no-timings": "leaves a timing out of its discovery document",
+    "CORE-11/another-version": "reports another version of the specification",
+    "CORE-11/no-profiles": "does not list the profiles that it serves"
   },
   "CORE-12": {
     "CORE-12/seconds": "reports its clock in seconds"
@@ -68,7 +70,8 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "ROOM-1/strict": "refuses room ids of four characters"
   },
   "ROOM-2": {
-    "ROOM-2/reads-make-rooms": "creates a room when it is read"
+    "ROOM-2/reads-make-rooms": "creates a room when it is read",
+    "ROOM-2/denied": "says in a wait that the room does not exist"
   },
   "ROOM-3": {
     "ROOM-3/parks": "keeps a read of a room that does not exist waiting",
@@ -213,6 +216,7 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   "STREAM-13": {
     "STREAM-13/normalised": "re-encodes box keys",
     "STREAM-13/absent-clears": "drops a box key when a later hello leaves it out",
+    "STREAM-13/not-in-ready": "leaves box keys out of ready",
     "STREAM-13/first-key": "keeps a listener's first box key"
   },
   "STREAM-14": {
@@ -353,7 +357,8 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   "CLAIM-8": {
     "CLAIM-8/short-id": "creates claim_ids that are too short",
     "CLAIM-8/last-seq": "returns the cursor as last_seq",
-    "CLAIM-8/less-of-the-message": "leaves ext out of claimed messages"
+    "CLAIM-8/less-of-the-message": "leaves ext out of claimed messages",
+    "CLAIM-8/without-signature": "leaves the signatures out of claimed messages"
   },
   "CLAIM-9": {
     "CLAIM-9/not-woken": "does not wake a waiting claim for a new message"
@@ -418,6 +423,7 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   "CLAIM-24": {
     "CLAIM-24/silent": "does not report the gap after a cursor",
+    "CLAIM-24/not-when-empty": "does not report a gap when no message is granted",
     "CLAIM-24/told-once": "reports the gap after a cursor only once",
     "CLAIM-24/new-handle": "reports a gap to a handle without a cursor"
   },

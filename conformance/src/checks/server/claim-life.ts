@@ -17,6 +17,32 @@ async function overflow(t: RelayScript, room: string): Promise<void> {
   );
 }
 
+/** Have every message passed over, and require what the empty answer tells of where the handle stands. */
+async function nothingFor(t: RelayScript, who: Consumer, cursor: number): Promise<void> {
+  const before = await t.transcript(who.room, { limit: 1 });
+  const reply = await who.claim({ exclude_senders: ['suite'] });
+  const after = await t.transcript(who.room, { limit: 1 });
+  const told = (field: string, { json } = reply) => json.get(field).raw;
+  const isOf = (field: string) => [before, after].some((read) => told(field, read) === told(field));
+  const ok = isEmpty(reply) && cursorOf(reply) === cursor && isOf('last_seq');
+  t.require('CLAIM-9', ok, `empty: true, cursor ${cursor}, and the last_seq of reads`, reply, after);
+  const oldest = Number(told('oldest_seq'));
+  const isOldest =
+    oldest >= Number(told('oldest_seq', before)) && oldest <= Number(told('oldest_seq', after));
+  t.require(
+    'CLAIM-19',
+    isOldest && isOf('epoch'),
+    'the oldest_seq and the epoch of reads',
+    before,
+    reply,
+    after,
+  );
+  const due = cursor > 0 && cursor < oldest - 1;
+  const gap = reply.json.has('gap') ? gapOf(reply).join('-') : 'none';
+  const want = due ? `${cursor + 1}-${oldest - 1}` : 'none';
+  t.require('CLAIM-24', gap === want, `gap ${want} in an empty answer`, reply);
+}
+
 /** Post a message with the shortest time to live, and one that does not expire. */
 async function mortal(t: RelayScript, who: Consumer): Promise<{ short: number; ttl: number; next: number }> {
   const ttl = t.target.timings.ttl_min_ms;
@@ -31,14 +57,15 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
     title: 'a gap above the cursor is reported until an ack passes it',
     lane: 'long',
     cert: true,
-    also: ['CLAIM-25', 'CLAIM-26'],
+    also: ['CLAIM-9', 'CLAIM-19', 'CLAIM-25', 'CLAIM-26'],
     run: async (t) => {
-      const [who, holder] = [await consumer(t), await consumer(t)];
-      const held = holder.in(t, who.room);
+      const [who, holder, third] = [await consumer(t), await consumer(t), await consumer(t)];
+      const [held, idler] = [holder.in(t, who.room), third.in(t, who.room)];
       for (let i = 0; i < 3; i++) await t.posted(who.room);
       const first = await who.granted();
       await who.acked(first);
       await held.acked(await held.granted());
+      await idler.acked(await idler.granted());
       const kept = await held.granted({ lease_ms: 120_000 });
       const still = await who.claim({ lease_ms: 120_000 });
       t.require('CLAIM-24', !still.json.has('gap'), 'no gap while nothing was evicted', still);
@@ -76,6 +103,20 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
       t.require('CLAIM-24', !passed.json.has('gap'), 'no gap once an ack has passed it', passed);
       const fresh = await (await consumer(t, who.room)).granted();
       t.require('CLAIM-24', !fresh.reply.json.has('gap'), 'no gap with the cursor 0', fresh.reply);
+      // Without a message the place is told as with one, each time as it is then.
+      await nothingFor(t, idler, first.seq);
+      for (let i = 0; i < 3; i++) await t.posted(who.room);
+      const later = await idler.granted({ lease_ms: 120_000 });
+      await idler.acked(later);
+      for (let i = 0; i < 3; i++) await t.posted(who.room);
+      await nothingFor(t, idler, later.seq);
+      const last = await idler.granted({ lease_ms: 120_000 });
+      await idler.acked(last);
+      await nothingFor(t, idler, last.seq);
+      const elsewhere = idler.in(t, t.room());
+      await t.joined('sse', elsewhere.room); // The room lives while it is open, however slow the rest.
+      await t.posted(elsewhere.room);
+      await nothingFor(t, elsewhere, 0);
     },
   },
   {

@@ -120,6 +120,43 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
     },
   },
   {
+    id: 'CLAIM-8/every-field',
+    title: 'a grant has every field that a message can have, as reads deliver it',
+    lane: 'quick',
+    run: async (t) => {
+      const who = await consumer(t);
+      await t.joined('sse', who.room); // The room lives while it is open, however slow the rest.
+      const [author, other] = [await t.agent(), await t.agent()];
+      const extra = (word: string, ttl_ms: number) => ({
+        reply_to: word.repeat(8),
+        ttl_ms,
+        ...(t.hardened ? { ext: word } : {}),
+      });
+      // A second apart, so that no two are alike.
+      const ago = (seconds: number) => ({ ts: Date.now() - seconds * 1_000 });
+      const bodies = [
+        { ...t.sealed(), sender: 'one', ...extra('a', 3_600_000) },
+        { ...t.sealed(), sender: 'two', ...extra('b', 7_200_000) },
+        t.signedBody(who.room, author, extra('c', 10_800_000), ago(3)),
+        t.signedBody(who.room, other, { signed_only: true }, ago(2)),
+        t.signedBody(who.room, author, {}, { ...ago(1), form2: false }),
+        t.signedBody(who.room, other, extra('d', 14_400_000), ago(0)),
+      ];
+      for (const body of bodies) {
+        const reply = await t.post(who.room, { ...body, sender: 'sender' in body ? body.sender : undefined });
+        t.require('MSG-1', reply.status === 200, '200 to a valid post', reply);
+      }
+      const page = await t.transcript(who.room);
+      // The fields are compared by the model of the room, whoever claims.
+      for (const message of page.json.get('messages').items) {
+        const grant = await who.granted();
+        const seq = message.get('seq').number;
+        t.require('CLAIM-6', grant.seq === seq, `seq ${seq}, the next`, page, grant.reply);
+        await who.acked(grant);
+      }
+    },
+  },
+  {
     id: 'CLAIM-9/parks',
     title: 'a claim parks: it is granted the next message, or answered empty in time',
     lane: 'quick',

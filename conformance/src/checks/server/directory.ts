@@ -253,6 +253,11 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
       const answer = await agent(t, me.handle);
       const told = answer.json.get('agent').get('last_seen_at').raw;
       t.require('DIR-10', told === seen, `last_seen_at ${seen} of the agent`, answer);
+      await t.sleep(50);
+      const since = (await t.get('health')).json.get('ts').number - 5;
+      const again = await t.signedRequest('agentHeartbeat', me.handle, me);
+      const isNew = again.json.get('last_seen_at').number >= since;
+      t.require('DIR-10', isNew, `last_seen_at of at least ${since} to the next`, again);
     },
   },
   {
@@ -278,6 +283,9 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
       const scores = reply.json.get('agents').items.map((item) => item.get('score').raw);
       t.require('DIR-11', scores.join() === '4,2,1', 'scores 4, 2, 1', reply);
       t.require('DIR-11', reply.json.get('count').raw === 3, 'count 3', reply);
+      const few = await matches(t, middle);
+      const both = same(handlesOf(few), [most, me.handle]) && few.json.get('count').raw === 2;
+      t.require('DIR-11', both, 'two others, and count 2, for another agent', few);
       for (const handle of [(await t.registered()).handle, t.identity().handle]) {
         const none = await matches(t, handle);
         t.require('DIR-11', none.status === 404, '404 without a profile', none);
@@ -314,6 +322,7 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
         ['DIR-11', await matches(t, other.me.handle), true],
         ['DIR-12', await search(t, { topic }, 'listAgents'), true],
       ];
+      const unbeaten = answers[0]?.[1].json.get('agent').get('last_seen_at').raw;
       for (const [rule, reply, many] of answers) {
         const items = many ? reply.json.get('agents').items : [reply.json.get('agent')];
         for (const item of items) {
@@ -324,16 +333,9 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
             item.get('box_pub').raw === mine.me.boxPub &&
             item.get('sign_pub').raw === mine.me.signPub;
           t.require(rule, told, 'the profile as published, its signature and the keys of its handle', reply);
-          const isBeaten = mine === other;
           const seen = item.get('last_seen_at').raw;
-          t.require(
-            rule,
-            isBeaten
-              ? seen === beat.json.get('last_seen_at').raw
-              : seen === null || Number.isSafeInteger(seen),
-            'last_seen_at of the heartbeat',
-            reply,
-          );
+          const wanted = mine === other ? beat.json.get('last_seen_at').raw : unbeaten === undefined ? seen : unbeaten;
+          t.require(rule, seen === wanted, 'last_seen_at of the heartbeat; without one, that of before', reply);
         }
       }
       const cursors = answers.filter(([rule]) => rule === 'DIR-11');

@@ -96,6 +96,8 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
         '200 with JSON',
         headerOf(reply, 'Content-Type'),
       );
+      const version = reply.json.get('spec_version').raw;
+      t.require('CORE-11', version === '1.0', 'spec_version "1.0", the version of this specification', reply);
       const { profiles } = t.target;
       for (const [place, table] of Object.entries(DECLARED)) {
         for (const [profile, names] of Object.entries(table)) {

@@ -88,6 +88,9 @@ export const DM_CHECKS: readonly Check<RelayScript>[] = [
       t.require('DM-2', page.json.get('last_seq').number === seqs.at(-1), 'last_seq of the newest', page);
       const rest = await inbox(t, owner, { after: seqs[0] });
       t.require('DM-2', idsOf(rest) === idsOf(page).split(',').slice(1).join(), 'what is above after', rest);
+      const newest = (await sentLetter(t, owner, letter(t))).get('seq').number;
+      const grown = await inbox(t, owner);
+      t.require('DM-2', grown.json.get('last_seq').number === newest, 'last_seq of what came since', grown);
     },
   },
   {

@@ -21,8 +21,11 @@ export const EPOCH_CHECKS: readonly Check<RelayScript>[] = [
       }
       const ws = await t.joined('ws', room);
       t.require('READ-11', ws.ready.get('epoch').raw === epoch, `the epoch ${epoch}`, ws);
-      const other = await t.joined('sse', t.room());
-      t.require('READ-11', other.ready.get('epoch').raw !== epoch, 'another epoch in another room', other);
+      const elsewhere = t.room();
+      for (const other of [await t.joined('sse', elsewhere), await t.joined('ws', elsewhere)])
+        t.require('READ-11', other.ready.get('epoch').raw !== epoch, 'another epoch in another room', other);
+      const status = await t.status(elsewhere);
+      t.require('READ-11', status.json.get('epoch').raw !== epoch, 'another epoch in another room', status);
     },
   },
   {

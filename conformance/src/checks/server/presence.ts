@@ -1,7 +1,9 @@
 /** Chapter 04: presence. */
 import type { Check } from '../check.ts';
 import type { RelayScript } from '../../script/claims.ts';
-import type { Value } from '../../trace/value.ts';
+import type { Stream } from '../../script/stream.ts';
+import type { Frame } from '../../trace/frames.ts';
+import { Value } from '../../trace/value.ts';
 import { people, newest, presence, includes, readyOf, shownBy } from './streams.ts';
 
 const names = (presence: Value | undefined) =>
@@ -16,6 +18,23 @@ const boxPubOf = (presence: Value, name: string) =>
 /** Whether `size` is one that STREAM-11 allows. */
 function sizeBetween(least: number, most: number) {
   return (presence: Value) => presence.get('size').number >= least && presence.get('size').number <= most;
+}
+
+/** Names with the keys that they were given, or without. */
+type Keys = Readonly<Record<string, string | undefined>>;
+
+/** Every change of a name, as `before-after`. */
+const renamesIn = (frames: readonly Frame[]) =>
+  frames.flatMap(({ type, json }) =>
+    type === 'rename' ? [`${json.get('from').string}-${json.get('to').string}`] : [],
+  );
+
+const areSame = (told: readonly string[], wanted: readonly string[]) =>
+  told.toSorted().join() === wanted.toSorted().join();
+
+/** Whether each of the participants is told with its key, or with none. */
+function areKeyed(presence: Value, keys: Keys): boolean {
+  return Object.entries(keys).every(([name, key]) => boxPubOf(presence, name) === key);
 }
 
 export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
@@ -75,6 +94,93 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
         'no guest after its stream has ended',
         shownBy(watcher),
       );
+    },
+  },
+  {
+    id: 'STREAM-11/everywhere',
+    title: 'streams of both kinds tell exactly who is there, to who stays and to who comes',
+    lane: 'quick',
+    also: ['STREAM-4', 'STREAM-13', 'STREAM-22'],
+    run: async (t) => {
+      const [room, other] = [t.room(), t.room()];
+      const watchers = [await t.joined('sse', room), await t.joined('ws', room)];
+      const [first, second, third] = [0, 1, 2].map(() => t.bytes(32).toString('base64url'));
+      /** @param open streams. @returns whether it was told; if not, what follows tells no more. */
+      const stay = async (open: number, named: Keys, listening: Keys = {}): Promise<boolean> => {
+        const all = { ...named, ...listening };
+        const most = open + Object.keys(listening).length;
+        const isTold = (shown: Value) =>
+          areSame(people(shown), Object.keys(all)) &&
+          areSame(names(shown), Object.keys(named)) &&
+          sizeBetween(open, most)(shown);
+        for (const watcher of watchers) {
+          const whole = await presence(watcher, (shown) => isTold(shown) && areKeyed(shown, all));
+          const shown = newest(watcher.frames) ?? new Value(undefined);
+          const want = `exactly ${Object.keys(all).join(', ')}, and a size from ${open} to ${most}`;
+          const told = t.require('STREAM-11', isTold(shown), want, shownBy(watcher));
+          if (told)
+            t.require('STREAM-13', areKeyed(shown, all), 'the key of each as it was sent', shownBy(watcher));
+          if (!whole) return false;
+        }
+        return true;
+      };
+      /** @param until when someone of them may be gone. */
+      const come = async (to: string, open: number, keys: Keys, until = Infinity): Promise<Stream[]> => {
+        const late = [await t.joined('sse', to), await t.joined('ws', to)];
+        for (const [index, stream] of late.entries()) {
+          const { ready } = stream;
+          if ((stream.of('ready')[0]?.at ?? Infinity) > until) continue;
+          const least = open + index + 1;
+          t.require('STREAM-4', ready.get('roomId').raw === to, 'the roomId of its room', readyOf(stream));
+          t.require(
+            'STREAM-4',
+            ready.get('size').number >= least,
+            `a size of at least ${least}`,
+            readyOf(stream),
+          );
+          const isTold = areSame(people(ready), Object.keys(keys));
+          t.require('STREAM-4', isTold, 'in ready the participants of presence', readyOf(stream));
+          if (isTold)
+            t.require(
+              'STREAM-13',
+              areKeyed(ready, keys),
+              'in ready the key of each as it was sent',
+              readyOf(stream),
+            );
+        }
+        return late;
+      };
+      await t.joined('sse', room, { name: 'alpha', box_pub: first });
+      if (!(await stay(3, { alpha: first }))) return;
+      const guest = await t.joined('ws', room);
+      await guest.send({ type: 'hello', name: 'beta', box_pub: second });
+      if (!(await stay(4, { alpha: first, beta: second }))) return;
+      for (const stream of await come(room, 4, { alpha: first, beta: second })) stream.close();
+      await come(other, 0, {});
+      const renames: string[] = [];
+      for (const [from, to] of [
+        ['beta', 'delta'],
+        ['delta', 'omega'],
+      ] as const) {
+        await guest.send({ type: 'hello', name: to });
+        if (!(await stay(4, { alpha: first, [to]: second }))) return;
+        renames.push(`${from}-${to}`);
+      }
+      for (const watcher of watchers) {
+        await watcher.until((frames) => renamesIn(frames).length >= renames.length);
+        const told = renamesIn(watcher.frames).join() === renames.join();
+        t.require(
+          'STREAM-22',
+          told,
+          `the renames ${renames.join(' and ')}`,
+          watcher.at(...watcher.of('rename')),
+        );
+      }
+      guest.close();
+      if (!(await stay(3, { alpha: first }))) return;
+      const { record } = await t.send('announceListening', room, { name: 'sleeper', box_pub: third });
+      if (!(await stay(3, { alpha: first }, { sleeper: third }))) return;
+      await come(room, 3, { alpha: first, sleeper: third }, record.t0 + t.target.timings.listening_ms);
     },
   },
   {

@@ -128,7 +128,7 @@ export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
           framework: 'Lang',
           framework_version: '1.2-β',
           summary: ' <b>\n\t ',
-          capabilities: ['a.b_c:d+e-1'],
+          capabilities: ['a.b_c:d+e-1', 'b'],
           languages: ['en', 'de'],
           homepage_url: 'http://agent.example',
         },
@@ -151,6 +151,15 @@ export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
           reply,
         );
       }
+      const other = await t.registered();
+      const second = await publish(t, other, {});
+      t.require(
+        'DIR-1',
+        second.json.get('handle').raw === other.handle &&
+          second.json.get('profile').get('handle').raw === other.handle,
+        'the handle and the profile of the agent that publishes',
+        second,
+      );
       const none = await publish(t, t.identity());
       t.require('DIR-1', none.status === 404, '404 for a handle that is not registered', none);
     },

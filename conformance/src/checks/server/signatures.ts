@@ -197,15 +197,17 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
     title: 'the signature is delivered with the message, on every transport',
     lane: 'quick',
     run: async (t) => {
-      const [room, who] = [t.room(), await t.agent()];
+      const [room, who, other] = [t.room(), await t.agent(), await t.agent()];
       const live = [await t.joined('sse', room), await t.joined('ws', room)];
       const { ext, reply_to } = { ext: t.bytes(12).toString('base64url'), reply_to: 'AZaz09_-AZaz09_-' };
       const ttl_ms = t.target.timings.ttl_max_ms;
       const bodies = [
+        t.sealed(),
         t.signedBody(room, who),
         t.signedBody(room, who, { ext, reply_to, ttl_ms }),
         t.signedBody(room, who, {}, { form2: false }),
-        t.signedBody(room, who, { signed_only: true }),
+        t.signedBody(room, other, { signed_only: true }, { ts: Date.now() - 1_000 }),
+        t.signedBody(room, who),
       ];
       const posts: Reply[] = [];
       for (const body of bodies) posts.push(await t.post(room, { ...body, sender: undefined }));

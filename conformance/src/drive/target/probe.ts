@@ -128,7 +128,9 @@ async function ask(wire: Wire, level: Level | undefined, signal: AbortSignal): P
   }
   const json = Value.parse(answer.resBody);
   const declared = answer.status === 200 && json.get('protocol').raw === PROTOCOL;
-  const found = declared ? json.get('profiles').items.map((item) => item.string) : await served(wire, signal);
+  const told = declared ? json.get('profiles').items.map((item) => item.string) : [];
+  // Every relay serves rooms; a list without them is not used.
+  const found = told.includes('rooms') ? told : await served(wire, signal);
   // The other agent profiles need identities: without them they do not count.
   const profiles = found.filter((profile) => profile === 'rooms' || found.includes('identity'));
   const said: Level = declared && json.get('level').raw === 'hardened' ? 'hardened' : 'compat';

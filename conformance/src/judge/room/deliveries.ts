@@ -30,7 +30,9 @@ export function judgeDeliveries(room: Room): void {
   const byNonce = new Map<string, Post[]>();
   for (const post of room.posts) byNonce.set(post.nonce, [...(byNonce.get(post.nonce) ?? []), post]);
   const first = new Map<number, { values: Record<string, unknown>; key: string }>();
-  for (const { message, key } of room.delivered()) {
+  for (const { message, key, claimed } of room.delivered()) {
+    // What binds reads binds a claim, for its message is that of the reads.
+    const ruled = (rule: string) => (claimed ? 'CLAIM-8' : rule);
     const seq = message.get('seq').number;
     const nonce = message.get('nonce').string;
     const posts = byNonce.get(nonce) ?? [];
@@ -41,7 +43,7 @@ export function judgeDeliveries(room: Room): void {
     if (posts.length === 0) {
       const stray = room.elsewhere(nonce);
       room.judge(
-        stray ? 'ROOM-4' : 'MSG-2',
+        stray ? 'ROOM-4' : ruled('MSG-2'),
         false,
         stray ? 'only messages of this room' : 'only what was posted',
         `a message with nonce ${nonce}`,
@@ -60,7 +62,7 @@ export function judgeDeliveries(room: Room): void {
         );
       else
         room.judge(
-          room.hardened ? 'MSG-14' : 'MSG-2',
+          ruled(room.hardened ? 'MSG-14' : 'MSG-2'),
           false,
           `nonce of seq ${taken.seq} under that seq alone`,
           `seq ${seq}`,
@@ -73,17 +75,17 @@ export function judgeDeliveries(room: Room): void {
       if (room.hasNeighbours) room.judge('ROOM-4', true, 'only messages of this room', '', key);
       const wrong = altered(message, origin, ciphertext);
       room.judge(
-        'MSG-2',
+        ruled('MSG-2'),
         wrong === null,
         'the message as it was posted',
         `another ${wrong ?? ''}`,
         origin.key,
         key,
       );
-      if (isSigned(origin.body)) signed(room, message, origin, key);
+      if (isSigned(origin.body)) signed(room, message, origin, key, ruled);
       else
         room.judge(
-          'MSG-22',
+          ruled('MSG-22'),
           message.get('sender_verified').raw === false,
           'sender_verified: false',
           JSON.stringify(message.get('sender_verified').raw ?? null),
@@ -100,7 +102,7 @@ export function judgeDeliveries(room: Room): void {
     const told = (of: Record<string, unknown>) =>
       `${other ?? ''} ${JSON.stringify(of[other ?? ''] ?? null).slice(0, SHOWN_CHARS)}`;
     room.judge(
-      'READ-6',
+      ruled('READ-6'),
       other === undefined,
       other === undefined ? 'the values of before' : `seq ${seq} with ${told(before.values)}, as before`,
       told(values),
@@ -116,17 +118,23 @@ function isSigned(body: Value): boolean {
 }
 
 /** What a message that was accepted with a signature is delivered with. */
-function signed(room: Room, message: Value, { body, key: post }: Post, key: string): void {
+function signed(
+  room: Room,
+  message: Value,
+  { body, key: post }: Post,
+  key: string,
+  ruled: (rule: string) => string,
+): void {
   const handle = body.get('sender_handle').string;
   const stamped = message.get('sender').raw === `@${handle}` && message.get('sender_verified').raw === true;
   const got = JSON.stringify([message.get('sender').raw ?? null, message.get('sender_verified').raw ?? null]);
-  room.judge('SIGN-1', stamped, `sender @${handle} and sender_verified: true`, got, post, key);
+  room.judge(ruled('SIGN-1'), stamped, `sender @${handle} and sender_verified: true`, got, post, key);
   if (!room.hardened) return;
   const wrong = SIGNATURE_FIELDS.find(
     (field) => (message.get(field).raw ?? null) !== (body.get(field).raw ?? null),
   );
   room.judge(
-    'SIGN-5',
+    ruled('SIGN-5'),
     wrong === undefined,
     'the signature as it was posted',
     `another ${wrong ?? ''}`,

@@ -51,24 +51,35 @@ export function numberIn(
     : Math.min(max, Math.max(min, Math.trunc(value)));
 }
 
+/** An answer that tells of a room, and delivers at most one message: of a status or a claim. */
+export interface Told {
+  readonly key: string;
+  readonly kind: 'status' | 'claim';
+  readonly t0: number;
+  readonly t1: number;
+  readonly json: Value;
+}
+
 /** What happened in one room. */
 export interface RoomHistory {
   readonly posts: readonly Post[];
   readonly reads: readonly Read[];
   readonly streams: readonly StreamSeen[];
+  readonly told: readonly Told[];
 }
 
 interface Growing {
   readonly posts: Post[];
   readonly reads: Read[];
   readonly streams: StreamSeen[];
+  readonly told: Told[];
 }
 
 /** The rooms of a case, by id. */
 export function historiesOf(run: RelayRun, trace: RelayCase): ReadonlyMap<string, RoomHistory> {
   const rooms = new Map<string, Growing>();
   const at = (id: string): Growing => {
-    const room = rooms.get(id) ?? { posts: [], reads: [], streams: [] };
+    const room = rooms.get(id) ?? { posts: [], reads: [], streams: [], told: [] };
     rooms.set(id, room);
     return room;
   };
@@ -78,6 +89,14 @@ export function historiesOf(run: RelayRun, trace: RelayCase): ReadonlyMap<string
     const operation = operationOf(event.method, event.path);
     if (room === null || operation === null) continue;
     if (operation === 'postMessage') at(room).posts.push(postOf(event));
+    if ((operation === 'probeRoom' || operation === 'claimMessage') && event.status === 200)
+      at(room).told.push({
+        key: event.key,
+        kind: operation === 'probeRoom' ? 'status' : 'claim',
+        t0: event.t0,
+        t1: event.t1,
+        json: Value.parse(event.resBody),
+      });
     if ((operation !== 'waitForMessages' && operation !== 'readTranscript') || event.status !== 200) continue;
     const query = queryOf(event.path);
     const json = Value.parse(event.resBody);

@@ -44,6 +44,8 @@ export const MODEL_RULES: readonly string[] = [
   'SIGN-1',
   'SIGN-4',
   'SIGN-5',
+  'CLAIM-8',
+  'CLAIM-19',
 ];
 
 /** Judge every room of a case. */

@@ -1,5 +1,5 @@
 /** What is known of a room at any time: what certainly was there, and what may have been gone. */
-import type { Post, Read, RoomHistory, StreamSeen } from './history.ts';
+import type { Post, Read, RoomHistory, StreamSeen, Told } from './history.ts';
 import type { Outcome } from '../../script/script.ts';
 import type { Value } from '../../trace/value.ts';
 import { CLOCK_MS, TTL_GRACE_MS } from './known.ts';
@@ -19,12 +19,22 @@ export interface Known {
   readonly ttl: number;
 }
 
+/** A message as it came. */
+interface Delivered {
+  readonly message: Value;
+  readonly at: number;
+  readonly key: string;
+  /** By the answer to a claim, which has it as reads do. @see CLAIM-8 */
+  readonly claimed: boolean;
+}
+
 /** One room in one case. */
 export class Room implements RoomHistory {
   readonly outcomes: Outcome[] = [];
   readonly posts: readonly Post[];
   readonly reads: readonly Read[];
   readonly streams: readonly StreamSeen[];
+  readonly told: readonly Told[];
   readonly run: RelayRun;
   readonly hardened: boolean;
   /** Whether a nonce was posted to another room. */
@@ -42,6 +52,7 @@ export class Room implements RoomHistory {
     this.posts = history.posts;
     this.reads = history.reads;
     this.streams = history.streams;
+    this.told = history.told;
     this.run = run;
     this.hardened = run.target.level === 'hardened';
     this.elsewhere = others.elsewhere;
@@ -125,15 +136,21 @@ export class Room implements RoomHistory {
     }
   }
 
-  *delivered(): Generator<{ message: Value; at: number; key: string }> {
+  /** Every message that came; what was claimed comes last, for it is compared with what reads delivered. */
+  *delivered(): Generator<Delivered> {
     for (const read of this.reads) {
       if (read.kind === 'stream') continue;
-      for (const message of read.messages) yield { message, at: read.t1, key: read.key };
+      for (const message of read.messages) yield { message, at: read.t1, key: read.key, claimed: false };
     }
     for (const stream of this.streams) {
       for (const frame of stream.frames) {
-        if (frame.type === 'message') yield { message: frame.json, at: frame.at, key: frame.key };
+        if (frame.type === 'message')
+          yield { message: frame.json, at: frame.at, key: frame.key, claimed: false };
       }
+    }
+    for (const { kind, json, t1, key } of this.told) {
+      if (kind === 'claim' && json.has('message'))
+        yield { message: json.get('message'), at: t1, key, claimed: true };
     }
   }
 }

@@ -142,17 +142,25 @@ export function judgeEpochs(room: Room): void {
   const seen = [
     ...room.reads
       .filter((read) => read.kind !== 'stream')
-      .map((read) => ({ epoch: read.json.get('epoch').string, at: read.t1, key: read.key })),
-    ...room.streams.flatMap((stream) => {
-      const ready = stream.frames.find((frame) => frame.type === 'ready');
-      return ready === undefined
-        ? []
-        : [{ epoch: ready.json.get('epoch').string, at: ready.at, key: ready.key }];
+      .map(({ json, t1, key }) => ({ json, at: t1, key, rule: 'READ-11' })),
+    ...room.streams.flatMap(({ frames }) => {
+      const ready = frames.find((frame) => frame.type === 'ready');
+      return ready === undefined ? [] : [{ json: ready.json, at: ready.at, key: ready.key, rule: 'READ-11' }];
     }),
-  ].filter(({ epoch }) => epoch !== '');
+    ...room.told.map(({ json, t1, key, kind }) => ({
+      json,
+      at: t1,
+      key,
+      rule: kind === 'claim' ? 'CLAIM-19' : 'READ-11',
+    })),
+  ]
+    .map((each) => ({ ...each, epoch: each.json.get('epoch').string }))
+    .filter(({ epoch }) => epoch !== '');
   const [first] = seen.sort((a, b) => a.at - b.at);
-  for (const { epoch, at, key } of seen.slice(1)) {
+  for (const { epoch, at, key, rule } of seen.slice(1)) {
     if (first === undefined || room.mayBeAnother(at)) return;
-    room.judge('READ-11', epoch === first.epoch, `the epoch ${first.epoch}`, epoch, first.key, key);
+    // Where a claim is the first to tell, what differs from it is either's fault.
+    const judged = first.rule === 'READ-11' ? rule : first.rule;
+    room.judge(judged, epoch === first.epoch, `the epoch ${first.epoch}`, epoch, first.key, key);
   }
 }
