@@ -5,7 +5,7 @@ import { SPEC_VERSION } from '@bot2bot/schemas';
 import { ruleOf, type Check } from '../checks/check.ts';
 import { isDue } from '../checks/scope.ts';
 import { judgeCase, type CaseResult } from '../judge/case.ts';
-import type { Outcome, Script } from '../script/script.ts';
+import type { Script } from '../script/script.ts';
 import { Interrupted } from '../script/steps.ts';
 import {
   SUITE_VERSION,
