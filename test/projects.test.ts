@@ -28,7 +28,8 @@ it.each([
   ['tmux', /\(\s*'tmux',/],
   ['nginx', /from '\.\/nginx\.ts'/],
   ['python3-requests', /\/usr\/bin\/python3/],
-  ['curl', /repro\/.*\.sh/],
+  // A repro script without a URL ends before it calls curl.
+  ['curl', /repro\/.*\.sh.*\.url\b/],
 ])('test files that start %s declare it', (need, starts) => {
   const others = files.filter((file) => file !== 'test/projects.test.ts');
   const users = others.filter((file) =>

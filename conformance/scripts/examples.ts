@@ -1,6 +1,6 @@
 /**
- * `npm run examples`: certifies the reference relay in lab timings, and writes down, for each rule, an exchange in which
- * it held. An example that shows the same as that of the last time is kept as it is.
+ * `npm run examples`: certifies the reference relay with lab timings, and records for each rule an exchange in which it held.
+ * An existing example is kept if the new one shows the same.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,12 +16,12 @@ import type { RelayCase, RelayEvent, RelayTrace } from '../src/trace/records.ts'
 import { certify } from '../test/certify.ts';
 
 const LINES = 12;
-/** How much is shown of a line, and of one that shows that the rule held. */
+/** Maximum length of a line, and of a line that shows that the rule held. */
 const [LINE_CHARS, TELLING_CHARS] = [120, 320];
-/** How many frames of a stream are shown that is evidence as a whole; the rest is for what else happened. */
+/** Maximum number of frames of a stream that is evidence as a whole; the remaining lines are for other steps. */
 const STREAM_LINES = 7;
 
-/** What a check itself required in a case, and found. */
+/** The outcomes of the check itself in a case, without those of the models. */
 async function outcomesOf({ run }: RelayTrace, part: RelayCase): Promise<readonly Outcome[]> {
   const check = RELAY.checks.find(({ id }) => id === part.start.check);
   const script = RELAY.replay(run, part);
@@ -32,7 +32,7 @@ async function outcomesOf({ run }: RelayTrace, part: RelayCase): Promise<readonl
 const stepOf = (key: string) => key.split('#', 1)[0] ?? '';
 const branchOf = (key: string) => /^(?:.*b\d+\.)?/.exec(key)?.[0] ?? '';
 
-/** What of a case bears on evidence: the same rooms, and of what was done at the same time, its own branch. */
+/** The events of a case that are related to the evidence: of the same rooms, and of concurrent branches only the same one. */
 function bearing({ events }: RelayCase, evidence: readonly string[]): RelayEvent[] {
   const steps = new Set(evidence.map(stepOf));
   const branches = new Set(['', ...evidence.map(branchOf)]);
@@ -52,10 +52,10 @@ function bearing({ events }: RelayCase, evidence: readonly string[]): RelayEvent
   });
 }
 
-/** The steps that show that a rule held, and as many of those before them as fit. */
+/** The steps that show that a rule held, and as many of the steps before them as fit. */
 function shown(part: RelayCase, evidence: readonly string[]): Step[] {
   const isNamed = ({ key }: Arrow) => evidence.includes(key);
-  // Of a stream that is evidence as a whole, its frames are.
+  // If a whole stream is the evidence, so are its frames.
   const isInside = (arrow: Arrow) => !isNamed(arrow) && evidence.includes(stepOf(arrow.key));
   const isNoise = ({ way, what }: Arrow) => way === 'sent' && what.startsWith('closed');
   const arrowsOf = (events: readonly RelayEvent[]) =>
@@ -98,7 +98,7 @@ function exampleOf(part: RelayCase, { want, evidence }: Outcome): Example {
 
 const isOwn = (check: string | undefined, rule: string) => check?.startsWith(`${rule}/`) === true;
 
-/** The first thing that each rule's own check found right, or else another check. */
+/** For each rule, the first requirement that held in its own check, or else in another check. */
 async function examplesOf(trace: RelayTrace): Promise<ReadonlyMap<string, Example>> {
   const found = new Map<string, Example>();
   const place = ({ start }: RelayCase) => RELAY.checks.findIndex(({ id }) => id === start.check);
@@ -114,14 +114,19 @@ async function examplesOf(trace: RelayTrace): Promise<ReadonlyMap<string, Exampl
   return found;
 }
 
-/** What an example is about: of its lines, those that show that the rule held, but for their numbers and order. */
+/**
+ * The lines of an example that show that the rule held, for comparison: without numbers and order, without lanes (only
+ * named where there are several), and without the end of a line, which moves with the lanes.
+ */
 function gist({ check, want, lines }: Example): string {
-  const telling = lines.filter((line) => line.startsWith('*'));
+  const telling = lines
+    .filter((line) => line.startsWith('*'))
+    .map((line) => line.slice(line.search(/[→←]/), TELLING_CHARS * 0.75));
   const kinds = new Set([want, ...telling].map((line) => line.replaceAll(/(?:seq [A-Z]?)?\d+/g, '0')));
   return [check, ...[...kinds].sort()].join('\n');
 }
 
-/** Whether the example of the last time still stands. What a busy machine kept the rule's own check from is no news. */
+/** Whether to keep the existing example. It is also kept if a busy machine prevented the rule's own check this time. */
 function stands(rule: string, before: Example | undefined, now: Example): before is Example {
   if (before === undefined) return false;
   return gist(before) === gist(now) || (isOwn(before.check, rule) && !isOwn(now.check, rule));
@@ -146,11 +151,11 @@ writeFileSync(
   join(import.meta.dirname, '../src/report/examples.gen.ts'),
   `// Generated by \`npm run examples\` from a run of the reference relay. Do not edit.
 export interface Example {
-  /** The check that drove it. */
+  /** Id of the check that sent the requests. */
   readonly check: string;
-  /** What the rule required here. */
+  /** What the rule requires here. */
   readonly want: string;
-  /** The exchange: \`*\` marks what shows that the rule held. */
+  /** The exchange; \`*\` marks the lines that show that the rule held. */
   readonly lines: readonly string[];
 }
 export const EXAMPLES: Readonly<Record<string, Example>> = ${JSON.stringify(kept, null, 1)};

@@ -127,6 +127,7 @@ describe('the difference in one sentence', () => {
     expect(short('1795843216391003')).toBe('seq 3');
     expect(short('[Bt3BShupEOpk:1795843216394001]')).toBe('[epoch 2:seq B1]');
     expect(short('gap 1795843216391002-1795843216391003')).toBe('gap seq 2-seq 3');
+    expect(short('the claim c_x3ogCF1T9wU0 of seq 1795843216391002')).toBe('the claim 1 of seq 2');
   });
 });
 

@@ -1,4 +1,4 @@
-/** `explain RULE`: what a person reads of a rule. */
+/** The output of the command `explain RULE`. */
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { describe, expect, it } from 'vitest';
 import { rulesOf } from '../src/checks/check.ts';
@@ -7,7 +7,7 @@ import { EXAMPLES } from '../src/report/examples.gen.ts';
 import { KILLS } from '../src/report/kills.gen.ts';
 import { suite } from './suite.ts';
 
-/** What drives a terminal, and what differs from run to run: a room's id, a time, a seq. */
+/** Control characters, and values that differ between runs: room ids, times, seqs. */
 // oxlint-disable-next-line no-control-regex
 const UNFIT = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|t-[\w-]{20}|\b1[5-9]\d{11}/;
 

@@ -5,7 +5,7 @@ import { SPEC_VERSION } from '@bot2bot/schemas';
 import { ruleOf, type Check } from '../checks/check.ts';
 import { isDue } from '../checks/scope.ts';
 import { judgeCase, type CaseResult } from '../judge/case.ts';
-import type { Outcome, Script } from '../script/script.ts';
+import type { Script } from '../script/script.ts';
 import { Interrupted } from '../script/steps.ts';
 import {
   SUITE_VERSION,
@@ -37,10 +37,10 @@ const ILL_CASES = 3;
 const FIRST_SHARE = 0.5;
 const BUDGET_POLL_MS = 100;
 
-/** How often it is looked whether this process runs, in ms. */
+/** Interval of the timer that detects stalls of this process, in ms. */
 const LAG_POLL_MS = 10;
 
-/** For how long this process did not run, at the longest: also when that lasts until the end. */
+/** Measures the longest stall of this process, including one that lasts until the end. */
 class Lag {
   #last = performance.now();
   #most = 0;
@@ -52,7 +52,7 @@ class Lag {
     this.#last = now;
   }
 
-  /** @returns ms. */
+  /** Stop measuring. @returns the longest stall, in ms. */
   stop(): number {
     clearInterval(this.#timer);
     this.#look();
@@ -236,6 +236,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
         if (tries === LATE_TRIES - 1) for (const rule of always) this.#proven.add(rule);
         if (trouble === '' && failed.length === 0) break;
       }
+      if (always[0] !== undefined && this.#proven.has(always[0])) await this.#shrink(late.job, always[0]);
     }
   }
 
@@ -260,7 +261,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
       if (rules.length > 0 || !this.#part.aborted)
         this.#late.push({ job, rules: [...new Set(rules)], ms: performance.now() - from });
     } else if (firm.length > 0 && job.check.lane === 'quick' && !this.#part.aborted) await this.#case(job);
-    if (firm.length > 0 && job.program !== undefined) await this.#shrink(job, firm);
+    if (firm[0] !== undefined) await this.#shrink(job, firm[0].rule);
     this.#running.delete(job.name);
     this.#done++;
     this.#progress();
@@ -289,11 +290,15 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     this.#cases.push({ start, end, events: [] });
   }
 
-  /** Search for the smallest program that breaks the first of these rules. The tried programs are not cases of the trace. */
-  async #shrink(job: Job<S>, failed: readonly Outcome[]): Promise<void> {
-    const rule = failed[0]?.rule ?? '';
+  /** Search for the smallest program that breaks this rule. The tried programs are not cases of the trace. */
+  async #shrink(job: Job<S>, rule: string): Promise<void> {
     const source = this.#driver.programs.get(job.check.id);
-    if (source === undefined || this.#shrunk.some((known) => known.rule === rule)) return;
+    if (
+      source === undefined ||
+      job.program === undefined ||
+      this.#shrunk.some((known) => known.rule === rule)
+    )
+      return;
     const deadline = performance.now() + SHRINK_MS;
     let [best, tries] = [job.program, 0];
     const isOver = () => tries >= SHRINK_TRIES || performance.now() > deadline || this.#part.aborted;

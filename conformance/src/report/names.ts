@@ -64,7 +64,6 @@ export function namer(): Namer {
       })
       .replace(/epoch=([\w-]{8,})/g, (_, value: string) => `epoch=${name('epoch ', value)}`)
       .replace(/\[([\w-]{8,}):(?=\d)/g, (_, value: string) => `[${name('epoch ', value)}:`)
-      .replace(/\bseq (?=\d{15,17}\b)/g, '')
       .replace(/[\w-]{8,}/g, (word) => {
         const known = names.get(word);
         if (known !== undefined) return known;
@@ -72,7 +71,8 @@ export function namer(): Namer {
         if (form !== undefined) return name(form[0], word);
         if (/^\d{15,17}(?:-\d{15,17})?$/.test(word)) return word.split('-').map(seq).join('-');
         return /^1[5-9]\d{11}$/.test(word) ? name('time ', word) : word;
-      });
+      })
+      .replace(/\b(\w+_)?(seq|claim|epoch|room) \2 (?=[A-Z]?\d)/g, '$1$2 ');
 }
 
 /** The seqs of a second room are `seq B1`, `seq B2`; those of a third `seq C1`. */

@@ -151,7 +151,7 @@ export class Stream implements Evidence {
   }
 }
 
-/** One line about frames; of many, the first and the last, and how many of each kind are between them. */
+/** A description of frames in one line; of many, the first and the last, and the number of each type between them. */
 function framesTold(records: readonly FrameRecord[]): string {
   const told = ({ kind, id, data }: FrameRecord) =>
     kind === 'comment' ? ':' : `${id === undefined ? '' : `[${id}] `}${clipped(data, 120)}`;

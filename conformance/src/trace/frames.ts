@@ -3,7 +3,7 @@ import { Value } from './value.ts';
 
 /** A frame of a stream: its JSON, its SSE id, and its time of arrival. */
 export interface Frame {
-  /** Of its record: `3#5` is a frame of the stream `3`. */
+  /** Key of its record: `3#5` is frame 5 of the stream `3`. */
   readonly key: string;
   readonly type: string;
   readonly json: Value;

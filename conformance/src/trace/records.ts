@@ -19,7 +19,7 @@ export interface TargetFacts {
   /** Declared values outside the ranges of the specification; any makes the run a lab run. */
   readonly outside: readonly string[];
   readonly implementation: { readonly name: string; readonly version: string } | null;
-  /** It was started for the run alone: afterwards nothing serves where it was reached. */
+  /** The target was started for this run and ended with it, so that its URL is not served any more. */
   readonly started?: true;
 }
 
