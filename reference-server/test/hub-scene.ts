@@ -162,11 +162,7 @@ export class Scene {
       socket: wire as unknown as Socket,
       room: life.room,
       cursor: Math.max(after, oldestSeq - 1),
-      joining: {
-        reset,
-        gap,
-        oldestSeq,
-      },
+      joining: { reset, gap, oldestSeq },
       blocked: false,
       blockedAt: 0,
       owesPresence: false,

@@ -2,7 +2,7 @@
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
-import { headerOf, type Reply } from '../../script/reply.ts';
+import type { Reply } from '../../script/reply.ts';
 import type { Stream } from '../../script/stream.ts';
 import type { Value } from '../../trace/value.ts';
 
@@ -367,24 +367,6 @@ export const SOCKET_POST_CHECKS: readonly Check<RelayScript>[] = [
         await refuse(['SIGN-8', 'an unsigned frame in a locked room', t.sealed(), 403]);
       fields.length = 0;
       await signed(t.signedBody(room, who));
-    },
-  },
-  {
-    id: 'CORE-10/handshake',
-    title: 'the answer that opens a WebSocket has the headers of every answer',
-    lane: 'quick',
-    also: ['CORE-9'],
-    run: async (t) => {
-      const socket = await t.joined('ws', t.room());
-      t.require(
-        'CORE-10',
-        socket.header('cache-control').includes('no-store'),
-        'Cache-Control: no-store',
-        headerOf(socket, 'Cache-Control'),
-      );
-      const open = socket.header('access-control-allow-origin') === '*';
-      const bare = socket.header('access-control-allow-credentials') === '';
-      t.require('CORE-9', open && bare, 'Access-Control-Allow-Origin: * and no Allow-Credentials', socket);
     },
   },
   {

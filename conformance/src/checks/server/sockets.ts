@@ -2,6 +2,7 @@
 import { ROUTES } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
+import { headerOf } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Stream } from '../../script/stream.ts';
 import { sent, postThree } from './streams.ts';
@@ -195,6 +196,24 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
     run: async (t) => {
       const reply = await t.request('GET', ROUTES.openSocket.path.replace('{room}', t.room()));
       t.require('STREAM-20', reply.status === 426, '426', reply);
+    },
+  },
+  {
+    id: 'CORE-10/handshake',
+    title: 'the answer that opens a WebSocket has the headers of every answer',
+    lane: 'quick',
+    also: ['CORE-9'],
+    run: async (t) => {
+      const socket = await t.joined('ws', t.room());
+      t.require(
+        'CORE-10',
+        socket.header('cache-control').includes('no-store'),
+        'Cache-Control: no-store',
+        headerOf(socket, 'Cache-Control'),
+      );
+      const open = socket.header('access-control-allow-origin') === '*';
+      const bare = socket.header('access-control-allow-credentials') === '';
+      t.require('CORE-9', open && bare, 'Access-Control-Allow-Origin: * and no Allow-Credentials', socket);
     },
   },
 ];
