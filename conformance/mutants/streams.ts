@@ -190,6 +190,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     file: 'routes/stream.ts',
     from: 'else if (isBoxPub.Check(boxPub)) sub.boxPub = boxPub;',
     to: "else if (isBoxPub.Check(boxPub)) sub.boxPub = Buffer.from(boxPub, 'base64').toString('base64');",
+    seenBy: 'STREAM-11/everywhere',
   },
   {
     id: 'STREAM-13/absent-clears',

@@ -138,8 +138,8 @@ export class Leases {
     const { oldestSeq } = this.#log;
     for (const seq of state.deliveries.keys()) if (seq < oldestSeq) state.deliveries.delete(seq);
     state.deliveries.set(entry.seq, (state.deliveries.get(entry.seq) ?? 0) + 1);
-    this.#end(state);
     const id = `c_${randomBytes(12).toString('base64url')}`;
+    this.#end(state);
     state.claim = { id, seq: entry.seq, deadline: this.#clock.mono() + leaseMs };
     return this.#grant(state, state.claim, entry, false);
   }

@@ -14,9 +14,10 @@ const MAX_BODY_BYTES = 80 << 20;
 const MAX_FRAME_BYTES = 4 << 20;
 /** Maximum length of the answer to bytes that are not a request. */
 const MAX_RAW_CHARS = 1 << 20;
-/** Maximum length of an answer that refuses a stream; and the maximum pause in it, in ms. */
+/** Maximum length of an answer that refuses a stream. */
 const MAX_REFUSAL_CHARS = 65_536;
-const REFUSAL_MS = 2_000;
+/** How long it is read, in ms: JSON ends by itself, however slowly it comes; a stream of another type may not end. */
+const REFUSAL_MS = { json: 10_000, other: 1_000 } as const;
 
 export type Answer = Pick<HttpRecord, 'status' | 'resHeaders' | 'resBody' | 'error'>;
 type Heard = Pick<FrameRecord, 'kind' | 'id' | 'data'>;
@@ -79,15 +80,15 @@ function giveUpAfter(
   return release;
 }
 
-/** Read the answer that refuses a stream, up to a maximum length, and until it pauses for too long. */
+/** Read the answer that refuses a stream, up to a maximum length, for a limited time. */
 function refusal(incoming: http.IncomingMessage): Promise<OpenStream['answer']> {
   return new Promise((resolve) => {
     let resBody = '';
-    const timer = setTimeout(() => incoming.destroy(), REFUSAL_MS).unref();
+    const isJson = /json/i.test(incoming.headers['content-type'] ?? '');
+    setTimeout(() => incoming.destroy(), REFUSAL_MS[isJson ? 'json' : 'other']).unref();
     incoming.setEncoding('utf8').on('data', (text: string) => {
       resBody += text;
-      if (resBody.length < MAX_REFUSAL_CHARS) timer.refresh();
-      else incoming.destroy();
+      if (resBody.length >= MAX_REFUSAL_CHARS) incoming.destroy();
     });
     const done = () =>
       resolve({

@@ -61,9 +61,9 @@ export const RATE_CHECKS: readonly Check<RelayScript>[] = [
       }
       await socket.until((frames) => refusal(frames) !== undefined);
       const refused = refusal(socket.frames);
-      const taken = socket.of('sent');
-      const ms = (taken.at(-1)?.at ?? Infinity) - began;
-      if (refused === undefined && !isBeyond(t.target.limits, taken.length, ms)) return;
+      const answered = socket.frames.filter(({ type }) => type === 'sent' || type === 'error');
+      const ms = (answered.at(-1)?.at ?? Infinity) - began;
+      if (refused === undefined && !isBeyond(t.target.limits, answered.length, ms)) return;
       t.require('MSG-20', refused !== undefined, 'an error with code 429 beyond the bucket', socket);
       if (refused === undefined) return;
       await t.sleep(1_500);
