@@ -42,7 +42,7 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     from: RESUME,
     to: 'if (message !== null) request.searched = Math.max(request.searched, held.seq);',
     alsoBreaks: ['CLAIM-2', 'CLAIM-6', 'CLAIM-7', 'CLAIM-16'],
-    mayBreak: ['CLAIM-1', 'CLAIM-4'],
+    mayBreak: ['CLAIM-1', 'CLAIM-4', 'CLAIM-22'],
   },
   {
     id: 'CLAIM-3/nothing',

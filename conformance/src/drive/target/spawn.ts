@@ -1,24 +1,15 @@
 /** Starts a target as a child process. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
-import { pathOf } from '@bot2bot/schemas';
-import { GIVEN_UP, Interrupted, Unreachable } from '../../script/steps.ts';
-import { Wire } from '../wire.ts';
+import { connect, createServer } from 'node:net';
+import { Interrupted, Unreachable } from '../../script/steps.ts';
 
 const START_MS = 30_000;
 /** How long started processes may take to exit by themselves after a signal, in ms. */
 const GRACE_MS = 3_000;
 const POLL_MS = 25;
-/** Error codes when nothing listens at an address, the address does not exist, or the request was abandoned. */
-const NOBODY: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'EADDRNOTAVAIL',
-  'EAFNOSUPPORT',
-  'ENETUNREACH',
-  'EHOSTUNREACH',
-  GIVEN_UP,
-]);
+/** How long a connection may take, in ms. */
+const CONNECT_MS = 1_000;
 
 export interface RunningTarget {
   readonly url: string;
@@ -35,6 +26,20 @@ function isFree(port: number, host: string): Promise<boolean> {
     const server = createServer();
     server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'EADDRINUSE'));
     server.listen(port, host, () => server.close(() => resolve(true)));
+  });
+}
+
+/** @returns whether something accepts connections at this address. */
+function listens(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host, timeout: CONNECT_MS });
+    const done = (accepts: boolean) => {
+      socket.destroy();
+      resolve(accepts);
+    };
+    socket.once('connect', () => done(true));
+    socket.once('error', () => done(false));
+    socket.once('timeout', () => done(false));
   });
 }
 
@@ -93,7 +98,6 @@ export async function startTarget(command: string, signal: AbortSignal): Promise
     // A process that still has the other end of the pipe open must not delay the exit.
     child.stderr.destroy();
   };
-  const wires = HOSTS.map((host) => new Wire(`http://${host.includes(':') ? `[${host}]` : host}:${port}`));
   try {
     const deadline = performance.now() + START_MS;
     while (performance.now() < deadline) {
@@ -102,17 +106,14 @@ export async function startTarget(command: string, signal: AbortSignal): Promise
         throw new Unreachable(
           `the command ended before it served (exit ${child.exitCode ?? child.signalCode})${said === '' ? '' : `: ${said.trim()}`}`,
         );
-      for (const wire of wires) {
-        const answer = await wire.http({ method: 'GET', path: pathOf('health'), timeoutMs: 1_000 }, signal);
-        if (answer.status !== 0 || !NOBODY.has(answer.error ?? '')) return { url: wire.url, child, stop };
-      }
+      for (const host of HOSTS)
+        if (await listens(port, host))
+          return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, child, stop };
       await pause(POLL_MS);
     }
     throw new Unreachable(`the command did not listen on port ${port} within ${START_MS / 1000} s`);
   } catch (error) {
     await stop();
     throw error;
-  } finally {
-    for (const wire of wires) wire.close();
   }
 }
