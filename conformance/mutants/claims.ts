@@ -470,8 +470,8 @@ export const CLAIM_MUTANTS: readonly Mutant[] = [
     id: 'CLAIM-28/live-do-not-count',
     what: 'removes a room although a claim in it is live',
     file: 'hub.ts',
-    from: 'Math.min(mono - room.activeAt, this.#engine.unclaimedMs(room.log))',
-    to: 'mono - room.activeAt',
+    from: 'if (this.#engine.unclaimedMs(room.log) >= idle) this',
+    to: 'this',
   },
   {
     id: 'CLAIM-29/ack-without-seq',

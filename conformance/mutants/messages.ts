@@ -225,6 +225,20 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     to: "if (left > 1e9) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
   },
   {
+    id: 'MSG-20/other-status',
+    what: 'refuses posts beyond its rate with status 400',
+    file: 'rate-limit.ts',
+    from: "if (left > 0) throw new RequestProblem('rate-limited', { retryAfter: left });\n    if (room",
+    to: "if (left > 0) throw new RequestProblem('bad-request');\n    if (room",
+  },
+  {
+    id: 'MSG-20/silent-frames',
+    what: 'drops frames beyond its rate without an answer',
+    file: 'routes/stream.ts',
+    from: "hub.send(sub, {\n        type: 'error',",
+    to: "if (problem.status !== 429) hub.send(sub, {\n        type: 'error',",
+  },
+  {
     id: 'MSG-21/kept',
     what: 'stores the message of a post that it refuses',
     file: 'routes/messages.ts',

@@ -365,8 +365,9 @@ export class Hub {
   /** Drop old messages of a room, and the room itself when it has been idle for long enough. @see ROOM-6 ROOM-7 */
   #age(room: Room, mono: number): void {
     room.log.sweep(this.#clock.wall());
-    const idle = Math.min(mono - room.activeAt, this.#engine.unclaimedMs(room.log));
-    if (!room.inUse && idle >= this.#timings.room_idle_ms) this.#remove(room);
+    const { room_idle_ms: idle } = this.#timings;
+    if (room.inUse || mono - room.activeAt < idle) return;
+    if (this.#engine.unclaimedMs(room.log) >= idle) this.#remove(room);
   }
 
   /** Send a keep-alive after silence; close a stream that does not read, or does not answer pings. */

@@ -166,7 +166,9 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "MSG-19/half": "refuses posts far below the rate that it declares"
   },
   "MSG-20": {
-    "MSG-20/unlimited": "has no rate limit"
+    "MSG-20/unlimited": "has no rate limit",
+    "MSG-20/other-status": "refuses posts beyond its rate with status 400",
+    "MSG-20/silent-frames": "drops frames beyond its rate without an answer"
   },
   "MSG-21": {
     "MSG-21/kept": "stores the message of a post that it refuses"

@@ -70,17 +70,17 @@ export function floodOf({ room_burst, room_rate, address_burst }: Limits): numbe
   return Math.min(Math.min(room_burst, address_burst) * 2 + room_rate * 5, 5_000);
 }
 
-/** Whether a relay that accepted this many messages in a room within this time (ms) had to refuse one of them. */
-export function isBeyond(limits: Limits, taken: number, ms: number): boolean {
+/** Whether a relay that was sent this many messages to a room within this time (ms) had to refuse one of them. */
+export function isBeyond(limits: Limits, sent: number, ms: number): boolean {
   const { room_burst, room_rate, address_burst, address_rate } = limits;
   const most = Math.min(room_burst + (room_rate * ms) / 1_000, address_burst + (address_rate * ms) / 1_000);
-  return taken > most;
+  return sent > most;
 }
 
 /**
  * Post as fast as possible until the relay answers 429.
- * @returns the answer with 429; or the last answer, if the relay should have refused a post but did not; or undefined, if the
- * posts were too slow to empty a bucket.
+ * @returns the answer with 429; or, if the relay should have refused a post so but did not, what it answered instead; or
+ * undefined, if the posts were too slow to empty a bucket.
  */
 export async function floodUntil429(t: RelayScript, room: string): Promise<Reply | undefined> {
   const sent: Reply[] = [];
@@ -93,11 +93,12 @@ export async function floodUntil429(t: RelayScript, room: string): Promise<Reply
     );
     const refused = replies.find((reply) => reply.status === 429);
     if (refused !== undefined) return refused;
-    sent.push(...replies.filter(({ status }) => status === 200));
+    sent.push(...replies);
   }
   const ms =
     Math.max(...sent.map(({ record }) => record.t1)) - Math.min(...sent.map(({ record }) => record.t0));
-  return isBeyond(t.target.limits, sent.length, ms) ? sent.at(-1) : undefined;
+  const instead = sent.find(({ status }) => status !== 200) ?? sent.at(-1);
+  return isBeyond(t.target.limits, sent.length, ms) ? instead : undefined;
 }
 
 export const ERROR_CHECKS: readonly Check<RelayScript>[] = [

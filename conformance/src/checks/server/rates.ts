@@ -52,19 +52,26 @@ export const RATE_CHECKS: readonly Check<RelayScript>[] = [
       let began = Infinity;
       const refusal = (frames: readonly Frame[]) =>
         frames.find(({ type, json }) => type === 'error' && json.get('code').raw === 429)?.json;
-      for (let sent = 0; sent < most && refusal(socket.frames) === undefined; sent += 50) {
-        for (let i = 0; i < 50; i++) {
+      const answersOf = (frames: readonly Frame[]) =>
+        frames.filter(({ type }) => type === 'sent' || type === 'error');
+      let sent = 0;
+      while (sent < most && refusal(socket.frames) === undefined) {
+        for (let i = 0; i < 50; i++, sent++) {
           const { at } = await t.sendFrame(socket, JSON.stringify(t.sealed()), true);
           began = Math.min(began, at);
         }
         await socket.listen(20);
       }
-      await socket.until((frames) => refusal(frames) !== undefined);
+      await socket.until(
+        (frames) => refusal(frames) !== undefined || answersOf(frames).length >= sent,
+        5_000,
+      );
       const refused = refusal(socket.frames);
-      const answered = socket.frames.filter(({ type }) => type === 'sent' || type === 'error');
-      const ms = (answered.at(-1)?.at ?? Infinity) - began;
-      if (refused === undefined && !isBeyond(t.target.limits, answered.length, ms)) return;
-      t.require('MSG-20', refused !== undefined, 'an error with code 429 beyond the bucket', socket);
+      const answers = answersOf(socket.frames);
+      const isBelow =
+        answers.length >= sent && !isBeyond(t.target.limits, sent, (answers.at(-1)?.at ?? 0) - began);
+      if (refused === undefined && isBelow) return;
+      t.requireInTime('MSG-20', refused !== undefined, 'an error with code 429 beyond the bucket', socket);
       if (refused === undefined) return;
       await t.sleep(1_500);
       const nonce = refused.get('nonce').raw;
