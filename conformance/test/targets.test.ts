@@ -88,8 +88,9 @@ describe('a target that is not a relay never passes', () => {
   });
 });
 
-describe('conformant relays are certified', () => {
-  it.concurrent('tiny-relay, at compat', { timeout: LONG_MS }, async ({ expect }) => {
+// These three suites run together: a certification mostly waits.
+describe.concurrent('conformant relays are certified', () => {
+  it('tiny-relay, at compat', { timeout: LONG_MS }, async ({ expect }) => {
     const { report } = await certify(tiny, { cert: true, runs: 24 });
     expect(report.failures.map(({ rule, observed }) => [rule, observed])).toEqual([]);
     expect(report).toMatchObject({
@@ -109,7 +110,7 @@ describe('conformant relays are certified', () => {
     );
   });
 
-  it.concurrent.for(['claims', 'identity', 'dm', 'directory'])(
+  it.for(['claims', 'identity', 'dm', 'directory'])(
     'but not with --profile %s, which it does not serve: exit 1',
     async (profile, { expect }) => {
       const { code, err } = await suite('server', '--cmd', tiny, '--profile', profile);
@@ -119,8 +120,8 @@ describe('conformant relays are certified', () => {
   );
 });
 
-describe('conformant relays that differ from the reference relay pass', () => {
-  it.concurrent.for(
+describe.concurrent('conformant relays that differ from the reference relay pass', () => {
+  it.for(
     BENIGN.filter(({ only }) => only !== AGENTS).map((benign) => [benign.name, benign] as const),
   )('one %s', { timeout: LONG_MS }, async ([, benign], { expect }) => {
     // With a proxy, each program takes several times as long.
@@ -130,8 +131,8 @@ describe('conformant relays that differ from the reference relay pass', () => {
   });
 });
 
-describe('tiny-relay passes, at compat, as a relay', () => {
-  it.concurrent.for(THROUGH)('%s', { timeout: LONG_MS }, async ([, through], { expect }) => {
+describe.concurrent('tiny-relay passes, at compat, as a relay', () => {
+  it.for(THROUGH)('%s', { timeout: LONG_MS }, async ([, through], { expect }) => {
     const { report } = await certify(tiny, { runs: 8 }, through);
     expect(accusations(report)).toEqual([]);
     expect(report.target.level).toBe('compat');

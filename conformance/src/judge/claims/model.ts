@@ -12,7 +12,7 @@ import {
   type Releasing,
   type Renewing,
 } from './history.ts';
-import { CLOCK_MS, type Known } from '../room/known.ts';
+import { CLOCK_MS, mustBeGone, type Known } from '../room/known.ts';
 import { linearize, type Refusal, type Spec } from './linearize.ts';
 import type { Outcome } from '../../script/script.ts';
 
@@ -151,7 +151,7 @@ class ClaimSpec implements Spec<State, ClaimOp> {
     const found: Known[] = [];
     for (const message of log.messages) {
       if (message.seq <= state.cursor || isPassedOver(handle, op, message)) continue;
-      if (message.notBefore > op.t1 || log.mustBeGone(message, state.now)) continue;
+      if (message.notBefore > op.t1 || mustBeGone(log.run, message, state.now)) continue;
       found.push(message);
       if (message.since < state.now && !log.mayBeGone(message, op.t1)) break;
     }
@@ -217,7 +217,7 @@ class ClaimSpec implements Spec<State, ClaimOp> {
     if (held.id === null && held.seq !== op.seq) return null;
     const message = this.#history.log.get(held.seq);
     if (held.seq !== op.seq) return no('CLAIM-3', `seq ${held.seq} again, with its claim_id`, held.key);
-    if (message !== undefined && this.#history.log.mustBeGone(message, now))
+    if (message !== undefined && mustBeGone(this.#history.log.run, message, now))
       return no('CLAIM-26', 'nothing of a message that has expired', held.key);
     if (op.cursor !== state.cursor) return no('CLAIM-8', `cursor ${state.cursor}`, held.key);
     const ids = new Set(state.ids).add(op.claimId);
@@ -231,7 +231,8 @@ class ClaimSpec implements Spec<State, ClaimOp> {
     if (op.seq <= cursor) return no('CLAIM-2', `a message above the cursor ${cursor}`);
     if (isPassedOver(handle, op, message))
       return no(op.self === 'verified' ? 'CLAIM-14' : 'CLAIM-13', `nothing of ${message.sender}`);
-    if (log.mustBeGone(message, state.now)) return no('CLAIM-26', 'nothing of a message that has expired');
+    if (mustBeGone(log.run, message, state.now))
+      return no('CLAIM-26', 'nothing of a message that has expired');
     const skipped = this.#candidates(state, op).find((m) => m.seq < op.seq && this.#isDue(m, state, op));
     if (skipped !== undefined) {
       const again = state.granted.has(skipped.seq);

@@ -7,15 +7,9 @@ export const CLOCK_MS = 5;
 /** At compat a relay may deliver an expired message for this long (MSG-9). */
 export const TTL_GRACE_MS = 5_000;
 
-/** A message that was accepted or delivered. */
-export interface Known {
+/** How long a message was there, by bounds. */
+export interface Lasting {
   readonly seq: number;
-  readonly id: string;
-  /** As it was posted, where that is known; as it was delivered otherwise. */
-  readonly body: Value;
-  readonly sender: string;
-  /** The handle that signed it; empty for none. */
-  readonly signer: string;
   /** When it certainly existed, and when it cannot have existed before. */
   readonly since: number;
   readonly notBefore: number;
@@ -23,14 +17,35 @@ export interface Known {
   readonly ttlMs: number;
 }
 
+/** Whether a message may have expired by `at`. */
+export function mayExpire({ ttlMs, notBefore }: Lasting, at: number): boolean {
+  return ttlMs > 0 && at >= notBefore + ttlMs - CLOCK_MS;
+}
+
+/** Whether a message must have expired by `at`. */
+export function mustBeGone({ target }: RelayRun, { ttlMs, since }: Lasting, at: number): boolean {
+  const grace = target.level === 'hardened' ? 0 : TTL_GRACE_MS;
+  return ttlMs > 0 && at > since + ttlMs + CLOCK_MS + grace;
+}
+
+/** A message that was accepted or delivered. */
+export interface Known extends Lasting {
+  readonly id: string;
+  /** As it was posted, where that is known; as it was delivered otherwise. */
+  readonly body: Value;
+  readonly sender: string;
+  /** The handle that signed it; empty for none. */
+  readonly signer: string;
+}
+
 /** The messages of a room, and whether each may or must be gone by some time. */
 export class RoomLog {
-  readonly #run: RelayRun;
+  readonly run: RelayRun;
   readonly #known = new Map<number, Known>();
   #sorted: Known[] | null = null;
 
   constructor(run: RelayRun) {
-    this.#run = run;
+    this.run = run;
   }
 
   /** Learn of a message, or that it was there earlier than was known. */
@@ -60,20 +75,15 @@ export class RoomLog {
   }
 
   /** Whether it may have expired or been evicted by `at`. */
-  mayBeGone({ seq, ttlMs, notBefore }: Known, at: number): boolean {
-    const { retention_ms: retention } = this.#run.target.timings;
-    if (ttlMs > 0 && at >= notBefore + ttlMs - CLOCK_MS) return true;
+  mayBeGone(known: Known, at: number): boolean {
+    const { seq, notBefore } = known;
+    const { retention_ms: retention } = this.run.target.timings;
+    if (mayExpire(known, at)) return true;
     if (at >= notBefore + retention - CLOCK_MS) return true;
-    const { buffer_messages: most } = this.#run.target.limits;
+    const { buffer_messages: most } = this.run.target.limits;
     if (this.#known.size <= most) return false;
     let above = 0;
     for (const other of this.#known.values()) if (other.seq > seq && other.notBefore <= at) above++;
     return above >= most;
-  }
-
-  /** Whether it must have expired by `at`. */
-  mustBeGone({ ttlMs, since }: Known, at: number): boolean {
-    const grace = this.#run.target.level === 'hardened' ? 0 : TTL_GRACE_MS;
-    return ttlMs > 0 && at > since + ttlMs + CLOCK_MS + grace;
   }
 }

@@ -1,5 +1,6 @@
 /** What a read of a room must hold: pages, parked reads, and the replay of a stream. */
 import type { Read } from './history.ts';
+import { mayExpire, mustBeGone } from './known.ts';
 import type { Room } from './room.ts';
 
 export function judgeRead(room: Room, read: Read): void {
@@ -57,10 +58,10 @@ export function judgeRead(room: Room, read: Read): void {
     );
   const staleAt = seqs.findIndex((seq) => {
     const known = room.known.get(seq);
-    return known !== undefined && room.mustBeGone(known, read.t0);
+    return known !== undefined && mustBeGone(room.run, known, read.t0);
   });
   const stale = room.known.get(seqs[staleAt] ?? NaN);
-  if ([...room.known.values()].some((k) => k.seq > after && room.mustBeGone(k, read.t0))) {
+  if ([...room.known.values()].some((k) => k.seq > after && mustBeGone(room.run, k, read.t0))) {
     room.judge(
       room.hardened ? 'MSG-10' : 'MSG-9',
       stale === undefined,
@@ -79,7 +80,7 @@ function lastSeq(room: Room, read: Read): void {
   const due = room.due(0, read.t0, read.t1);
   const least = due.at(-1)?.seq ?? 0;
   const possible = [...room.known.values()].filter(
-    (known) => known.notBefore < read.t1 && !room.mustBeGone(known, read.t0),
+    (known) => known.notBefore < read.t1 && !mustBeGone(room.run, known, read.t0),
   );
   const unknown = room.posts.some((post) => post.outcome === 'unknown' && post.t0 < read.t1);
   const most = unknown ? Infinity : Math.max(0, ...possible.map((known) => known.seq));
@@ -118,7 +119,7 @@ function position(room: Room, read: Read, after: number, seqs: readonly number[]
       key,
     );
     const possible = [...room.known.values()].some(
-      (k) => k.seq > next && k.notBefore < read.t1 && !room.mustBeGone(k, read.t0),
+      (k) => k.seq > next && k.notBefore < read.t1 && !mustBeGone(room.run, k, read.t0),
     );
     const unknown = room.posts.some((post) => post.outcome === 'unknown' && post.t0 < read.t1);
     room.judge(
@@ -136,7 +137,7 @@ function position(room: Room, read: Read, after: number, seqs: readonly number[]
           k.since < read.t0 &&
           !seqs.includes(k.seq) &&
           !(k.seq < oldest && k.seq >= gap.get('from').number && k.seq <= gap.get('to').number) &&
-          !room.mayExpire(k, read.t1),
+          !mayExpire(k, read.t1),
       );
       room.judge(
         'READ-10',

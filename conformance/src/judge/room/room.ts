@@ -2,21 +2,16 @@
 import type { Post, Read, RoomHistory, StreamSeen, Told } from './history.ts';
 import type { Outcome } from '../../script/script.ts';
 import type { Value } from '../../trace/value.ts';
-import { CLOCK_MS, TTL_GRACE_MS } from './known.ts';
+import { CLOCK_MS, mayExpire, type Lasting } from './known.ts';
 import type { RelayRun } from '../../trace/records.ts';
 
 /** A room is gone this long after its last activity at the latest (ROOM-7). */
 const ROOM_GONE_MS = 60_000;
 
-/** A message that was accepted or delivered, under its seq. */
-export interface Known {
-  readonly seq: number;
+/** A message of the log. */
+export interface Logged extends Lasting {
   /** The post that made it; absent when only its delivery was seen. */
   readonly post?: Post;
-  /** When it certainly existed, and when it cannot have existed before. */
-  readonly since: number;
-  readonly notBefore: number;
-  readonly ttl: number;
 }
 
 /** A message as it came. */
@@ -41,8 +36,8 @@ export class Room implements RoomHistory {
   readonly elsewhere: (nonce: string) => boolean;
   /** Whether the case posted to other rooms too. */
   readonly hasNeighbours: boolean;
-  readonly known: ReadonlyMap<number, Known>;
-  readonly #known = new Map<number, Known>();
+  readonly known: ReadonlyMap<number, Logged>;
+  readonly #known = new Map<number, Logged>();
 
   constructor(
     run: RelayRun,
@@ -66,22 +61,12 @@ export class Room implements RoomHistory {
   }
 
   /** Whether it may have left the buffer by `at`: expired, or the room gone. */
-  mayBeGone(known: Known, at: number): boolean {
+  mayBeGone(known: Logged, at: number): boolean {
     const { buffer_messages: most } = this.run.target.limits;
     const { room_idle_ms: idle, retention_ms: retention } = this.run.target.timings;
-    if (this.mayExpire(known, at)) return true;
+    if (mayExpire(known, at)) return true;
     if (at >= known.notBefore + Math.min(retention, idle) - CLOCK_MS) return true;
     return this.#known.size >= most || this.posts.length >= most;
-  }
-
-  /** Whether it must not be delivered by a read that began at `at`. */
-  mustBeGone(known: Known, at: number): boolean {
-    const grace = this.hardened ? 0 : TTL_GRACE_MS;
-    return known.ttl > 0 && at > known.since + known.ttl + CLOCK_MS + grace;
-  }
-
-  mayExpire(known: Known, at: number): boolean {
-    return known.ttl > 0 && at >= known.notBefore + known.ttl - CLOCK_MS;
   }
 
   /** Whether the case left the room alone for long enough that it, or a message, may be gone. */
@@ -95,7 +80,7 @@ export class Room implements RoomHistory {
   }
 
   /** Seqs that a read must deliver: certain before it began, and certain to be there still when it was answered. */
-  due(after: number, began: number, ended: number): Known[] {
+  due(after: number, began: number, ended: number): Logged[] {
     return [...this.#known.values()]
       .filter((known) => known.seq > after && known.since < began && !this.mayBeGone(known, ended))
       .sort((a, b) => a.seq - b.seq);
@@ -122,7 +107,7 @@ export class Room implements RoomHistory {
         post,
         since: post.t1,
         notBefore: post.t0,
-        ttl: ttl > 0 ? ttl : 0,
+        ttlMs: ttl > 0 ? ttl : 0,
       });
     }
     // A post without an answer may have happened: its message is known once someone saw it.
@@ -132,7 +117,7 @@ export class Room implements RoomHistory {
       const post = unanswered.get(message.get('nonce').string);
       if (post === undefined || this.#known.has(seq)) continue;
       const ttl = post.body.get('ttl_ms').number;
-      this.#known.set(seq, { seq, post, since: at, notBefore: post.t0, ttl: ttl > 0 ? ttl : 0 });
+      this.#known.set(seq, { seq, post, since: at, notBefore: post.t0, ttlMs: ttl > 0 ? ttl : 0 });
     }
   }
 

@@ -1,8 +1,9 @@
 /** What a stream of a room must show, and the epoch that all answers must name. */
 import { queryOf } from '../../trace/operations.ts';
 import { numberIn, type StreamSeen } from './history.ts';
+import { mayExpire } from './known.ts';
 import { judgeRead } from './reads.ts';
-import type { Known, Room } from './room.ts';
+import type { Logged, Room } from './room.ts';
 import type { Frame } from '../../trace/frames.ts';
 
 /** A stream may lag this far behind an answer, and behind its own last message, before one counts as missing, in ms. */
@@ -102,10 +103,10 @@ function judgeLive(
       known.seq > after &&
       !seen.has(known.seq) &&
       known.since >= ready.at &&
-      !room.mayExpire(known, Math.min(until, known.since + LIVE_MS)),
+      !mayExpire(known, Math.min(until, known.since + LIVE_MS)),
   );
   const isDue = [...room.known.values()].some((known) => known.since >= ready.at && known.seq > after);
-  const judge = (lost: Known | undefined, late?: true) => {
+  const judge = (lost: Logged | undefined, late?: true) => {
     if (!isDue) return;
     const want = `seq ${lost?.seq ?? ''}, accepted while the stream was open`;
     const later = lost === undefined ? -1 : seqs.findIndex((seq) => seq > lost.seq);
