@@ -9,7 +9,7 @@ import { PROTOCOL } from '@bot2bot/schemas';
 import { describe, expect, it } from 'vitest';
 import { judge, makeReport, probe, RELAY, RELAY_PRESENTER, relayDriver, Runner } from '../src/index.ts';
 import { Wire } from '../src/drive/wire.ts';
-import { jobsOf } from '../src/drive/runner.ts';
+import { jobsOf } from '../src/drive/lanes.ts';
 import { programsOf, smaller } from '../src/programs/arbitrary.ts';
 import { suite } from './suite.ts';
 
@@ -187,12 +187,14 @@ describe('a target that is broken beyond a few cases gets its verdict within the
 describe('a run of selected rules', () => {
   it('a rule that programs test runs the programs; a single check runs alone', async () => {
     const { url, close } = await listen(brokenServer((_, res) => res.end('{}')));
-    const driver = relayDriver(await probe(url, undefined));
+    const rooms = relayDriver(await probe(url, undefined));
+    const driver = { ...rooms, target: { ...rooms.target, profiles: ['rooms', 'claims'] } };
     close();
     const checksOf = (...only: string[]) => [
       ...new Set(jobsOf(driver, { seed: 1, runs: 3, cert: false, only }).map(({ check }) => check.id)),
     ];
     expect(checksOf('MSG-14')).toContain('READ-8/programs');
+    expect(checksOf('CLAIM-16')).toEqual(expect.arrayContaining(['READ-8/programs', 'CLAIM-3/histories']));
     const one = checksOf('CORE')[0] ?? '';
     expect(checksOf(one)).toEqual([one]);
   });

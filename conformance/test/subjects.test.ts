@@ -5,7 +5,7 @@ import { build, type Metafile } from 'esbuild';
 import type { Requirement } from '@bot2bot/schemas';
 import { describe, expect, it } from 'vitest';
 import type { Check } from '../src/checks/check.ts';
-import type { Driver } from '../src/drive/driver.ts';
+import type { Driver, Programs } from '../src/drive/driver.ts';
 import { Runner } from '../src/drive/runner.ts';
 import { coveredRules, isTraceOf, type Subject } from '../src/judge/subject.ts';
 import { judge } from '../src/judge/verdict.ts';
@@ -141,10 +141,14 @@ const ECHO: Subject<EchoFacts, Exchange, EchoScript> = {
   slowest: () => 0,
 };
 
-function echoDriver(source: string): Driver<EchoFacts, Exchange, EchoScript> {
+function echoDriver(
+  source: string,
+  subject: typeof ECHO,
+  opened: string[],
+): Driver<EchoFacts, Exchange, EchoScript> {
   const running = new Set<ChildProcessWithoutNullStreams>();
   return {
-    subject: ECHO,
+    subject,
     target: {
       command: 'node echo.js',
       level: 'hardened',
@@ -153,7 +157,7 @@ function echoDriver(source: string): Driver<EchoFacts, Exchange, EchoScript> {
       outside: [],
       implementation: null,
     },
-    programs: new Map([
+    programs: new Map<string, Programs>([
       [
         'ECHO-1/words',
         {
@@ -161,9 +165,18 @@ function echoDriver(source: string): Driver<EchoFacts, Exchange, EchoScript> {
           smaller: (words: readonly string[]) => words.map((_, i) => words.filter((__, j) => j !== i)),
         },
       ],
+      [
+        'ECHO-2/words',
+        {
+          of: () => [['other', 'long', 'x']],
+          smaller: ([first = '', ...words]: readonly string[]) =>
+            words.map((_, i) => [first, ...words.filter((__, j) => j !== i)]),
+        },
+      ],
     ]),
     prepare: async ({ target }) => target,
     open: ({ run, case: name, write }) => {
+      opened.push(name);
       const child = spawn(process.execPath, ['-e', source]);
       running.add(child);
       const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -195,10 +208,12 @@ const SHOWN: Presenter<EchoFacts, Exchange> = {
   script: () => null,
 };
 
-async function certifyEcho(say: string) {
+async function certifyEcho(say: string, checks = CHECKS) {
+  const subject = { ...ECHO, checks };
+  const opened: string[] = [];
   const { signal } = new AbortController();
   const lines: string[] = [];
-  const runner = new Runner(echoDriver(agent(say)), {
+  const runner = new Runner(echoDriver(agent(say), subject, opened), {
     seed: 3,
     runs: 2,
     cert: false,
@@ -209,10 +224,10 @@ async function certifyEcho(say: string) {
   const live = await runner.run();
   const saved = parseTrace(lines.join('\n'));
   if (!isTraceOf(ECHO, saved)) throw new Error('a trace of another subject');
-  const { report } = makeReport(SHOWN, saved, await judge(ECHO, saved));
-  expect(makeReport(SHOWN, live, await judge(ECHO, live)).report).toEqual(report);
+  const { report, scripts } = makeReport(SHOWN, saved, await judge(subject, saved));
+  expect(makeReport(SHOWN, live, await judge(subject, live)).report).toEqual(report);
   const verdicts = Object.fromEntries(report.rules.map(({ id, verdict }) => [id, verdict]));
-  return { report, verdicts, saved };
+  return { report, scripts, verdicts, saved, opened };
 }
 
 describe('an echo agent is driven, traced, judged and reported', () => {
@@ -249,6 +264,57 @@ describe('an echo agent is driven, traced, judged and reported', () => {
     expect(new Set(names).size).toBe(names.length);
     expect(names.sort()).toEqual(['ECHO-1/words/0', 'ECHO-1/words/1', 'ECHO-1/words/1~1', 'ECHO-2/count']);
     expect(saved.shrunk).toMatchObject([{ case: 'ECHO-1/words/1', rule: 'ECHO-1', program: ['long'] }]);
+  });
+
+  /** Each answer to a long word is wrong, and late: the agent says so itself, so that the test does not depend on time. */
+  const lost = "++heard + ' ' + (line.includes('long') ? 'late' : line)";
+  const timed = (id: Check<EchoScript>['id']): Check<EchoScript> => ({
+    id,
+    title: 'words come back at once',
+    lane: 'quick',
+    run: async (t, words) => {
+      for (const word of words as string[]) {
+        const answer = await t.say(word);
+        t.require('ECHO-1', answer.text.endsWith(` ${word}`), `'${word}' said back`, answer);
+        t.requireInTime('ECHO-2', !answer.text.includes('late'), `'${word}' at once`, answer);
+      }
+    },
+  });
+
+  it('and each shrink attempt of a case has a name of its own, whether the failure was firm or late', async () => {
+    const { saved, opened } = await certifyEcho(lost, [timed('ECHO-1/words')]);
+    expect(saved.shrunk.map(({ rule: id, program }) => [id, program])).toEqual([
+      ['ECHO-1', ['long']],
+      ['ECHO-2', ['long']],
+    ]);
+    expect(new Set(opened).size).toBe(opened.length);
+  });
+
+  it('and the program of a failure is one of the check that failed', async () => {
+    const { report, scripts, saved } = await certifyEcho(lost, [
+      timed('ECHO-1/words'),
+      timed('ECHO-2/words'),
+    ]);
+    expect(
+      saved.shrunk
+        .filter(({ rule: id }) => id === 'ECHO-1')
+        .map(({ check }) => check)
+        .sort(),
+    ).toEqual(['ECHO-1/words', 'ECHO-2/words']);
+    expect(report.failures[0]).toMatchObject({ rule: 'ECHO-1', check: 'ECHO-1/words', program: ['long'] });
+    const kept: unknown = JSON.parse(scripts.get('cases/ECHO-1.json') ?? '');
+    expect(kept).toMatchObject({ check: 'ECHO-1/words', program: ['long'] });
+  });
+
+  it('and a requirement without evidence does not count as held', async () => {
+    const vacuous: Check<EchoScript> = {
+      id: 'ECHO-2/count',
+      title: 'asks nothing',
+      lane: 'quick',
+      run: async (t) => void t.require('ECHO-2', true, 'a list of the suite itself'),
+    };
+    const { verdicts } = await certifyEcho(HONEST, [vacuous]);
+    expect(verdicts['ECHO-2']).toBe('not-observed');
   });
 });
 

@@ -2,7 +2,8 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { relayDriver } from '../drive/relay.ts';
-import { jobsOf, Runner } from '../drive/runner.ts';
+import { jobsOf } from '../drive/lanes.ts';
+import { Runner } from '../drive/runner.ts';
 import { probe } from '../drive/target/probe.ts';
 import { startTarget, type RunningTarget } from '../drive/target/spawn.ts';
 import { RELAY } from '../judge/relay.ts';

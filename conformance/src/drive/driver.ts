@@ -13,7 +13,7 @@ interface OpenCase<S> {
 }
 
 /** The random programs of a check. */
-interface Programs {
+export interface Programs {
   /** The programs of a run; the same for the same seed. @param runs requested number. */
   readonly of: (seed: number, runs: number) => readonly unknown[];
   /** Smaller variants of a failed program, the smallest first. */

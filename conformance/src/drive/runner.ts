@@ -2,8 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { SPEC_VERSION } from '@bot2bot/schemas';
-import { ruleOf, type Check } from '../checks/check.ts';
-import { isDue } from '../checks/scope.ts';
 import { judgeCase, type CaseResult } from '../judge/case.ts';
 import type { Script } from '../script/script.ts';
 import { Interrupted } from '../script/steps.ts';
@@ -20,13 +18,12 @@ import {
   type TraceRecord,
 } from '../trace/records.ts';
 import type { Driver } from './driver.ts';
+import { inLanes, jobsOf, type Job, type Selection } from './lanes.ts';
+import { smallest } from './shrink.ts';
 
-const QUICK_AT_ONCE = 6;
 const DEADLINE_MS = { quick: 30_000, long: 150_000, solo: 90_000 } as const;
 /** Repetitions of a late case. Lateness counts only if it occurs in each of them. */
 const LATE_TRIES = 2;
-const SHRINK_TRIES = 40;
-const SHRINK_MS = 10_000;
 /**
  * Time limit of a run in which several cases had problems, in ms, and the addition for each random program. For a target
  * without problems there is no limit, however slow it is.
@@ -60,15 +57,7 @@ class Lag {
   }
 }
 
-export interface RunOptions<Facts extends TargetFacts, E extends Event> {
-  readonly seed: number;
-  /** Number of random programs for each check that runs programs. */
-  readonly runs: number;
-  readonly cert: boolean;
-  /** Rules (`MSG-4`), chapters (`MSG`) or checks (`MSG-4/at-the-limit`); empty means all. */
-  readonly only: readonly string[];
-  /** Run only this program of this check. */
-  readonly given?: { readonly check: string; readonly program: unknown };
+export interface RunOptions<Facts extends TargetFacts, E extends Event> extends Selection {
   readonly signal: AbortSignal;
   /** Overrides the time limit of a run in which several cases had problems, in ms. */
   readonly budgetMs?: number;
@@ -85,39 +74,12 @@ export interface Progress {
   readonly broken: ReadonlySet<string>;
 }
 
-interface Job<S> {
-  readonly name: string;
-  readonly check: Check<S>;
-  readonly program?: unknown;
-}
-
 /** A case that was late, or did not end in time. */
 interface Late<S> {
   readonly job: Job<S>;
   /** Rules that only lateness broke. */
   readonly rules: readonly string[];
   readonly ms: number;
-}
-
-/** The cases of a run: one for each check that applies, or one for each of its programs. */
-export function jobsOf<Facts extends TargetFacts, E extends Event, S extends Script<Facts>>(
-  { subject, target, programs }: Driver<Facts, E, S>,
-  { seed, runs, cert, only, given }: Omit<RunOptions<Facts, E>, 'signal' | 'budgetMs'>,
-): Job<S>[] {
-  if (given !== undefined) {
-    const check = subject.checks.find(({ id }) => id === given.check);
-    return check === undefined ? [] : [{ name: 'replay', check, program: given.program }];
-  }
-  const rules = new Map(subject.rules.map((rule) => [rule.id, rule]));
-  return subject.checks
-    .filter((check) => isDue(check, rules.get(ruleOf(check)), { target, only, cert }))
-    .flatMap((check): Job<S>[] => {
-      const source = programs.get(check.id);
-      if (source === undefined) return [{ name: check.id, check }];
-      return source
-        .of(seed, runs)
-        .map((program, index) => ({ name: `${check.id}/${index}`, check, program }));
-    });
 }
 
 export class Runner<Facts extends TargetFacts, E extends Event, S extends Script<Facts>> {
@@ -139,6 +101,8 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
   readonly #stop = new AbortController();
   /** Aborted at the end of the current part of the run; interrupts its cases. */
   #part: AbortSignal;
+  /** Number of programs tried while shrinking: each runs under its own name, and so in rooms of its own. */
+  #tried = 0;
   #ill = 0;
   #ended = '';
   #done = 0;
@@ -177,7 +141,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
       const end = (why: string) => this.#end(why);
       this.#run = { ...this.#run, target: await this.#driver.prepare(this.#run, this.#part, end) };
       this.#options.onRecord?.(this.#run);
-      await this.#first(jobs);
+      await inLanes(jobs, (job) => this.#drive(job));
     });
     await this.#within(budget, () => this.#again());
     this.#driver.close();
@@ -207,17 +171,6 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     } finally {
       clearInterval(timer);
     }
-  }
-
-  async #first(jobs: readonly Job<S>[]): Promise<void> {
-    const lane = (name: Check<S>['lane']) => jobs.filter(({ check }) => check.lane === name);
-    const long = lane('long').map((job) => this.#drive(job));
-    const quick = lane('quick');
-    const workers = Array.from({ length: QUICK_AT_ONCE }, async () => {
-      for (let job = quick.shift(); job !== undefined; job = quick.shift()) await this.#drive(job);
-    });
-    await Promise.all([...workers, ...long]);
-    for (const job of lane('solo')) await this.#drive(job);
   }
 
   /** Repeat late cases, one by one: the quickest first, and only those that can still decide a rule. */
@@ -290,29 +243,18 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     this.#cases.push({ start, end, events: [] });
   }
 
-  /** Search for the smallest program that breaks this rule. The tried programs are not cases of the trace. */
-  async #shrink(job: Job<S>, rule: string): Promise<void> {
-    const source = this.#driver.programs.get(job.check.id);
-    if (
-      source === undefined ||
-      job.program === undefined ||
-      this.#shrunk.some((known) => known.rule === rule)
-    )
-      return;
-    const deadline = performance.now() + SHRINK_MS;
-    let [best, tries] = [job.program, 0];
-    const isOver = () => tries >= SHRINK_TRIES || performance.now() > deadline || this.#part.aborted;
-    const next = async (): Promise<unknown> => {
-      for (const candidate of source.smaller(best as never)) {
-        if (isOver()) return undefined;
-        tries++;
-        const { result } = await this.#take({ ...job, name: `${job.name}~s${tries}`, program: candidate }, 0);
-        if (result.outcomes.some((outcome) => !outcome.ok && outcome.rule === rule)) return candidate;
-      }
-      return undefined;
+  /** Search for the smallest program of this check that breaks this rule. The tried programs are not cases of the trace. */
+  async #shrink({ name, check, program: failed }: Job<S>, rule: string): Promise<void> {
+    const source = this.#driver.programs.get(check.id);
+    if (source === undefined || failed === undefined) return;
+    if (this.#shrunk.some((known) => known.rule === rule && known.check === check.id)) return;
+    const breaks = async (program: unknown) => {
+      const tried = `${name}~s${(this.#tried += 1)}`;
+      const { result } = await this.#take({ name: tried, check, program }, 0);
+      return result.outcomes.some((outcome) => !outcome.ok && outcome.rule === rule);
     };
-    for (let found = await next(); found !== undefined; found = await next()) best = found;
-    const record: ShrinkRecord = { t: 'shrink', case: job.name, rule, program: best, tries };
+    const found = await smallest(failed, source.smaller, breaks, () => this.#part.aborted);
+    const record: ShrinkRecord = { t: 'shrink', case: name, check: check.id, rule, ...found };
     this.#shrunk.push(record);
     this.#options.onRecord?.(record);
   }

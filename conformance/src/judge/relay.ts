@@ -63,7 +63,11 @@ export const RELAY: Subject<RelayFacts, RelayEvent, RelayScript> = {
   rules: REQUIREMENTS,
   actor: 'relay',
   // Programs test all rules that the models decide.
-  checks: [...CHECKS, HISTORIES_CHECK, { ...PROGRAM_CHECK, also: [...rooms.rules, ...claims.rules] }],
+  checks: [
+    ...CHECKS,
+    { ...HISTORIES_CHECK, also: claims.rules },
+    { ...PROGRAM_CHECK, also: [...rooms.rules, ...claims.rules] },
+  ],
   models: [schemas, rooms, claims],
   replay: (run, trace) => new RelayScript({ run, case: trace.start.case, steps: new TapeSteps(trace) }),
   slowest,

@@ -187,7 +187,9 @@ export function makeReport<Facts extends TargetFacts, E extends Event>(
       const script = presenter.script(run, part, failure, result.rule.sentence);
       const repro = script === null ? null : `repro/${result.rule.id}.sh`;
       if (script !== null) scripts.set(`repro/${result.rule.id}.sh`, script);
-      const smallest = trace.shrunk.find(({ rule }) => rule === result.rule.id);
+      const smallest = trace.shrunk.find(
+        ({ rule, check }) => rule === result.rule.id && check === failure.check,
+      );
       const program = smallest?.program ?? part.start.program;
       scripts.set(
         `cases/${result.rule.id}.json`,

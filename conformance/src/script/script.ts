@@ -100,23 +100,25 @@ export abstract class Script<Facts extends TargetFacts> {
   }
 
   /**
-   * Record a requirement of a rule, and whether it held.
+   * Record a requirement of a rule, and whether it held. Without evidence of the target it can fail, but never counts as held.
    * @param want the requirement, as "an answer of 400 to a ttl_ms of -1".
    * @param evidence the answers or streams that prove it.
    */
   require(rule: string, ok: boolean, want: string, ...evidence: readonly Evidence[]): boolean {
-    this.outcomes.push(this.#outcome(rule, ok, want, evidence));
+    this.#record(rule, ok, want, evidence);
     return ok;
   }
 
   /** Like `require`, for an upper bound on time: a breach counts only if it repeats on a quiet machine. */
   requireInTime(rule: string, ok: boolean, want: string, ...evidence: readonly Evidence[]): boolean {
-    this.outcomes.push({ ...this.#outcome(rule, ok, want, evidence), late: true });
+    this.#record(rule, ok, want, evidence, true);
     return ok;
   }
 
-  #outcome(rule: string, ok: boolean, want: string, evidence: readonly Evidence[]): Outcome {
+  #record(rule: string, ok: boolean, want: string, evidence: readonly Evidence[], late?: true): void {
+    if (ok && evidence.length === 0) return;
     const got = ok ? '' : evidence.map((item) => item.describe()).join('; ') || 'it did not hold';
-    return { rule, ok, want, got, evidence: evidence.flatMap(({ keys }) => keys) };
+    const keys = evidence.flatMap((item) => item.keys);
+    this.outcomes.push({ rule, ok, want, got, evidence: keys, ...(late === undefined ? {} : { late }) });
   }
 }

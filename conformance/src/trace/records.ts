@@ -74,6 +74,7 @@ export interface EndRecord {
 export interface ShrinkRecord {
   readonly t: 'shrink';
   readonly case: string;
+  readonly check: string;
   readonly rule: string;
   readonly program: unknown;
   /** Number of programs that were tried. */
