@@ -2,7 +2,10 @@
 try {
   await import('../dist/cli/main.js');
 } catch (error) {
-  if (error?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-  process.stderr.write('bot2bot-conformance: is not built or not installed; run `npm ci && npm run build`\n');
+  const why =
+    error?.code === 'ERR_MODULE_NOT_FOUND'
+      ? 'is not built or not installed; run `npm ci && npm run build`'
+      : `a fault of the suite itself: ${error?.stack ?? error}`;
+  process.stderr.write(`bot2bot-conformance: ${why}\n`);
   process.exit(5);
 }

@@ -115,7 +115,10 @@ export async function startProxy(target: string, transport: Transport = {}): Pro
     return { status: statusCode, statusMessage: http.STATUS_CODES[statusCode] ?? '', rawHeaders, body };
   }
 
-  const server = http.createServer({ keepAliveTimeout: transport.idleMs ?? 120_000 }, (request, response) => {
+  const closeWhenIdle = transport.idleMs === undefined ? undefined : idleCloser(transport.idleMs);
+  // No time-out of Node's own: it would announce itself in a Keep-Alive header, and clients would not reuse connections.
+  const server = http.createServer({ keepAliveTimeout: 0 }, (request, response) => {
+    closeWhenIdle?.(request, response);
     const operation = operationOf(request.method ?? '', request.url ?? '');
     const altering = alteration;
     const answered =
@@ -136,6 +139,7 @@ export async function startProxy(target: string, transport: Transport = {}): Pro
   function tunnel(socket: Duplex, sent: Buffer): void {
     const upstream = net.connect(Number(port), hostname);
     tunnels.add(socket);
+    if (socket instanceof net.Socket) socket.setTimeout(0);
     // Bytes that arrived before the relay closed the connection are still forwarded.
     upstream.on('error', () => socket.end());
     socket
@@ -205,6 +209,21 @@ export async function startProxy(target: string, transport: Transport = {}): Pro
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
+  };
+}
+
+/** Closes connections on which no request came for a time after the last answer. */
+function idleCloser(ms: number) {
+  /** Requests whose answer is not finished. */
+  const open = new WeakMap<net.Socket, number>();
+  return ({ socket }: http.IncomingMessage, response: http.ServerResponse): void => {
+    socket.setTimeout(0);
+    open.set(socket, (open.get(socket) ?? 0) + 1);
+    response.on('finish', () => {
+      const left = (open.get(socket) ?? 1) - 1;
+      open.set(socket, left);
+      if (left === 0) socket.setTimeout(ms);
+    });
   };
 }
 

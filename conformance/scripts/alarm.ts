@@ -59,12 +59,21 @@ let [runs, alarms, unfinished] = [0, 0, 0];
 
 async function one(name: string, run: (given: Given) => Promise<Certified>): Promise<void> {
   const seed = Math.floor(Math.random() * 1e9);
-  const made = await run({ seed, runs: RUNS });
+  const time = () => new Date().toISOString().slice(11, 19);
   runs++;
+  const number = runs;
+  let made: Certified;
+  try {
+    made = await run({ seed, runs: RUNS });
+  } catch (error) {
+    unfinished++;
+    process.stdout.write(`${time()} run ${number}, ${name}, seed ${seed}: NOT DONE: ${String(error)}\n`);
+    return;
+  }
   if (made.report.troubles.length > 0) unfinished++;
   const accused = accusations(made.report);
   process.stdout.write(
-    `${new Date().toISOString().slice(11, 19)} run ${runs}, ${name}, seed ${seed}: ${accused.length === 0 ? made.report.outcome : `FALSE ALARM ${JSON.stringify(accused)}`}\n`,
+    `${time()} run ${number}, ${name}, seed ${seed}: ${accused.length === 0 ? made.report.outcome : `FALSE ALARM ${JSON.stringify(accused)}`}\n`,
   );
   if (accused.length === 0) return;
   const kept = join(folder, String(++alarms));
@@ -88,7 +97,7 @@ try {
 } finally {
   for (const child of busy) child.kill();
 }
-if (unfinished > 0) process.stdout.write(`${unfinished} runs had cases that did not run to their end\n`);
+if (unfinished > 0) process.stdout.write(`${unfinished} runs, or cases in them, did not run to their end\n`);
 process.stdout.write(
   `${alarms} false alarms of ${runs} runs, beside ${busy.length} busy processes${alarms > 0 ? `: ${folder}` : ''}\n`,
 );

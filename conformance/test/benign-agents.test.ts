@@ -19,7 +19,7 @@ describe('conformant relays that differ in identities, DMs or directory pass', (
     });
     const passed = new Set(
       report.rules
-        .filter(({ verdict, reason }) => verdict === 'pass' || reason === 'checked with --cert')
+        .filter(({ verdict, reason_code: why }) => verdict === 'pass' || why === 'cert')
         .map(({ id }) => id),
     );
     const due = REQUIREMENTS.filter(({ id, actor, level }) => {

@@ -1,12 +1,20 @@
 /** Broken targets, closed pipes and signals: the run ends in time, with a correct verdict, and leaves no process behind. */
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  createServer,
+  request,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PROTOCOL } from '@bot2bot/schemas';
 import { describe, expect, it } from 'vitest';
+import { startProxy } from '../mutants/proxy.ts';
 import { judge, makeReport, probe, RELAY, RELAY_PRESENTER, relayDriver, Runner } from '../src/index.ts';
 import { Wire } from '../src/drive/wire.ts';
 import { jobsOf } from '../src/drive/lanes.ts';
@@ -74,6 +82,30 @@ describe('a request on a connection that the server closed while it was idle', (
     close();
     expect(statuses).toEqual([200, 200, 200, 200]);
     expect(asked).toEqual(['GET', 'GET', 'POST', 'POST']);
+  });
+
+  it('is what the suite meets behind a proxy that closes idle connections without saying so', async () => {
+    const ports: number[] = [];
+    const { url, close } = await listen(createServer((_, res) => res.end('{}')));
+    const proxy = await startProxy(url, { idleMs: 300 });
+    const agent = new Agent({ keepAlive: true });
+    const ask = () =>
+      new Promise<boolean>((resolve, reject) => {
+        const asked = request(proxy.url, { agent }, (answer) => {
+          expect(answer.headers).not.toHaveProperty('keep-alive');
+          ports.push(asked.socket?.localPort ?? 0);
+          answer.resume().on('end', () => setImmediate(resolve, asked.reusedSocket));
+        });
+        asked.on('error', reject).end();
+      });
+    const reused = [await ask(), await ask()];
+    await expect.poll(() => Object.keys(agent.freeSockets).length).toBe(0);
+    reused.push(await ask());
+    expect(reused).toEqual([false, true, false]);
+    expect(new Set(ports).size).toBe(2);
+    agent.destroy();
+    await proxy.stop();
+    close();
   });
 
   it('is a failure of the relay if the connection was new, or if part of the answer had arrived', async () => {
