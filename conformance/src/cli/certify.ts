@@ -64,6 +64,8 @@ export async function certify(
     const line = progressLine();
     const runner = new Runner(driver, {
       ...options,
+      // The start of this process: starting and probing the target count.
+      since: 0,
       onRecord: (record) => file.write(`${JSON.stringify(record)}\n`),
       onProgress: line.show,
     });

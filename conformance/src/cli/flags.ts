@@ -7,7 +7,7 @@ import { parseBaseline, type Baseline } from '../report/baseline.ts';
 export const NAME = 'bot2bot-conformance';
 
 /** Default number of random programs in a run. */
-const DEFAULT_RUNS = 24;
+export const DEFAULT_RUNS = 24;
 
 export const HELP = `${NAME}: certify an implementation of Bot2Bot
 

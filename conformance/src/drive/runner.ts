@@ -30,6 +30,12 @@ const LATE_TRIES = 2;
  */
 const BUDGET_MS = { usual: 130_000, cert: 240_000, program: 1_000 } as const;
 const ILL_CASES = 3;
+
+/** The time limit of a run. @param isLong whether it floods the target, and waits for long timings. */
+export function budgetOf(runs: number, isLong: boolean): number {
+  return BUDGET_MS[isLong ? 'cert' : 'usual'] + runs * BUDGET_MS.program;
+}
+
 /** The part of the limit for first attempts; the rest is for repetitions of late cases, which may take 10 s each. */
 const FIRST_SHARE = 0.5;
 const BUDGET_POLL_MS = 100;
@@ -59,6 +65,8 @@ class Lag {
 
 export interface RunOptions<Facts extends TargetFacts, E extends Event> extends Selection {
   readonly signal: AbortSignal;
+  /** Start of the time limit, by `performance.now()`; default: the start of the run. */
+  readonly since?: number;
   /** Overrides the time limit of a run in which several cases had problems, in ms. */
   readonly budgetMs?: number;
   readonly onRecord?: (record: TraceRecord<Facts, E>) => void;
@@ -134,7 +142,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
   async run(): Promise<Trace<Facts, E>> {
     const { cert, runs, budgetMs } = this.#options;
     const isCert = cert || this.#run.target.outside.length > 0;
-    const budget = budgetMs ?? BUDGET_MS[isCert ? 'cert' : 'usual'] + runs * BUDGET_MS.program;
+    const budget = budgetMs ?? budgetOf(runs, isCert);
     const jobs = jobsOf(this.#driver, this.#options);
     this.#total = jobs.length;
     await this.#within(budget * FIRST_SHARE, async () => {
@@ -153,14 +161,14 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     this.#stop.abort();
   }
 
-  /** Run a part of the run; interrupt it if its time is over and the target has problems. @param ms end, since the start of the run. */
+  /** Run a part of the run; interrupt it if its time is over and the target has problems. @param ms end, since the start of the time limit. */
   async #within(ms: number, work: () => Promise<void>): Promise<void> {
     const over = new AbortController();
     this.#part = AbortSignal.any([over.signal, this.#stop.signal, this.#options.signal]);
     // Every case adds a listener.
     setMaxListeners(0, this.#part);
     const timer = setInterval(() => {
-      const passed = performance.now() - this.#epoch;
+      const passed = performance.now() - (this.#options.since ?? this.#epoch);
       if (passed < ms || this.#ill < ILL_CASES || this.#part.aborted) return;
       if (this.#ended === '')
         this.#ended = `the target kept it going for ${Math.round(passed / 1000)} s, and ${this.#ill} cases did not go well`;
