@@ -11,7 +11,7 @@ const PROOF = [
   'conformance/test/{mutants,targets,benign-agents,fields}.test.ts',
   'reference-server/test/attacks.test.ts',
 ];
-/** Tests that start no process, and so need no build. */
+/** Tests that start no relay and no built command, and so need no build. */
 const UNIT = [
   'schemas/test/**/*.test.ts',
   'reference-sdk/test/{ed25519,identity,vectors}.test.ts',

@@ -25,7 +25,7 @@ export const DIRECTORY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'DIR-2/bare',
-    what: 'answers with a bare agent, not under `agent`',
+    what: 'answers with the agent itself instead of an object with `agent`',
     file: 'routes/agents.ts',
     from: 'reply.send({ agent: directory.agent(handleIn(request.params.handle), keysOf) })',
     to: 'reply.send(directory.agent(handleIn(request.params.handle), keysOf))',

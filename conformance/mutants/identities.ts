@@ -220,7 +220,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'SIGN-1/key-as-registered',
-    what: 'verifies over the key as it was registered, not in base64',
+    what: 'verifies a second signature over the key as it was registered, not converted to base64',
     file: 'auth.ts',
     from: "signPub: bytesOf(identity.sign_pub).toString('base64'),",
     to: 'signPub: identity.sign_pub,',

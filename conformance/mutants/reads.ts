@@ -40,7 +40,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'READ-4/count',
-    what: "counts the room's messages instead of the page's",
+    what: 'reports the number of messages in the room as the count of a page',
     file: 'page.ts',
     from: 'count: entries.length, exists: true',
     to: 'count: log.count(now), exists: true',

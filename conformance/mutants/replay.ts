@@ -1,10 +1,9 @@
 /**
- * What the suite says of an altered field, found out without a relay: a case of an honest run is judged again with its
- * answers and frames altered.
+ * Finds the rule that catches an altered field, without a relay: the recorded answers and frames of a correct relay are
+ * altered and judged again.
  *
- * That is what a relay with this fault would have shown for as long as the check does the same. Where it would have
- * asked for something else, because what it asks for depends on the altered value, the case has diverged: nothing after
- * that counts, and only a live run can tell.
+ * The result is that of a live run as long as the check sends the same requests. If a request would differ because of the
+ * altered value, the case diverges: nothing after that counts, and a live run is needed.
  */
 import { REQUIREMENTS, type OperationId } from '@bot2bot/schemas';
 import { binds } from '../src/checks/scope.ts';
@@ -27,22 +26,21 @@ import type {
 } from '../src/trace/records.ts';
 import { FieldAlteration, type Mutation } from './fields.ts';
 
-/** What one case says of a mutation. */
+/** The result of one case for one mutation. */
 export interface Finding {
   /** How many values were altered. */
   readonly altered: number;
-  /** A MUST that fails. */
+  /** A MUST that fails, or null. */
   readonly rule: string | null;
-  /** The check would have gone on otherwise. */
+  /** Whether the check would have sent another request. */
   readonly diverged: boolean;
 }
 
-/** When it was over. */
 function endOf(event: RelayEvent): number {
   return 't1' in event ? event.t1 : event.at;
 }
 
-/** The operation of each event that a mutation may alter. */
+/** The events that a mutation may alter (successful answers, and frames), each with its operation. */
 function operationsOf({ events }: RelayCase): Map<RelayEvent, OperationId> {
   const found = new Map<RelayEvent, OperationId>();
   const streams = new Map<string, OperationId | null>();
@@ -61,7 +59,7 @@ function operationsOf({ events }: RelayCase): Map<RelayEvent, OperationId> {
 function alteredTrace(honest: HonestCase, mutation: Mutation): { trace: RelayCase; altered: number } {
   const alteration = new FieldAlteration(mutation);
   const events = honest.trace.events.map((event): RelayEvent => {
-    // Nothing but what came with success has an operation.
+    // 200, since only successful answers and frames have an operation.
     if (!alteration.concerns(honest.operations.get(event) ?? null, 200)) return event;
     const before = alteration.count;
     if (event.t === 'http') {
@@ -77,17 +75,17 @@ function alteredTrace(honest: HonestCase, mutation: Mutation): { trace: RelayCas
   return { trace: { ...honest.trace, events }, altered: alteration.count };
 }
 
-/** What a check asked for in each of its steps, and when it did on the tape. */
+/** The request of each step of a check, and its time in the recording. */
 type Taken = Map<string, { readonly asked: unknown; readonly at: number }>;
 
 class Diverged extends Interrupted {}
 
-/** Replays a case, and notes what the check asks for; given what it asked for in the honest run, stops where it differs. */
+/** Replays a case and records the requests of the check. Given those of the honest run, it stops at the first that differs. */
 class WatchedSteps implements Steps {
   readonly #tape: TapeSteps;
   readonly #expected: Taken | null;
   readonly taken: Taken = new Map();
-  /** When the check first went on otherwise, on the tape's clock. */
+  /** Time in the recording of the first difference. */
   divergedAt = Infinity;
 
   constructor(trace: RelayCase, expected: Taken | null) {
@@ -95,7 +93,7 @@ class WatchedSteps implements Steps {
     this.#expected = expected;
   }
 
-  /** Whether the step is as it was. */
+  /** Record a step. @returns whether it is the same as in the honest run. */
   #note(key: string, asked: unknown, at: number): boolean {
     this.taken.set(key, { asked, at });
     if (this.#expected === null) return true;
@@ -140,8 +138,8 @@ class WatchedSteps implements Steps {
   }
 
   /**
-   * A look that finds its frames later, or never, would have waited for longer, but nothing comes of it unless the check
-   * goes on to do something: what it requires of the look itself still counts.
+   * If the altered frames would have made the check wait longer, the replay diverges only at the next request: what the
+   * check requires of the frames themselves still counts.
    */
   async awaitFrames(
     key: string,
@@ -179,12 +177,12 @@ function valueOf(text: string | undefined): unknown {
   }
 }
 
-/** Signatures, and what is signed afresh in every replay. */
+/** Names of fields and headers with a signature, which is new in every replay. */
 const AFRESH = /sig2?$|^authorization$/i;
-/** Unix times of two replays of the same run lie this close to each other, in ms. */
+/** Maximum difference of the Unix times in two replays of the same run, in ms. */
 const REPLAYS_MS = 900_000;
 
-/** Whether two requests are the same but for the time at which they were made. */
+/** Whether two requests are the same, apart from times and signatures. */
 function isAlike(a: unknown, b: unknown): boolean {
   if (typeof a === 'number' && typeof b === 'number' && a > 1e12 && a < 1e13)
     return Math.abs(a - b) < REPLAYS_MS;
@@ -198,7 +196,7 @@ function isAlike(a: unknown, b: unknown): boolean {
 
 const MUSTS = new Map(REQUIREMENTS.filter(({ word }) => word === 'MUST').map((rule) => [rule.id, rule]));
 
-/** The first MUST that fails; one that is firm at once before one that must be late again. */
+/** The first MUST that fails, preferably not by lateness, which counts only if it happens again. */
 function broken(run: RelayRun, outcomes: readonly Outcome[], but: ReadonlySet<string>): string | null {
   const failed = outcomes.filter(({ ok, rule }) => {
     const must = MUSTS.get(rule);
@@ -213,7 +211,7 @@ async function takenIn(run: RelayRun, trace: RelayCase, expected: Taken | null):
     const check = RELAY.checks.find(({ id }) => id === trace.start.check);
     await check?.run(new RelayScript({ steps, run, case: trace.start.case }), trace.start.program);
   } catch {
-    // Where the tape or what the check asks for ends is what is wanted.
+    // The recording has ended or the check has diverged: `steps` has the result.
   }
   return steps;
 }
@@ -239,7 +237,7 @@ export class HonestCase {
     return this.trace.start.check;
   }
 
-  /** Bytes that came: a measure of what judging it costs. */
+  /** Number of characters received: a measure of the cost of judging the case. */
   get size(): number {
     return this.trace.events.reduce(
       (sum, event) =>
@@ -262,7 +260,7 @@ export class HonestCase {
     const { divergedAt } = await takenIn(run, trace, (await this.#taken).taken);
     if (divergedAt === Infinity) return { altered, rule: judged, diverged: false };
     if (judged === null) return { altered, rule: null, diverged: true };
-    // A run that ends early may lack what the judge expects to come.
+    // Ignore rules that fail only because the case is cut off here.
     const early = (await judgeCase(RELAY, run, upTo(this.trace, divergedAt))).outcomes;
     const but = new Set(early.filter(({ ok }) => !ok).map(({ rule }) => rule));
     const rule = broken(run, (await judgeCase(RELAY, run, upTo(trace, divergedAt))).outcomes, but);
@@ -270,7 +268,7 @@ export class HonestCase {
   }
 }
 
-/** The cases of an honest run, the cheapest first; without those in which a loaded machine broke a rule. */
+/** The cases of an honest run, smallest first, without those in which a rule failed (on a loaded machine). */
 export async function honestCases({ run, cases }: RelayTrace): Promise<HonestCase[]> {
   const honest: HonestCase[] = [];
   for (const trace of cases) {

@@ -225,7 +225,7 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'CORE-10/bare-handshake',
-    what: 'leaves its own headers out of an accepted handshake',
+    what: 'leaves Cache-Control and the CORS headers out of an accepted handshake',
     file: 'routes/stream.ts',
     from: 'headers.push(`${name}: ${value}`);',
     to: 'void headers.length, void name, void value;',

@@ -1,4 +1,4 @@
-/** Failures that are known: a relay's debts, written down so that new ones stand out. */
+/** The baseline: known failures of a target, which do not fail a run. */
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
@@ -25,7 +25,7 @@ const checked = Compile(Baseline);
 
 /**
  * Read a baseline.
- * @throws {SyntaxError} it is not JSON, or not of this shape; says where.
+ * @throws {SyntaxError} it is not JSON, or does not match the schema; the message names the place.
  * @throws {RangeError} a rule does not exist, or is named twice.
  */
 export function parseBaseline(text: string): Baseline {
@@ -48,15 +48,15 @@ export function parseBaseline(text: string): Baseline {
 }
 
 export interface Compared {
-  /** Rules that fail, as the baseline says → why. */
+  /** Rules of the baseline that fail → why they are tolerated. */
   readonly known: ReadonlyMap<string, string>;
-  /** Rules that pass now. */
+  /** Rules of the baseline that pass. */
   readonly stale: string[];
-  /** Rules on which this run says nothing, or too little: one of their checks was not driven. */
+  /** Rules of the baseline that this run did not test, or not with all of their checks. */
   readonly notTested: string[];
 }
 
-/** Hold the results against a baseline. */
+/** Compare the results of a run with a baseline. */
 export function compare(baseline: Baseline | undefined, results: readonly RuleResult[]): Compared {
   const byRule = new Map(results.map((result) => [result.rule.id, result]));
   const known = new Map<string, string>();

@@ -1,15 +1,15 @@
 /**
- * Failures that one fault of the target explains. A rule is put under another only where everything that it found is
- * also found by the other: a rule with a failure of its own stays a cause of its own.
+ * Groups failures that have the same cause. A rule is listed under another only if each of its failures shows the same
+ * fault as a failure of the other; otherwise it is a cause of its own.
  */
 import type { Failure } from '../judge/verdict.ts';
 
 /** A rule that is broken, with every failure of it that counts. */
 export interface Broken {
   readonly rule: string;
-  /** Steps of its clearest failure up to the last piece of evidence. */
+  /** Number of steps of its clearest failure, up to the last piece of evidence. */
   readonly steps: number;
-  /** Whether it fails the run: it is no warning, and not known from the baseline. */
+  /** Whether it fails the run: it is neither a warning nor in the baseline. */
   readonly counts: boolean;
   readonly failures: readonly Failure[];
 }
@@ -20,7 +20,7 @@ export interface Cause {
   readonly explains: string[];
 }
 
-/** A rule about headers (`Cache-Control: …`, or all of them as JSON) says nothing about the rest of an answer. */
+/** Whether a failure shows headers (`Cache-Control: …`, or all of them as JSON): it cannot explain a fault of a body. */
 const isAboutHeaders = ({ got }: Failure) => /^[A-Z][\w-]+: |^\{"[a-z]+(-[a-z]+)+":/.test(got);
 
 /** Whether what `key` shows is part of what `whole` shows: a frame `3#5` is part of the stream `3`. */
@@ -29,7 +29,7 @@ const isPart = (key: string, whole: string) => key === whole || key.startsWith(`
 const within = (some: readonly string[], all: readonly string[]) =>
   some.every((key) => all.some((other) => isPart(key, other) || isPart(other, key)));
 
-/** Whether two failures show the same fault: one's evidence holds all of the other's, or the words are the same. */
+/** Whether two failures show the same fault: the evidence of one contains that of the other, or both have the same text. */
 function sharesFault(one: Failure, other: Failure): boolean {
   if (one.want === other.want && one.got === other.got) return true;
   if (one.case !== other.case || isAboutHeaders(one) || isAboutHeaders(other)) return false;
@@ -43,8 +43,8 @@ function isExplainedBy(rule: Broken, head: Broken): boolean {
 }
 
 /**
- * Group broken rules by cause. Each is in exactly one.
- * @returns those that explain most first; among equals, the one with the fewest steps.
+ * Group broken rules by cause. Each is in exactly one group.
+ * @returns the causes that explain most first; among equals, those with the fewest steps.
  */
 export function causesOf(broken: readonly Broken[]): Cause[] {
   const explained = new Map(

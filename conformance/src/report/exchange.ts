@@ -1,4 +1,4 @@
-/** The part of a case that leads up to its failure, as steps: what was sent, what came, and the waits between. */
+/** The part of a case that leads to a failure, as steps: requests, answers, frames and waits. */
 import { Type, type Static } from 'typebox';
 import type { Failure } from '../judge/verdict.ts';
 
@@ -27,9 +27,9 @@ export function clip(text: string, chars: number): string {
 export type Arrow = Omit<Step, 'evidence'> & { readonly key: string };
 
 /**
- * The steps up to the last piece of evidence, in the order of time; all of the case where nothing is evidence. Of many,
- * the evidence and what led up to it. Where all of a stream is evidence, for what it lacks, its beginning and its end
- * stand for it.
+ * The steps up to the last piece of evidence, ordered by time; all steps if there is no evidence. If there are too many,
+ * only the evidence and the steps before it. If a whole stream is evidence, because it lacks something, only its opening
+ * and its end are marked.
  */
 export function exchange(arrows: readonly Arrow[], failure: Pick<Failure, 'evidence'>): Step[] {
   const isEvidence = (key: string) => failure.evidence.includes(key);
@@ -47,11 +47,11 @@ export function exchange(arrows: readonly Arrow[], failure: Pick<Failure, 'evide
   );
 }
 
-/** Leave out what is neither evidence nor near the end, with a note in its place. */
+/** Omit steps that are neither evidence nor near the end; a note replaces them. */
 function shortened(steps: readonly Step[]): Step[] {
   if (steps.length <= SHOWN_STEPS) return [...steps];
   const evidence = steps.filter((step) => step.evidence).slice(-SHOWN_STEPS);
-  // What other streams brought at the same time is the first to go.
+  // Steps of other streams are omitted first.
   const lanes = new Set(evidence.map(({ lane }) => lane));
   const isNear = ({ lane }: Step) => lanes.size === 0 || lanes.has(lane) || lane.startsWith('client');
   const rest = steps.filter((step) => !step.evidence && isNear(step)).slice(-SHOWN_STEPS);
@@ -77,8 +77,8 @@ function gap(omitted: number, at: number): Step {
 const ARROWS = { sent: '→', came: '←', note: ' ' } as const;
 
 /**
- * An exchange as lines of text: `*` marks the evidence, and lanes are named where there is more than one.
- * @param short what is shown in place of a text, before it is clipped.
+ * An exchange as lines of text: `*` marks the evidence, and lanes are named if there is more than one.
+ * @param short shortens a text before it is clipped.
  */
 export function exchangeLines(
   steps: readonly Step[],

@@ -24,7 +24,7 @@ function testcase(family: string, name: string, kind: Kind, message: string, bod
   };
 }
 
-/** Only what passes is a pass: what was not observed or is inconclusive is an error. */
+/** Only a rule that passes is a pass: one that was not observed or is inconclusive is an error. */
 function ruleCase(report: Report, family: string, rule: Report['rules'][number]): Case {
   const name = `${rule.id} ${rule.sentence}`;
   const failure = report.failures.find((known) => known.rule === rule.id);

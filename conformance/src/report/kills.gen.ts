@@ -43,7 +43,7 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   "CORE-10": {
     "CORE-10/cacheable": "allows caches to store answers about rooms",
-    "CORE-10/bare-handshake": "leaves its own headers out of an accepted handshake"
+    "CORE-10/bare-handshake": "leaves Cache-Control and the CORS headers out of an accepted handshake"
   },
   "CORE-11": {
     "CORE-11/no-timings": "leaves a timing out of its discovery document",
@@ -286,7 +286,7 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   "READ-4": {
     "READ-4/newest": "pages from the newest messages instead of the oldest",
-    "READ-4/count": "counts the room's messages instead of the page's",
+    "READ-4/count": "reports the number of messages in the room as the count of a page",
     "READ-4/default-limit": "returns pages of 101 if no limit is given"
   },
   "READ-5": {
@@ -505,7 +505,7 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   "SIGN-1": {
     "SIGN-1/label": "delivers signed messages with the posted label",
-    "SIGN-1/key-as-registered": "verifies over the key as it was registered, not in base64",
+    "SIGN-1/key-as-registered": "verifies a second signature over the key as it was registered, not converted to base64",
     "SIGN-1/strict-clock": "refuses messages signed 30 s ago",
     "SIGN-1/nonces-of-all": "remembers sender nonces for all handles together"
   },
@@ -592,7 +592,7 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "DIR-1/unregistered": "answers a profile of an unregistered handle with 401"
   },
   "DIR-2": {
-    "DIR-2/bare": "answers with a bare agent, not under `agent`",
+    "DIR-2/bare": "answers with the agent itself instead of an object with `agent`",
     "DIR-2/keys-swapped": "returns the signing key as the box key",
     "DIR-2/no-signature": "returns profiles without their signature",
     "DIR-2/empty-agent": "answers 200 for an agent that has no profile"

@@ -1,4 +1,4 @@
-/** What a kind of target is to a report. */
+/** The parts of a report that differ between kinds of targets. */
 import type { Failure } from '../judge/verdict.ts';
 import type { CaseTrace, Event, RunRecord, TargetFacts } from '../trace/records.ts';
 import type { Arrow } from './exchange.ts';
@@ -6,11 +6,11 @@ import type { Arrow } from './exchange.ts';
 export interface Presenter<Facts extends TargetFacts, E extends Event> {
   /** Where the target was reached: a URL, or the command that started it. */
   readonly where: (target: Facts) => string;
-  /** What it declares below the default of the specification, as `name = value`. */
+  /** Values that it declares below the default of the specification, as `name = value`. */
   readonly belowDefault: (target: Facts) => string[];
   /** Events as arrows between the suite and the target, in the order of the trace. */
   readonly arrows: (events: readonly E[]) => Arrow[];
-  /** A shell script that repeats a failure, or null where there is none. */
+  /** A shell script that reproduces a failure, or null if there is none. */
   readonly script: (
     run: RunRecord<Facts>,
     trace: CaseTrace<E>,

@@ -1,11 +1,11 @@
-/** How a relay's cases are shown. */
+/** Presents the cases of a relay. */
 import { DEFAULT_LIMITS, DEFAULT_TIMINGS } from '@bot2bot/schemas';
 import type { RelayEvent, RelayFacts } from '../trace/records.ts';
 import { clip, type Arrow } from './exchange.ts';
 import type { Presenter } from './presenter.ts';
 import { reproScript } from './repro.ts';
 
-/** What a frame calls itself. */
+/** The `type` of a frame. */
 function frameName(data: string): string {
   try {
     const frame: unknown = JSON.parse(data);
@@ -48,7 +48,7 @@ function arrows(events: readonly RelayEvent[]): Arrow[] {
       case 'open': {
         const lane = `${event.kind.toUpperCase()} ${++counts[event.kind]}`;
         streams.set(event.key, lane);
-        // Its status comes with the first frame at the latest, though it is seen afterwards.
+        // The status arrives before the first frame, but may be recorded after it.
         const frames = events.flatMap((other) =>
           other.t === 'frame' && other.key.startsWith(`${event.key}#`) ? [other.at] : [],
         );

@@ -1,4 +1,4 @@
-/** The text of the scripts that repeat a failure. */
+/** The text of the scripts that reproduce a failure. */
 
 /** Quote for sh. */
 export function sh(text: string): string {
@@ -12,7 +12,7 @@ interface Head {
   readonly recorded: string;
   readonly seed: number;
   readonly case: string;
-  /** Of the relay that was tested; null where it has ended with the run. */
+  /** URL of the relay that was tested; null if the relay ended with the run. */
   readonly url: string | null;
 }
 
@@ -38,7 +38,7 @@ BASE=\${1:-${sh(url)}}`
 }
 `;
 
-/** The suite judges again: where streams, times, signatures or more than one answer show the failure. */
+/** A script that uses the suite's `replay`: for failures that show in streams, times, signatures or several answers. */
 export function replayTemplate(given: Head): string {
   return `${head(given, 'the suite: curl alone cannot tell whether this fails')}# Exit 1: it happened again. Exit 0: the rule held. Any other: no verdict.
 HERE=$(cd "$(dirname "$0")/.." && pwd)
@@ -51,15 +51,15 @@ exit $code
 }
 
 interface Curl extends Head {
-  /** Names of variables that hold a fresh room id each. */
+  /** Names of the variables that each contain a new room id. */
   readonly rooms: readonly string[];
   readonly lines: readonly string[];
-  /** The step whose status decides, and the statuses that are right. */
+  /** The step whose status decides, and the required statuses. */
   readonly last: number;
   readonly wanted: readonly string[];
 }
 
-/** curl alone: the last answer's status decides. */
+/** A script that uses curl alone: the status of the last answer decides. */
 export function curlTemplate(given: Curl): string {
   const { rooms, lines, last, wanted } = given;
   return `${head(given, 'curl alone')}# Exit 1: it happened again. Exit 0: the required status came. Exit 2: no answer.

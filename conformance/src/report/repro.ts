@@ -1,4 +1,4 @@
-/** Shell scripts that repeat a failing exchange, and whose exit tells whether it failed again. */
+/** Shell scripts that reproduce a failing exchange. The exit code tells whether it failed again. */
 import type { Failure } from '../judge/verdict.ts';
 import type { RelayCase, RelayEvent, RelayRun } from '../trace/records.ts';
 import { statusesOf } from './names.ts';
@@ -28,7 +28,7 @@ function variablesIn(body: string, step: number): { name: string; value: string;
   return found;
 }
 
-/** A request's text with known values in place of the literals of the recorded run: as an expression of the shell. */
+/** A request's text as a shell word, in which variables replace the values that differ from run to run. */
 function substituted(text: string, known: ReadonlyMap<string, string>): string {
   let rest = sh(text);
   for (const [value, name] of known) {
@@ -42,7 +42,7 @@ function substituted(text: string, known: ReadonlyMap<string, string>): string {
   return rest;
 }
 
-/** Whether curl cannot send it: a signature, which holds for a minute, or what is no well-formed request. */
+/** Whether curl cannot send it: a signature expires after a minute, and raw bytes may not be a well-formed request. */
 function isBeyondCurl(event: RelayCase['events'][number]): boolean {
   if (event.t === 'send') return event.data.includes('"sender_sig"');
   if (event.t !== 'http') return false;
@@ -57,8 +57,8 @@ function isBeyondCurl(event: RelayCase['events'][number]): boolean {
 const roomIn = (path: string) => /^\/api\/rooms\/([^/?]+)/.exec(path)?.[1] ?? '';
 
 /**
- * The steps that curl can take, up to the answer that broke the rule, and only those about its room.
- * @returns null where curl cannot decide: only an answer's status tells a breach from a right answer without the suite.
+ * The steps about the room of the answer that broke the rule, up to that answer.
+ * @returns null if a script with curl cannot decide: it sees only the status of the last answer.
  */
 function curlSteps(trace: RelayCase, failure: Failure): { steps: RelayEvent[]; wanted: string[] } | null {
   const wanted = statusesOf(failure.want);
@@ -76,7 +76,7 @@ function curlSteps(trace: RelayCase, failure: Failure): { steps: RelayEvent[]; w
   return { steps: before.filter(isOfRoom), wanted };
 }
 
-/** The script for a failure: with curl where an answer's status decides, with the suite's `replay` elsewhere. */
+/** The script for a failure: with curl if the status of an answer decides, otherwise with the suite's `replay`. */
 export function reproScript(run: RelayRun, trace: RelayCase, failure: Failure, sentence: string): string {
   const rooms = new Map<string, string>();
   const known = new Map<string, string>();
@@ -107,7 +107,7 @@ export function reproScript(run: RelayRun, trace: RelayCase, failure: Failure, s
     const headers = Object.entries(event.reqHeaders).map(
       ([name, value]) => ` -H ${substituted(`${name}: ${value}`, known)}`,
     );
-    // A long body goes through a here-document: an argument has a limit.
+    // A long body is passed as a here-document, since the length of an argument is limited.
     const body =
       event.reqBody === undefined
         ? ''

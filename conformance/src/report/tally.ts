@@ -1,10 +1,10 @@
-/** What every form of a report counts and calls alike. */
+/** Counts and words that all formats of a report share. */
 import type { Verdict } from '../judge/verdict.ts';
 import { VERDICTS, type Report } from './report.ts';
 
 type Rule = Report['rules'][number];
 
-/** A verdict, or `known`: it fails, as the baseline says. */
+/** A verdict, or `known`: the rule fails, and is in the baseline. */
 export type Mark = Verdict | 'known';
 const MARKS: readonly Mark[] = VERDICTS.flatMap((verdict): Mark[] =>
   verdict === 'fail' ? ['fail', 'known'] : [verdict],
@@ -17,7 +17,7 @@ export function bindingRules(report: Report): Rule[] {
   return report.rules.filter(({ reason_code: reason }) => reason !== 'other-actor');
 }
 
-/** How many of the rules have each mark; those that none has are left out. */
+/** The number of rules with each mark, without marks that no rule has. */
 export function tally(rules: readonly Rule[]): Map<Mark, number> {
   return new Map(
     MARKS.map((mark): [Mark, number] => [mark, rules.filter((rule) => markOf(rule) === mark).length]).filter(
@@ -36,7 +36,7 @@ export function families(rules: readonly Rule[]): Map<string, Rule[]> {
   return found;
 }
 
-/** `2 fail, 1 not-observed`: all but what passes. */
+/** The counts of all marks except `pass`, such as `2 fail, 1 not-observed`. */
 export function others(counts: ReadonlyMap<Mark, number>): string {
   return [...counts]
     .filter(([mark]) => mark !== 'pass')

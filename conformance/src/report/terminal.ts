@@ -35,7 +35,7 @@ const OUTCOMES = {
   incomplete: 'yellow',
 } as const;
 
-/** What the target sent must not drive the terminal: control characters are shown, not obeyed. */
+/** Escape control characters, so that text from the target cannot control the terminal. */
 const shown = (text: string) =>
   text.replace(
     // oxlint-disable-next-line no-control-regex
@@ -43,7 +43,7 @@ const shown = (text: string) =>
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-/** How many cases that did not finish for the same reason are named. */
+/** Maximum number of cases that are named for each reason why a case did not finish. */
 const MAX_NAMES = 5;
 
 function troublesByCause({ troubles }: Report): Map<string, string[]> {
@@ -52,15 +52,15 @@ function troublesByCause({ troubles }: Report): Map<string, string[]> {
   return found;
 }
 
-/** Columns of a terminal that nothing is known of, and of the widest lines that are easy to read. */
+/** Minimum and maximum number of columns that are used; the minimum is also the default. */
 const [COLUMNS, MOST_COLUMNS] = [80, 160];
-/** Lines of a cause. */
+/** Maximum number of lines of a cause. */
 const CAUSE_LINES = 15;
 const STEP_LINES = 4;
 
 type Paint = (style: Parameters<typeof styleText>[0], text: string) => string;
 
-/** Text in lines of a terminal, broken at spaces; the last one is clipped. @param width columns of a line. */
+/** Wrap text at spaces, and clip the last line. @param most maximum number of lines. @param width columns of a line. */
 export function wrapped(text: string, indent: string, most: number, width = COLUMNS - 1): string[] {
   const lines: string[] = [];
   let line = '';
@@ -75,7 +75,7 @@ export function wrapped(text: string, indent: string, most: number, width = COLU
   return kept.map((each) => `${indent}${clip(each, width - indent.length - 1)}`);
 }
 
-/** The last steps that show the breach, without what lies between. */
+/** The last steps that are evidence; if there are none, the last steps. */
 function breach(steps: readonly Step[]): Step[] {
   const evidence = steps.filter(
     (step) => step.evidence && !(step.way === 'sent' && step.what.startsWith('closed')),
@@ -85,13 +85,13 @@ function breach(steps: readonly Step[]): Step[] {
 
 /** Where a report is shown. */
 interface Place {
-  /** Of the terminal. */
+  /** Width of the terminal. */
   readonly columns?: number | undefined;
-  /** Where its files were written, if they were. */
+  /** The folder with its files, if they were written. */
   readonly folder?: string;
 }
 
-/** What is to be read first of one cause, in 15 lines at most. */
+/** The summary of one cause, in at most CAUSE_LINES lines. */
 function causeLines(
   report: Report,
   cause: Report['causes'][number],
@@ -103,7 +103,7 @@ function causeLines(
   const failure = report.failures.find((known) => known.rule === cause.rule);
   if (failure === undefined) return [];
   const short = namerOf(failure.exchange);
-  // What is named first in the steps is m1.
+  // Shorten the steps first: the first message in them gets the name m1.
   const steps = exchangeLines(breach(failure.exchange), short);
   const one = (text: string) => clip(shown(short(text)), width - 13);
   const [first = '', ...rest] = wrapped(`✗ ${cause.rule} ${rule?.sentence ?? ''}`, '', 2, width);
@@ -135,7 +135,7 @@ function causeLines(
   return [...lines, ...each.slice(0, room - 2), ...wrapped(ids, '    ', 2, width)];
 }
 
-/** The summary for a terminal. @param colour false where NO_COLOR is set or nobody watches. */
+/** The summary for a terminal. @param colour false if NO_COLOR is set or the output is not a terminal. */
 export function summary(report: Report, colour: boolean, place: Place = {}): string {
   const paint: Paint = (style, text) => (colour ? styleText(style, text, { validateStream: false }) : text);
   const lines: string[] = [];

@@ -5,7 +5,7 @@ import { html } from './html/page.ts';
 import { junit } from './junit.ts';
 import type { Made } from './report.ts';
 
-/** Write `report.html`, `report.json`, `junit.xml`, the scripts and the cases into a folder that is made. */
+/** Write `report.html`, `report.json`, `junit.xml`, the scripts and the cases into a folder, which is created. */
 export function writeReport(folder: string, { report, scripts }: Made): void {
   mkdirSync(join(folder, 'repro'), { recursive: true });
   mkdirSync(join(folder, 'cases'), { recursive: true });

@@ -1,4 +1,4 @@
-/** Markup in which nothing from outside is ever markup. */
+/** Templates for XML and HTML that escape every value. */
 
 export interface Markup {
   readonly markup: string;
@@ -14,7 +14,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /**
  * Text for an element or a quoted attribute, the same in XML 1.0 and HTML. Characters that XML forbids (most controls,
- * half surrogate pairs) and those that turn the direction of text become U+FFFD; line breaks and tabs survive.
+ * lone surrogates) and those that change the direction of text become U+FFFD; line breaks and tabs are kept.
  */
 function escaped(text: string): string {
   return text
@@ -26,7 +26,7 @@ function escaped(text: string): string {
     .replace(/[\t\n\r]/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 
-/** A template whose values are escaped, unless they are markup themselves. */
+/** A template tag that escapes all values except `Markup`. */
 export function xml(
   parts: TemplateStringsArray,
   ...values: readonly (string | number | Markup | readonly Markup[])[]

@@ -17,7 +17,7 @@ async function overflow(t: RelayScript, room: string): Promise<void> {
   );
 }
 
-/** Have every message passed over, and require what the empty answer tells of where the handle stands. */
+/** Claim with every message excluded, and require the position of the handle in the empty answer. */
 async function nothingFor(t: RelayScript, who: Consumer, cursor: number): Promise<void> {
   const before = await t.transcript(who.room, { limit: 1 });
   const reply = await who.claim({ exclude_senders: ['suite'] });
@@ -103,7 +103,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
       t.require('CLAIM-24', !passed.json.has('gap'), 'no gap once an ack has passed it', passed);
       const fresh = await (await consumer(t, who.room)).granted();
       t.require('CLAIM-24', !fresh.reply.json.has('gap'), 'no gap with the cursor 0', fresh.reply);
-      // Without a message the place is told as with one, each time as it is then.
+      // An empty answer has the current position of the handle, like a grant.
       await nothingFor(t, idler, first.seq);
       for (let i = 0; i < 3; i++) await t.posted(who.room);
       const later = await idler.granted({ lease_ms: 120_000 });
@@ -114,7 +114,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
       await idler.acked(last);
       await nothingFor(t, idler, last.seq);
       const elsewhere = idler.in(t, t.room());
-      await t.joined('sse', elsewhere.room); // The room lives while it is open, however slow the rest.
+      await t.joined('sse', elsewhere.room); // The open stream keeps the room alive, however slow the other steps are.
       await t.posted(elsewhere.room);
       await nothingFor(t, elsewhere, 0);
     },
@@ -137,7 +137,7 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CLAIM-26/expired',
-    title: 'an expired message is not granted, and its claim gives way to the next',
+    title: 'an expired message is not granted, and a claim of it ends when the handle claims again',
     lane: 'long',
     run: async (t) => {
       const who = await consumer(t);

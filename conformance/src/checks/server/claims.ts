@@ -125,14 +125,14 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const who = await consumer(t);
-      await t.joined('sse', who.room); // The room lives while it is open, however slow the rest.
+      await t.joined('sse', who.room); // The open stream keeps the room alive, however slow the other steps are.
       const [author, other] = [await t.agent(), await t.agent()];
       const extra = (word: string, ttl_ms: number) => ({
         reply_to: word.repeat(8),
         ttl_ms,
         ...(t.hardened ? { ext: word } : {}),
       });
-      // A second apart, so that no two are alike.
+      // A second apart, so that the timestamps differ.
       const ago = (seconds: number) => ({ ts: Date.now() - seconds * 1_000 });
       const bodies = [
         { ...t.sealed(), sender: 'one', ...extra('a', 3_600_000) },
@@ -147,7 +147,7 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
         t.require('MSG-1', reply.status === 200, '200 to a valid post', reply);
       }
       const page = await t.transcript(who.room);
-      // The fields are compared by the model of the room, whoever claims.
+      // The model of the room compares the fields of each grant.
       for (const message of page.json.get('messages').items) {
         const grant = await who.granted();
         const seq = message.get('seq').number;

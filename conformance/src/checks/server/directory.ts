@@ -347,7 +347,7 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'DIR-12/files',
-    title: 'the directory is found and read at its well-known places',
+    title: 'the documents of the directory are served at their well-known paths',
     lane: 'quick',
     run: async (t) => {
       const topic = tag(t);

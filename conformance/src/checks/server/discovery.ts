@@ -86,7 +86,7 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-11/discovery',
-    title: 'the relay declares itself',
+    title: 'the discovery document has the version, the profiles, the limits and the timings',
     lane: 'quick',
     run: async (t) => {
       const reply = await t.get('discovery');
@@ -120,7 +120,7 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-12/health',
-    title: 'health answers',
+    title: 'health is answered with ok and the time',
     lane: 'quick',
     run: async (t) => {
       const reply = await t.get('health');

@@ -20,7 +20,7 @@ function sizeBetween(least: number, most: number) {
   return (presence: Value) => presence.get('size').number >= least && presence.get('size').number <= most;
 }
 
-/** Names with the keys that they were given, or without. */
+/** The box key of each name, or undefined. */
 type Keys = Readonly<Record<string, string | undefined>>;
 
 /** Every change of a name, as `before-after`. */
@@ -32,7 +32,7 @@ const renamesIn = (frames: readonly Frame[]) =>
 const areSame = (told: readonly string[], wanted: readonly string[]) =>
   told.toSorted().join() === wanted.toSorted().join();
 
-/** Whether each of the participants is told with its key, or with none. */
+/** Whether a presence frame has exactly the given box key, or none, for each name. */
 function areKeyed(presence: Value, keys: Keys): boolean {
   return Object.entries(keys).every(([name, key]) => boxPubOf(presence, name) === key);
 }
@@ -98,14 +98,18 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-11/everywhere',
-    title: 'streams of both kinds tell exactly who is there, to who stays and to who comes',
+    title: 'presence on open streams and ready on new ones list exactly the participants, with their keys',
     lane: 'quick',
     also: ['STREAM-4', 'STREAM-13', 'STREAM-22'],
     run: async (t) => {
       const [room, other] = [t.room(), t.room()];
       const watchers = [await t.joined('sse', room), await t.joined('ws', room)];
       const [first, second, third] = [0, 1, 2].map(() => t.bytes(32).toString('base64url'));
-      /** @param open streams. @returns whether it was told; if not, what follows tells no more. */
+      /**
+       * Require the presence on the streams of the watchers.
+       * @param open number of open streams in the room.
+       * @returns false if it is wrong: then the check ends.
+       */
       const stay = async (open: number, named: Keys, listening: Keys = {}): Promise<boolean> => {
         const all = { ...named, ...listening };
         const most = open + Object.keys(listening).length;
@@ -124,7 +128,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
         }
         return true;
       };
-      /** @param until when someone of them may be gone. */
+      /** Require the ready of new streams. @param until time from which a listener may have expired. */
       const come = async (to: string, open: number, keys: Keys, until = Infinity): Promise<Stream[]> => {
         const late = [await t.joined('sse', to), await t.joined('ws', to)];
         for (const [index, stream] of late.entries()) {
@@ -348,7 +352,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
         at,
         name: said.findIndex((_, i) => json.get('names').items.some(({ raw }) => raw === `name-${i}`)),
       }));
-      // What names it was sent after the name was said; when it was sent before it came, no one can tell.
+      // A frame with a name was sent after that name; how long before its arrival it was sent is unknown.
       const worst = Math.max(
         ...said.flatMap((from, name) => {
           const after = frames.filter((frame) => frame.name >= name);

@@ -31,7 +31,7 @@ async function reads(
 export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-21/again',
-    title: 'each listening restarts listening_ms',
+    title: 'each request to listen restarts listening_ms',
     lane: 'long',
     cert: true,
     run: async (t) => {

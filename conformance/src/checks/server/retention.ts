@@ -29,11 +29,11 @@ async function postMany(
   };
 }
 
-/** When the last part of it arrived, in ms. */
+/** Time at which an answer, or the last record of a stream, arrived, in ms. */
 const cameAt = (seen: Reply | Stream) =>
   'record' in seen ? seen.record.t1 : (seen.records.at(-1)?.at ?? seen.log.open.t1);
 
-/** Require what every read of a room reports from a place below the evicted messages, and from the last of them. */
+/** Require what every kind of read reports from a position below the evicted messages, and from the last evicted one. */
 async function judgeEviction(
   t: RelayScript,
   room: string,

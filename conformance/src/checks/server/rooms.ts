@@ -11,7 +11,7 @@ export function goneMs(t: RelayScript): number {
   return lab ? t.target.timings.room_idle_ms * 2 + 500 : 60_000;
 }
 
-/** A time after which a constant age would be wrong, in ms. */
+/** A wait after which the age of a room must have increased, in ms. */
 const PAUSE_MS = 2_500;
 
 export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
@@ -67,7 +67,7 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
       const { reply: made } = await t.posted(room);
       const posted = await t.status(room);
       t.require('ROOM-2', posted.json.get('exists').raw === true, 'a room after a post', posted);
-      // The room may be gone when the post was taken at once and the read came late.
+      // If the post was accepted at once and the read arrived late, the room may be gone already.
       const lives = ({ record }: Reply) => record.t1 - made.record.t0 < t.target.timings.room_idle_ms;
       for (const reply of [await t.wait(room), await t.transcript(room)].filter(lives))
         t.require('ROOM-2', reply.json.get('exists').raw !== false, 'a room that reads do not deny', reply);

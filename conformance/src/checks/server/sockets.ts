@@ -10,7 +10,7 @@ import { sent, postThree } from './streams.ts';
 export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'STREAM-9/websocket',
-    title: 'a WebSocket delivers the same frames',
+    title: 'a WebSocket delivers the same frames as an event stream',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();
@@ -200,7 +200,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'CORE-10/handshake',
-    title: 'the answer that opens a WebSocket has the headers of every answer',
+    title: 'an accepted handshake has Cache-Control: no-store and the CORS headers',
     lane: 'quick',
     also: ['CORE-9'],
     run: async (t) => {

@@ -26,7 +26,7 @@ export function presence(stream: Stream, holds: (presence: Value) => boolean): P
   }, QUIET_MS);
 }
 
-/** What a stream last told of who is there: nothing has changed for it since. */
+/** The last presence of a stream, as evidence; the stream itself shows that no other came after it. */
 export function shownBy(stream: Stream): Evidence {
   const last = stream.of('presence').at(-1);
   return last === undefined ? stream : { ...stream.at(last), keys: [stream.key, last.key] };
@@ -35,7 +35,7 @@ export function shownBy(stream: Stream): Evidence {
 /** The `ready` of a stream. */
 export const readyOf = (stream: Stream) => stream.at(stream.of('ready')[0]);
 
-/** Messages that a stream brought more than once. */
+/** Messages that a stream delivered more than once. */
 function repeatedOn(stream: Stream): Evidence {
   const seqs = seqsOf(stream);
   return stream.at(
@@ -80,7 +80,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'STREAM-2/replay',
-    title: 'replay, then ready, then live',
+    title: 'a stream sends the replay, then ready, then live messages',
     lane: 'quick',
     run: async (t) => {
       const room = t.room();

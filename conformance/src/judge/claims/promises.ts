@@ -16,18 +16,19 @@ function outcome(rule: string, ok: boolean, want: string, ...ops: ClaimOp[]): Ou
   return { rule, ok, want, got, evidence: ops.map(({ key }) => key) };
 }
 
-/** A claim, from the first answer that has its id. */
-interface Told {
+/** A granted claim, with bounds of its lease. */
+interface Lease {
+  /** The first request that was answered with its id. */
   readonly op: Claiming;
   /** The requests that may have created it: those answered with it, and those without an answer. */
   readonly makers: readonly Claiming[];
-  /** The earliest begin of its lease: when the first of these requests was sent. */
+  /** The earliest start of its lease: when the first of these requests was sent. */
   readonly from: number;
   /** Minimum length of its lease, in ms. */
   readonly leaseMs: number;
 }
 
-function toldOf({ ops }: History): Told[] {
+function leasesOf({ ops }: History): Lease[] {
   const claims = ops.filter((op) => op.kind === 'claim');
   const first = new Map<string, Claiming>();
   for (const op of claims) {
@@ -76,10 +77,10 @@ function neverBack({ ops }: History): Outcome[] {
 /** Only one live claim at a time; a seq is granted again only after its lease or a release. @see CLAIM-3 CLAIM-7 */
 function oneAtATime(history: History): Outcome[] {
   const { ops, log } = history;
-  const told = toldOf(history);
+  const leases = leasesOf(history);
   const outcomes: Outcome[] = [];
-  for (const [index, a] of told.entries()) {
-    for (const b of told.slice(index + 1)) {
+  for (const [index, a] of leases.entries()) {
+    for (const b of leases.slice(index + 1)) {
       const [from, upTo] = [Math.min(a.from, b.from), Math.max(a.op.t1, b.op.t1)];
       if (upTo >= from + Math.min(a.leaseMs, b.leaseMs) - CLOCK_MS) continue;
       const ended = ops.some(
@@ -103,7 +104,7 @@ function oneAtATime(history: History): Outcome[] {
   if (outcomes.length > 0) return outcomes;
   // A request that was sent again while the claim was live could have got a new claim.
   const again = ops.find(
-    (op) => op.kind === 'claim' && op.outcome === 'granted' && !told.some((first) => first.op === op),
+    (op) => op.kind === 'claim' && op.outcome === 'granted' && !leases.some((first) => first.op === op),
   );
   return again === undefined
     ? []
@@ -113,9 +114,9 @@ function oneAtATime(history: History): Outcome[] {
 /** Claims are granted in the order of seq. @see CLAIM-6 */
 function inOrder(history: History): Outcome[] {
   const { handle, log } = history;
-  const told = toldOf(history);
-  return told.flatMap(({ op: later }) => {
-    const before = told.filter(({ op }) => op.t1 < later.t0);
+  const leases = leasesOf(history);
+  return leases.flatMap(({ op: later }) => {
+    const before = leases.filter(({ op }) => op.t1 < later.t0);
     const message = log.get(later.seq);
     if (before.length === 0 || message === undefined) return [];
     const jump = before.find(

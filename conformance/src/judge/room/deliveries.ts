@@ -1,9 +1,9 @@
-/** What each delivered message of a room is: one that was posted, as it was posted, the same everywhere. */
+/** Judges each delivered message: it was posted to this room, it is unchanged, and every delivery has the same values. */
 import type { Post } from './history.ts';
 import type { Room } from './room.ts';
 import type { Value } from '../../trace/value.ts';
 
-/** Of a value that differs, this much is shown. */
+/** Maximum length of a value that is shown. */
 const SHOWN_CHARS = 160;
 
 const SIGNATURE_FIELDS = [
@@ -14,7 +14,7 @@ const SIGNATURE_FIELDS = [
   'sender_sig2',
   'signed_only',
 ] as const;
-/** The fields of a message that every transport delivers alike, but for those of level hardened. @see READ-6 */
+/** The fields that every transport must deliver with the same value, at both levels. @see READ-6 */
 const FIELDS = ['id', 'sender', 'sender_verified', 'ciphertext', 'nonce', 'ts', 'reply_to'] as const;
 
 /** The values that READ-6 compares. Relays may add fields, on some transports only. @see MSG-8 MSG-18 SIGN-5 */
@@ -22,7 +22,7 @@ function comparedIn(message: Value, hardened: boolean): Record<string, unknown> 
   const signed = message.get('sender_verified').raw === true;
   const fields = [...FIELDS, ...(hardened ? ['ext'] : []), ...(hardened && signed ? SIGNATURE_FIELDS : [])];
   const values = fields.map((field) => [field, message.get(field).raw ?? null]);
-  // A message without a time to live may say so by 0 or by nothing.
+  // Without a time to live, ttl_ms may be 0 or absent.
   return { ...Object.fromEntries(values), ttl_ms: message.get('ttl_ms').raw || null };
 }
 
@@ -31,7 +31,7 @@ export function judgeDeliveries(room: Room): void {
   for (const post of room.posts) byNonce.set(post.nonce, [...(byNonce.get(post.nonce) ?? []), post]);
   const first = new Map<number, { values: Record<string, unknown>; key: string }>();
   for (const { message, key, claimed } of room.delivered()) {
-    // What binds reads binds a claim, for its message is that of the reads.
+    // A claim must deliver a message as reads do: if it does not, it breaks CLAIM-8.
     const ruled = (rule: string) => (claimed ? 'CLAIM-8' : rule);
     const seq = message.get('seq').number;
     const nonce = message.get('nonce').string;
@@ -112,12 +112,12 @@ export function judgeDeliveries(room: Room): void {
   }
 }
 
-/** A handle alone is no signature: a relay may take the message for unsigned. */
+/** A relay may treat a message with a handle but no signature as unsigned. */
 function isSigned(body: Value): boolean {
   return body.get('sender_handle').string !== '' && body.get('sender_sig').string !== '';
 }
 
-/** What a message that was accepted with a signature is delivered with. */
+/** Judge the sender of a message that was accepted as signed and, at hardened, its signature fields. */
 function signed(
   room: Room,
   message: Value,
@@ -146,7 +146,7 @@ function signed(
 function altered(message: Value, post: Post, ciphertext: string): string | null {
   const { body } = post;
   if (ciphertext !== body.get('ciphertext').string) return 'ciphertext';
-  // Where there is no label, the relay chooses one.
+  // If the post has no label, the relay chooses one.
   const sender = body.get('sender').string;
   if (sender !== '' && !isSigned(body) && message.get('sender').raw !== sender) return 'sender';
   if ((message.get('reply_to').raw ?? null) !== (body.get('reply_to').raw ?? null)) return 'reply_to';

@@ -1,4 +1,4 @@
-/** What a case did in a room and saw of it: posts, reads and streams, as the trace has them. */
+/** The posts, reads, streams and other answers of each room, taken from the trace of a case. */
 import { operationOf, queryOf, roomOf } from '../../trace/operations.ts';
 import { frameOf, type Frame } from '../../trace/frames.ts';
 import { Value } from '../../trace/value.ts';
@@ -10,7 +10,7 @@ export interface Post {
   readonly t1: number;
   readonly body: Value;
   readonly nonce: string;
-  /** `unknown`: it may have happened. */
+  /** `unknown`: no answer tells whether it was accepted. */
   readonly outcome: 'accepted' | 'duplicate' | 'refused' | 'unknown';
   readonly status: number;
   readonly seq: number;
@@ -26,7 +26,7 @@ export interface Read {
   readonly epochAsked: string | null;
   readonly json: Value;
   readonly messages: readonly Value[];
-  /** Key of the record that holds a message, by its place. */
+  /** Key of the record that contains the message with this index. */
   readonly keyOf: (index: number) => string;
   readonly limit: number;
 }
@@ -51,8 +51,8 @@ export function numberIn(
     : Math.min(max, Math.max(min, Math.trunc(value)));
 }
 
-/** An answer that tells of a room, and delivers at most one message: of a status or a claim. */
-export interface Told {
+/** A successful answer to a status request or a claim. */
+export interface RoomAnswer {
   readonly key: string;
   readonly kind: 'status' | 'claim';
   readonly t0: number;
@@ -65,21 +65,21 @@ export interface RoomHistory {
   readonly posts: readonly Post[];
   readonly reads: readonly Read[];
   readonly streams: readonly StreamSeen[];
-  readonly told: readonly Told[];
+  readonly answers: readonly RoomAnswer[];
 }
 
 interface Growing {
   readonly posts: Post[];
   readonly reads: Read[];
   readonly streams: StreamSeen[];
-  readonly told: Told[];
+  readonly answers: RoomAnswer[];
 }
 
 /** The rooms of a case, by id. */
 export function historiesOf(run: RelayRun, trace: RelayCase): ReadonlyMap<string, RoomHistory> {
   const rooms = new Map<string, Growing>();
   const at = (id: string): Growing => {
-    const room = rooms.get(id) ?? { posts: [], reads: [], streams: [], told: [] };
+    const room = rooms.get(id) ?? { posts: [], reads: [], streams: [], answers: [] };
     rooms.set(id, room);
     return room;
   };
@@ -90,7 +90,7 @@ export function historiesOf(run: RelayRun, trace: RelayCase): ReadonlyMap<string
     if (room === null || operation === null) continue;
     if (operation === 'postMessage') at(room).posts.push(postOf(event));
     if ((operation === 'probeRoom' || operation === 'claimMessage') && event.status === 200)
-      at(room).told.push({
+      at(room).answers.push({
         key: event.key,
         kind: operation === 'probeRoom' ? 'status' : 'claim',
         t0: event.t0,
@@ -160,7 +160,7 @@ function streamsOf(trace: RelayCase): StreamSeen[] {
   });
 }
 
-/** Messages sent on a WebSocket: `sent` answers by nonce, `error` too at hardened; otherwise nobody knows. */
+/** Messages sent on a WebSocket. A `sent` frame (at hardened also an `error` frame) with the same nonce is the answer. */
 function sendsOf(trace: RelayCase, stream: StreamSeen): Post[] {
   const sends = trace.events.flatMap((event) => {
     if (event.t !== 'send' || event.stream !== stream.open.key) return [];

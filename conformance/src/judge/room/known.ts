@@ -1,17 +1,18 @@
-/** What is known of messages on two clocks: bounds of what certainly was, and of what may have been. */
+/** When the messages of a room may be gone or must be gone, with tolerance for the difference of two clocks. */
 import type { Value } from '../../trace/value.ts';
 import type { RelayRun } from '../../trace/records.ts';
 
-/** Two clocks that round to a millisecond, and drift for as long as a lease. */
+/** Maximum difference of two clocks that round to a millisecond and drift during a lease, in ms. */
 export const CLOCK_MS = 5;
-/** At compat a relay may deliver an expired message for this long (MSG-9). */
+/** At compat a relay may deliver an expired message for this long, in ms. @see MSG-9 */
 export const TTL_GRACE_MS = 5_000;
 
-/** How long a message was there, by bounds. */
+/** Bounds of the time at which a message was accepted, and its time to live. */
 export interface Lasting {
   readonly seq: number;
-  /** When it certainly existed, and when it cannot have existed before. */
+  /** The message certainly existed from this time on. */
   readonly since: number;
+  /** The message did not exist before this time. */
   readonly notBefore: number;
   /** 0: does not expire. */
   readonly ttlMs: number;
@@ -31,14 +32,14 @@ export function mustBeGone({ target }: RelayRun, { ttlMs, since }: Lasting, at: 
 /** A message that was accepted or delivered. */
 export interface Known extends Lasting {
   readonly id: string;
-  /** As it was posted, where that is known; as it was delivered otherwise. */
+  /** As posted, if the post is known; otherwise as delivered. */
   readonly body: Value;
   readonly sender: string;
-  /** The handle that signed it; empty for none. */
+  /** Handle of the signer; empty if unsigned. */
   readonly signer: string;
 }
 
-/** The messages of a room, and whether each may or must be gone by some time. */
+/** The known messages of a room. */
 export class RoomLog {
   readonly run: RelayRun;
   readonly #known = new Map<number, Known>();
@@ -48,7 +49,7 @@ export class RoomLog {
     this.run = run;
   }
 
-  /** Learn of a message, or that it was there earlier than was known. */
+  /** Add a message, or narrow the bounds of one that is known. */
   see(message: Known): void {
     const before = this.#known.get(message.seq);
     this.#sorted = null;

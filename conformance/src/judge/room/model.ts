@@ -1,9 +1,9 @@
 /**
- * The executable specification of a room: a pure function from what a case did and saw to what the rules say of it.
+ * The executable specification of a room: a pure function from the trace of a case to the outcomes of rules.
  *
- * Order is observed, not searched for: a post's answer carries its seq. Everything that clocks and networks blur is an
- * interval: a post happened somewhere between its request and its answer; a message may or must have expired; a room
- * may or must be gone.
+ * The order of messages is known, since the answer to a post contains its seq. Times are known only as intervals: a post
+ * took effect between its request and its answer, and there are times from which a message or a room may be gone, and
+ * later ones from which it must be.
  */
 import { judgeAnswers } from './posts.ts';
 import { judgeDeliveries } from './deliveries.ts';
@@ -14,7 +14,7 @@ import { Room } from './room.ts';
 import type { Outcome } from '../../script/script.ts';
 import type { RelayCase, RelayRun } from '../../trace/records.ts';
 
-/** The rules on which the model decides. */
+/** The rules that the model judges. */
 export const MODEL_RULES: readonly string[] = [
   'MSG-2',
   'MSG-3',

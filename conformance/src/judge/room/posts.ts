@@ -1,4 +1,4 @@
-/** What the answers to a room's posts say of each other. */
+/** Judges the answers to the posts of a room: the order of their seqs, repeated nonces, and gaps between seqs. */
 import type { Post } from './history.ts';
 import type { Room } from './room.ts';
 
@@ -46,7 +46,7 @@ function idempotence(room: Room): void {
       if (post.t1 - first.t0 >= remembered) continue;
       const same = post.body.get('ciphertext').string === first.body.get('ciphertext').string;
       const identical = JSON.stringify(post.body.raw) === JSON.stringify(first.body.raw);
-      // Who may not post here is told so, whatever was posted before.
+      // A client that may not post is refused even if the nonce was used before.
       if (!identical && (post.status === 401 || post.status === 403)) continue;
       const rule = identical && post.body.has('sender_handle') ? 'SIGN-4' : 'MSG-14';
       if (same && post.status === 200) {
@@ -88,7 +88,7 @@ function contiguity(room: Room): void {
   for (let i = 1; i < seqs.length; i++) {
     const [a = NaN, b = NaN] = [seqs[i - 1], seqs[i]];
     const apart = (room.known.get(b)?.since ?? 0) - (room.known.get(a)?.notBefore ?? 0);
-    if (apart >= room.run.target.timings.room_idle_ms) continue; // Perhaps another epoch.
+    if (apart >= room.run.target.timings.room_idle_ms) continue; // The room may have been recreated.
     const keys = [room.known.get(a)?.post?.key, room.known.get(b)?.post?.key].filter(
       (key) => key !== undefined,
     );

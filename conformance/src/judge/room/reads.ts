@@ -1,4 +1,4 @@
-/** What a read of a room must hold: pages, parked reads, and the replay of a stream. */
+/** Judges reads of a room: transcripts, long-polls, and the replay of streams. */
 import type { Read } from './history.ts';
 import { mayExpire, mustBeGone } from './known.ts';
 import type { Room } from './room.ts';
@@ -20,7 +20,7 @@ export function judgeRead(room: Room, read: Read): void {
   }
   const after = foreign && room.hardened ? 0 : read.after;
   const low = seqs.findIndex((seq) => !(seq > after));
-  // Only a message that was there to be left out puts the rule to the test.
+  // The rule is tested only if a message at or below the cursor existed.
   const below = [...room.known.values()].some((k) => k.seq <= after && k.since < read.t0);
   if (low >= 0 || below)
     room.judge(
@@ -94,7 +94,7 @@ function lastSeq(room: Room, read: Read): void {
   );
 }
 
-/** next_after, has_more, oldest_seq, gap. */
+/** Judge next_after, has_more, oldest_seq and gap. */
 function position(room: Room, read: Read, after: number, seqs: readonly number[], full: boolean): void {
   const { json, key } = read;
   const oldest = json.get('oldest_seq').number;

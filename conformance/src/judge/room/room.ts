@@ -1,25 +1,25 @@
-/** What is known of a room at any time: what certainly was there, and what may have been gone. */
-import type { Post, Read, RoomHistory, StreamSeen, Told } from './history.ts';
+/** A room of a case: its messages, and when each certainly existed or may be gone. */
+import type { Post, Read, RoomHistory, RoomAnswer, StreamSeen } from './history.ts';
 import type { Outcome } from '../../script/script.ts';
 import type { Value } from '../../trace/value.ts';
 import { CLOCK_MS, mayExpire, type Lasting } from './known.ts';
 import type { RelayRun } from '../../trace/records.ts';
 
-/** A room is gone this long after its last activity at the latest (ROOM-7). */
+/** Maximum time from the last activity of a room to its removal, in ms. @see ROOM-7 */
 const ROOM_GONE_MS = 60_000;
 
 /** A message of the log. */
 export interface Logged extends Lasting {
-  /** The post that made it; absent when only its delivery was seen. */
+  /** Its post; absent if only a delivery was observed. */
   readonly post?: Post;
 }
 
-/** A message as it came. */
+/** One delivery of a message. */
 interface Delivered {
   readonly message: Value;
   readonly at: number;
   readonly key: string;
-  /** By the answer to a claim, which has it as reads do. @see CLAIM-8 */
+  /** Whether a claim delivered it: it must be as reads deliver it. @see CLAIM-8 */
   readonly claimed: boolean;
 }
 
@@ -29,7 +29,7 @@ export class Room implements RoomHistory {
   readonly posts: readonly Post[];
   readonly reads: readonly Read[];
   readonly streams: readonly StreamSeen[];
-  readonly told: readonly Told[];
+  readonly answers: readonly RoomAnswer[];
   readonly run: RelayRun;
   readonly hardened: boolean;
   /** Whether a nonce was posted to another room. */
@@ -47,7 +47,7 @@ export class Room implements RoomHistory {
     this.posts = history.posts;
     this.reads = history.reads;
     this.streams = history.streams;
-    this.told = history.told;
+    this.answers = history.answers;
     this.run = run;
     this.hardened = run.target.level === 'hardened';
     this.elsewhere = others.elsewhere;
@@ -60,7 +60,7 @@ export class Room implements RoomHistory {
     this.outcomes.push({ rule, ok, want, got: ok ? '' : got, evidence });
   }
 
-  /** Whether it may have left the buffer by `at`: expired, or the room gone. */
+  /** Whether a message may be gone by `at`: expired, evicted, or removed with its room. */
   mayBeGone(known: Logged, at: number): boolean {
     const { buffer_messages: most } = this.run.target.limits;
     const { room_idle_ms: idle, retention_ms: retention } = this.run.target.timings;
@@ -69,7 +69,7 @@ export class Room implements RoomHistory {
     return this.#known.size >= most || this.posts.length >= most;
   }
 
-  /** Whether the case left the room alone for long enough that it, or a message, may be gone. */
+  /** Whether, since its first use, the room may have been removed and recreated, or a message removed for its age. */
   mayBeAnother(at: number): boolean {
     const { room_idle_ms: idle, retention_ms: retention } = this.run.target.timings;
     const first = Math.min(
@@ -79,7 +79,7 @@ export class Room implements RoomHistory {
     return at - first >= Math.min(idle, retention, ROOM_GONE_MS) - CLOCK_MS;
   }
 
-  /** Seqs that a read must deliver: certain before it began, and certain to be there still when it was answered. */
+  /** Messages that a read must deliver: they certainly existed when it began, and still did when it was answered. */
   due(after: number, began: number, ended: number): Logged[] {
     return [...this.#known.values()]
       .filter((known) => known.seq > after && known.since < began && !this.mayBeGone(known, ended))
@@ -110,7 +110,7 @@ export class Room implements RoomHistory {
         ttlMs: ttl > 0 ? ttl : 0,
       });
     }
-    // A post without an answer may have happened: its message is known once someone saw it.
+    // A post without an answer may have been accepted: a delivery of its message shows that it was.
     const unanswered = new Map(this.posts.filter((p) => p.outcome === 'unknown').map((p) => [p.nonce, p]));
     for (const { message, at } of this.delivered()) {
       const seq = message.get('seq').number;
@@ -121,7 +121,7 @@ export class Room implements RoomHistory {
     }
   }
 
-  /** Every message that came; what was claimed comes last, for it is compared with what reads delivered. */
+  /** All deliveries. Those of claims come last, since they are compared with those of reads. */
   *delivered(): Generator<Delivered> {
     for (const read of this.reads) {
       if (read.kind === 'stream') continue;
@@ -133,7 +133,7 @@ export class Room implements RoomHistory {
           yield { message: frame.json, at: frame.at, key: frame.key, claimed: false };
       }
     }
-    for (const { kind, json, t1, key } of this.told) {
+    for (const { kind, json, t1, key } of this.answers) {
       if (kind === 'claim' && json.has('message'))
         yield { message: json.get('message'), at: t1, key, claimed: true };
     }

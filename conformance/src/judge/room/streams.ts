@@ -1,4 +1,4 @@
-/** What a stream of a room must show, and the epoch that all answers must name. */
+/** Judges the streams of a room, and that all answers about a room have the same epoch. */
 import { queryOf } from '../../trace/operations.ts';
 import { numberIn, type StreamSeen } from './history.ts';
 import { mayExpire } from './known.ts';
@@ -6,7 +6,7 @@ import { judgeRead } from './reads.ts';
 import type { Logged, Room } from './room.ts';
 import type { Frame } from '../../trace/frames.ts';
 
-/** A stream may lag this far behind an answer, and behind its own last message, before one counts as missing, in ms. */
+/** A message is missing if it arrives neither this long after its acceptance nor after the stream's last message, in ms. */
 const LIVE_MS = 2_000;
 
 export function judgeStream(room: Room, stream: StreamSeen): void {
@@ -137,7 +137,7 @@ function judgeIds(room: Room, stream: StreamSeen, ready: Frame): void {
   }
 }
 
-/** One epoch while the room certainly exists. */
+/** All answers must have the same epoch, as long as the room cannot have been recreated. */
 export function judgeEpochs(room: Room): void {
   if (!room.hardened) return;
   const seen = [
@@ -148,7 +148,7 @@ export function judgeEpochs(room: Room): void {
       const ready = frames.find((frame) => frame.type === 'ready');
       return ready === undefined ? [] : [{ json: ready.json, at: ready.at, key: ready.key, rule: 'READ-11' }];
     }),
-    ...room.told.map(({ json, t1, key, kind }) => ({
+    ...room.answers.map(({ json, t1, key, kind }) => ({
       json,
       at: t1,
       key,
@@ -160,7 +160,7 @@ export function judgeEpochs(room: Room): void {
   const [first] = seen.sort((a, b) => a.at - b.at);
   for (const { epoch, at, key, rule } of seen.slice(1)) {
     if (first === undefined || room.mayBeAnother(at)) return;
-    // Where a claim is the first to tell, what differs from it is either's fault.
+    // If the first epoch is that of a claim, it may be the claim that is wrong: judge CLAIM-19.
     const judged = first.rule === 'READ-11' ? rule : first.rule;
     room.judge(judged, epoch === first.epoch, `the epoch ${first.epoch}`, epoch, first.key, key);
   }

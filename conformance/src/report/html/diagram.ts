@@ -17,7 +17,7 @@ const ROW_WITH_BODY = 48;
 const LABEL_CHARS = 84;
 const BODY_CHARS = 96;
 
-/** One line that fits: characters of the scripts that take two columns count twice. */
+/** Clip text to one line. Characters that are two columns wide count twice. */
 function fitting(text: string, columns: number): string {
   const flat = text.trim().replace(/\s+/g, ' ');
   let used = 0;
@@ -57,7 +57,7 @@ function row(step: Step, x: number, nearest: number, target: number, top: number
   }<text class="time" x="${target + 10}" y="${line + 4}">${time(at)}</text></g>\n`;
 }
 
-/** @param title what the picture shows, for those who do not see it. @param subject names the target's lane. */
+/** @param title the text alternative of the diagram. @param subject the name of the target's lane. */
 export function diagram(steps: readonly Step[], title: string, subject: string): Markup {
   const named = [...new Set(steps.map(({ lane }) => lane))].filter((lane) => lane !== '');
   const isClient = (lane: string) => lane.startsWith('client');

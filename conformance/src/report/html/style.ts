@@ -1,4 +1,4 @@
-/** The style of `report.html`, light and dark. It stands in an XML text: no ampersand, no angle bracket. */
+/** The style of `report.html`, light and dark. It is embedded in XML unescaped: use no ampersand and no angle bracket. */
 export const STYLE = `
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --text: #1b1f27; --muted: #566070; --line: #d5dae2;
   --link: #1d4ed8; --pass: #1f7a43; --fail: #b42318; --known: #7a3fb0; --warn: #8a5a00; --rest: #68727f;
