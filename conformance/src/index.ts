@@ -7,7 +7,7 @@ export { coveredRules } from './judge/subject.ts';
 export { judge, type RuleResult, type Verdict } from './judge/verdict.ts';
 export { parseBaseline, type Baseline } from './report/baseline.ts';
 export { RELAY_PRESENTER } from './report/relay.ts';
-export { EXIT, makeReport, Report } from './report/report.ts';
+export { EXIT, makeReport, Report, type Made } from './report/report.ts';
 export { summary } from './report/terminal.ts';
 export { writeReport } from './report/write.ts';
 export { Unreachable } from './script/steps.ts';

@@ -12,13 +12,12 @@ import {
   relayDriver,
   Runner,
   startTarget,
+  type Made,
   type Report,
   type RelayTrace,
 } from '../src/index.ts';
 
-export interface Certified {
-  readonly report: Report;
-  readonly scripts: ReadonlyMap<string, string>;
+export interface Certified extends Made {
   readonly trace: RelayTrace;
 }
 

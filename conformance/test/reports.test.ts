@@ -71,6 +71,9 @@ function all(element: Element, name: string): Element[] {
 
 const textOf = (element: Element): string => element.text + element.children.map(textOf).join('');
 
+const pageOf = (report: Report) =>
+  html({ report, command: { verb: 'server', option: `--url ${report.target.url}` } });
+
 /** A report with this text in every field that the target or the author of the baseline can influence. */
 function poisoned(report: Report, poison: string): Report {
   return {
@@ -224,7 +227,7 @@ describe('report.html', () => {
   }
 
   it('has one diagram for each failure, with its evidence highlighted, and a row for each rule', () => {
-    const page = parse(html(bad.report));
+    const page = parse(html(bad));
     harmless(page);
     expect(all(page, 'svg')).toHaveLength(bad.report.failures.length);
     for (const failure of bad.report.failures) {
@@ -250,10 +253,10 @@ describe('report.html', () => {
 
   it('shows everything that the target sent as text', () => {
     const shape = (page: Element): unknown => [page.name, page.children.map(shape)];
-    const plain = shape(parse(html(poisoned(bad.report, 'x'))));
+    const plain = shape(parse(pageOf(poisoned(bad.report, 'x'))));
     fc.assert(
       fc.property(anything, (poison) => {
-        const page = parse(html(poisoned(bad.report, poison === '' ? 'x' : poison)));
+        const page = parse(pageOf(poisoned(bad.report, poison === '' ? 'x' : poison)));
         harmless(page);
         expect(shape(page)).toEqual(plain);
       }),
@@ -357,7 +360,7 @@ describe('--baseline', () => {
     expect(text).toContain('NOT CONFORMANT, as the baseline says');
     expect(text).toContain(why);
     expect(text).not.toMatch(/^CONFORMANT/m);
-    expect(html(report)).toContain('NOT CONFORMANT, as the baseline says');
+    expect(pageOf(report)).toContain('NOT CONFORMANT, as the baseline says');
     const xml = parse(junit(report));
     expect(all(xml, 'failure')).toEqual([]);
     expect(all(xml, 'skipped').filter(({ attributes }) => attributes['message']?.includes(why))).toHaveLength(
@@ -456,7 +459,7 @@ it('for a relay that --cmd started, every command in the report shows --cmd, but
   expect(commands).toContain('bot2bot-conformance server --cmd "COMMAND" --only MSG-14');
   expect(commands).toContain('sh repro/MSG-14.sh URL');
   expect(ran.out).toContain(`sh ${ran.folder}/repro/MSG-14.sh URL`);
-  expect(textOf(next ?? page)).toContain('COMMAND is what starts the relay');
+  expect(textOf(next ?? page)).toContain('COMMAND is what starts the target');
   const script = spawnSync('sh', [join(ran.folder, 'repro/MSG-14.sh')], { encoding: 'utf8' });
   expect([script.status, script.stderr]).toEqual([2, expect.stringContaining('Start the relay')]);
 });
@@ -464,7 +467,7 @@ it('for a relay that --cmd started, every command in the report shows --cmd, but
 it('writeReport writes all formats', () => {
   const folder = mkdtempSync(join(tmpdir(), 'bot2bot-report-'));
   writeReport(folder, bad);
-  expect(readFileSync(join(folder, 'report.html'), 'utf8')).toBe(html(bad.report));
+  expect(readFileSync(join(folder, 'report.html'), 'utf8')).toBe(html(bad));
   expect(readFileSync(join(folder, 'junit.xml'), 'utf8')).toBe(junit(bad.report));
   expect(JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'))).toEqual(bad.report);
 });

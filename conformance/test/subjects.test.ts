@@ -199,6 +199,8 @@ function echoDriver(
 
 const SHOWN: Presenter<EchoFacts, Exchange> = {
   where: ({ command }) => command,
+  verb: 'echo',
+  option: ({ command }) => `--driver "${command}"`,
   belowDefault: () => [],
   arrows: (events) =>
     events.flatMap(({ key, at, asked, answer }) => [
@@ -224,10 +226,10 @@ async function certifyEcho(say: string, checks = CHECKS) {
   const live = await runner.run();
   const saved = parseTrace(lines.join('\n'));
   if (!isTraceOf(ECHO, saved)) throw new Error('a trace of another subject');
-  const { report, scripts } = makeReport(SHOWN, saved, await judge(subject, saved));
+  const { report, command, scripts } = makeReport(SHOWN, saved, await judge(subject, saved));
   expect(makeReport(SHOWN, live, await judge(subject, live)).report).toEqual(report);
   const verdicts = Object.fromEntries(report.rules.map(({ id, verdict }) => [id, verdict]));
-  return { report, scripts, verdicts, saved, opened };
+  return { report, command, scripts, verdicts, saved, opened };
 }
 
 describe('an echo agent is driven, traced, judged and reported', () => {
@@ -254,8 +256,11 @@ describe('an echo agent is driven, traced, judged and reported', () => {
     });
     expect(stuck.verdicts).toMatchObject({ 'ECHO-1': 'pass', 'ECHO-2': 'fail', 'ECHO-3': 'pass' });
     expect(bare.verdicts).toMatchObject({ 'ECHO-1': 'pass', 'ECHO-2': 'fail', 'ECHO-3': 'fail' });
-    for (const text of [summary(lost.report, false), html(lost.report), junit(lost.report)])
+    for (const text of [summary(lost.report, false), html(lost), junit(lost.report)])
       expect(text).toContain('ECHO-1');
+    const next = /<section class="next">[^]*?<\/section>/.exec(html(lost))?.[0] ?? '';
+    expect(next).toContain('echo --driver &quot;node echo.js&quot; --only ECHO-1');
+    expect(next).not.toMatch(/relay|server|--url/);
   });
 
   it('and shrink attempts are not cases of the trace', async () => {

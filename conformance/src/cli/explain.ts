@@ -4,6 +4,7 @@ import { ruleOf, type AnyCheck } from '../checks/check.ts';
 import { asked } from '../checks/scope.ts';
 import { RELAY } from '../judge/relay.ts';
 import { clip } from '../report/exchange.ts';
+import { FIELDS } from '../report/fields.gen.ts';
 import { KILLS } from '../report/kills.gen.ts';
 import { EXIT } from '../report/report.ts';
 import { wrapped } from '../report/terminal.ts';
@@ -40,7 +41,25 @@ function when({ lane, cert, lab }: AnyCheck): string {
 const titled = (title: string, lines: readonly string[]) =>
   lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
 
-/** The command `explain`: prints a rule, its checks, the mutants that it kills, and an exchange of a relay that passes. */
+const MUTATIONS: Readonly<Record<string, string>> = {
+  drop: 'absent',
+  type: 'of another type',
+  other: 'another value',
+  stale: 'an earlier value',
+};
+
+/** The fields of answers and frames by which the rule detects a relay that gets one wrong, and how they were wrong. */
+function fieldsOf(rule: string): string[] {
+  const found = new Map<string, string[]>();
+  for (const [mutation, caught] of Object.entries(FIELDS)) {
+    const [field = '', how = ''] = mutation.split(' ');
+    if (caught.startsWith(`${rule} by `))
+      found.set(field, [...(found.get(field) ?? []), MUTATIONS[how] ?? how]);
+  }
+  return [...found].map(([field, how]) => `${field} (${how.join(', ')})`);
+}
+
+/** The command `explain`: prints a rule, its checks, the mutants that it kills, the fields that it decides, and an exchange of a relay that passes. */
 export async function explain(id: string | undefined): Promise<number> {
   const rule = REQUIREMENTS.find((known) => known.id === id?.toUpperCase());
   if (rule === undefined) throw new UsageError(`unknown rule ${id ?? ''}; see ${NAME} list`);
@@ -69,6 +88,7 @@ export async function explain(id: string | undefined): Promise<number> {
       'Detects a relay that',
       Object.entries(KILLS[rule.id] ?? {}).map(([mutant, what]) => `${what} (${mutant})`),
     ),
+    ...titled('Detects wrong fields', fieldsOf(rule.id)),
     ...(example === undefined
       ? []
       : titled(

@@ -98,6 +98,8 @@ function belowDefault({ declared, limits, timings }: RelayFacts): string[] {
 
 export const RELAY_PRESENTER: Presenter<RelayFacts, RelayEvent> = {
   where: ({ url }) => url,
+  verb: 'server',
+  option: ({ started, url }) => (started === true ? '--cmd "COMMAND"' : `--url ${url}`),
   belowDefault,
   arrows,
   script: reproScript,

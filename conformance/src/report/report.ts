@@ -1,4 +1,4 @@
-/** What a run amounts to: the data of every form of the report. */
+/** The data of a report: what its page, its summary and its files show. */
 import { Type, type Static } from 'typebox';
 import { compare, type Baseline } from './baseline.ts';
 import { causesOf } from './causes.ts';
@@ -81,11 +81,13 @@ export const Report = Type.Object({
   outcome: Type.Union([
     Type.Literal('conformant'),
     Type.Literal('partial', {
-      description: 'Nothing that was asked for is broken, yet not all of the rules were: no verdict.',
+      description: 'None of the selected rules is broken, but others were not checked: no verdict.',
     }),
     Type.Literal('as-baseline', { description: 'Rules are broken, all of them known from the baseline.' }),
     Type.Literal('violation'),
-    Type.Literal('stale-baseline', { description: 'A rule of the baseline passes: it is to be removed.' }),
+    Type.Literal('stale-baseline', {
+      description: 'A rule of the baseline passes: remove it from the baseline.',
+    }),
     Type.Literal('incomplete'),
   ]),
   exit_code: Type.Integer(),
@@ -160,12 +162,14 @@ function words(reason: Reason): string {
 
 export interface Made {
   readonly report: Report;
+  /** The command that certifies such a target, and its option that names this one. */
+  readonly command: { readonly verb: string; readonly option: string };
   /** File name → text, to be written beside the report. */
   readonly scripts: ReadonlyMap<string, string>;
 }
 
 /**
- * @param more.strict warnings, lab runs and whatever was not observed count as failures.
+ * @param more.strict warnings count as failures, and a lab run is incomplete.
  * @param more.baseline failures that are known, and do not count.
  */
 export function makeReport<Facts extends TargetFacts, E extends Event>(
@@ -282,5 +286,5 @@ export function makeReport<Facts extends TargetFacts, E extends Event>(
         ? null
         : { known: [...compared.known.keys()], stale: compared.stale, not_tested: compared.notTested },
   };
-  return { report, scripts };
+  return { report, command: { verb: presenter.verb, option: presenter.option(target) }, scripts };
 }

@@ -1,10 +1,10 @@
-/** The report as a page that needs nothing but itself: no script, nothing loaded. */
+/** The report as a page without scripts, which loads nothing. */
 import { diagram } from './diagram.ts';
 import { clip } from '../exchange.ts';
 import { KILLS } from '../kills.gen.ts';
 import { difference } from '../names.ts';
 import { STYLE } from './style.ts';
-import type { Report } from '../report.ts';
+import type { Made, Report } from '../report.ts';
 import {
   families,
   implementation,
@@ -114,21 +114,25 @@ ${report.causes.flatMap((cause) => causeSection(report, cause))}</section>
 }
 
 /** What a person can do with this report. */
-function next(report: Report): Markup {
+function next({ report, command: { verb, option } }: Pick<Made, 'report' | 'command'>): Markup {
   const [first] = report.causes;
   if (first === undefined) return NOTHING;
   const { rule, explains } = first;
   const repro = report.failures.find((failure) => failure.rule === rule)?.repro ?? null;
   const more = explains.length === 0 ? '' : `: it explains ${explains.length} more`;
   const command = (words: string) => xml`<code>bot2bot-conformance ${words}</code>`;
-  const { started, url } = report.target;
-  const relay = started ? '--cmd "COMMAND"' : `--url ${url}`;
+  const { started } = report.target;
+  const count = report.failures.length;
+  const broken =
+    count === 1
+      ? ''
+      : ` ${count} broken rules have ${report.causes.length} ${report.causes.length === 1 ? 'cause' : 'causes'}.`;
   return xml`<section class="next"><h2>What to do next</h2>
 <ol>
-<li>Look at <a href="#${rule}">${rule}</a> first${more}. ${report.failures.length} broken rules have ${report.causes.length} ${report.causes.length === 1 ? 'cause' : 'causes'}.</li>
-<li>Run its case again, in this folder: ${command(`replay cases/${rule}.json ${relay}`)}${repro === null ? NOTHING : xml`, or <code>sh ${repro}${started ? ' URL' : ''}</code>`}${started ? '. COMMAND is what starts the relay, as for this run (it is not kept here, for it may hold secrets), and URL is where one runs.' : '.'}</li>
+<li>Look at <a href="#${rule}">${rule}</a> first${more}.${broken}</li>
+<li>Run its case again, in this folder: ${command(`replay cases/${rule}.json ${option}`)}${repro === null ? NOTHING : xml`, or <code>sh ${repro}${started ? ' URL' : ''}</code>`}${started ? '. COMMAND is what starts the target, as for this run (it is not kept here, for it may hold secrets), and URL is where one runs.' : '.'}</li>
 <li>Read what the rule asks, and what checks it: ${command(`explain ${rule}`)}</li>
-<li>After a mend, check this rule alone: ${command(`server ${relay} --only ${rule}`)}</li>
+<li>After a mend, check this rule alone: ${command(`${verb} ${option} --only ${rule}`)}</li>
 <li>To tolerate it for now, write <code>${`{"failures":[{"rule":"${rule}","why":"our ticket"}]}`}</code> to a file, and give it with <code>--baseline FILE</code> and <code>--seed ${String(report.seed)}</code>.</li>
 </ol>
 </section>
@@ -155,9 +159,9 @@ function table(report: Report): Markup {
     return xml`<tr><th scope="row">${failed.has(rule.id) ? xml`<a href="#${rule.id}">${rule.id}</a>` : rule.id}<small>${rule.word} · ${rule.level}</small></th><td class="sentence">${prose(rule.sentence)}</td><td><span class="mark ${mark}">${MARK_WORDS[mark]}</span>${why === undefined ? NOTHING : xml`<small>${why}</small>`}</td><td class="number">${rule.tested === 0 ? '–' : `${rule.held} of ${rule.tested}`}</td><td class="mutants">${mutants.length === 0 ? '–' : xml`<details><summary>${mutants.length}</summary><ul>${mutants.map((id) => xml`<li>${KILLS[rule.id]?.[id] ?? id}</li>`)}</ul></details>`}</td></tr>\n`;
   });
   return xml`<section><h2>All rules</h2>
-<p class="hint">Held: how often the rule held, of the times that it was put to the test. Told: broken relays that the suite tells by this rule.</p>
+<p class="hint">Held: how often the rule held, of the times that it was put to the test. Mutants: deliberately broken implementations that the suite detects by this rule.</p>
 <table>
-<thead><tr><th scope="col">Rule</th><th scope="col">Sentence</th><th scope="col">Verdict</th><th scope="col">Held</th><th scope="col">Told</th></tr></thead>
+<thead><tr><th scope="col">Rule</th><th scope="col">Sentence</th><th scope="col">Verdict</th><th scope="col">Held</th><th scope="col">Mutants</th></tr></thead>
 <tbody>
 ${rows}</tbody>
 </table>
@@ -166,7 +170,8 @@ ${rows}</tbody>
 }
 
 /** `report.html`: well-formed as XML too. */
-export function html(report: Report): string {
+export function html(made: Pick<Made, 'report' | 'command'>): string {
+  const { report } = made;
   return xml`<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -179,7 +184,7 @@ export function html(report: Report): string {
 </head>
 <body>
 ${head(report)}<main>
-${next(report)}${bars(report)}${failures(report)}${remarks(report)}${table(report)}</main>
+${next(made)}${bars(report)}${failures(report)}${remarks(report)}${table(report)}</main>
 </body>
 </html>
 `.markup;

@@ -104,7 +104,7 @@ td:nth-child(3) { min-width: 8.5rem; }
   th, td { padding: .1rem .75rem; border: 0; }
   tbody th small { display: inline; margin-left: .75rem; }
   .number::before { content: "Held "; color: var(--muted); }
-  .mutants::before { content: "Told "; color: var(--muted); }
+  .mutants::before { content: "Mutants "; color: var(--muted); }
   .mutants details { display: inline-block; vertical-align: top; }
 }
 `;
