@@ -398,7 +398,7 @@ describe('--baseline', () => {
     ['{"failures":[{"rule":"MSG-14","why":""}]}', /failures\/0\/why/],
     ['{"failures":[],"more":1}', /more is not a field/],
     ['{"failures":[{"rule":"MSG-999","why":"x"}]}', /there is no rule MSG-999/],
-    ['{"failures":[{"rule":"MSG-14","why":"x"},{"rule":"MSG-14","why":"y"}]}', /MSG-14 is in it twice/],
+    ['{"failures":[{"rule":"MSG-14","why":"x"},{"rule":"MSG-14","why":"y"}]}', /MSG-14 is listed twice/],
   ])('%s is refused', (text, message) => {
     expect(() => parseBaseline(text)).toThrow(message);
   });

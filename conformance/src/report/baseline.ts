@@ -33,7 +33,7 @@ export function parseBaseline(text: string): Baseline {
   if (!checked.Check(value)) {
     const [first] = checked.Errors(value);
     const place = first?.instancePath.slice(1) ?? '';
-    const wrong = first?.keyword === 'boolean' ? 'is not a field of it' : (first?.message ?? 'is wrong');
+    const wrong = first?.keyword === 'boolean' ? 'is not a known field' : (first?.message ?? 'is wrong');
     throw new SyntaxError(
       `${place === '' ? 'the file' : place} ${wrong}; it looks like {"failures":[{"rule":"MSG-14","why":"…"}]}`,
     );
@@ -41,7 +41,7 @@ export function parseBaseline(text: string): Baseline {
   const seen = new Set<string>();
   for (const { rule } of value.failures) {
     if (!REQUIREMENTS.some(({ id }) => id === rule)) throw new RangeError(`there is no rule ${rule}`);
-    if (seen.has(rule)) throw new RangeError(`${rule} is in it twice`);
+    if (seen.has(rule)) throw new RangeError(`${rule} is listed twice`);
     seen.add(rule);
   }
   return value;
