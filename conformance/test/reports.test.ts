@@ -396,7 +396,7 @@ describe('--baseline', () => {
     ['["MSG-14"]', /the file must be object/],
     ['{"failures":[{"rule":"MSG-14"}]}', /failures\/0 .*why/],
     ['{"failures":[{"rule":"MSG-14","why":""}]}', /failures\/0\/why/],
-    ['{"failures":[],"more":1}', /more is not a field/],
+    ['{"failures":[],"more":1}', /more is not a known field/],
     ['{"failures":[{"rule":"MSG-999","why":"x"}]}', /there is no rule MSG-999/],
     ['{"failures":[{"rule":"MSG-14","why":"x"},{"rule":"MSG-14","why":"y"}]}', /MSG-14 is listed twice/],
   ])('%s is refused', (text, message) => {
