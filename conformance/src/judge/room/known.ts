@@ -52,6 +52,8 @@ export class RoomLog {
   /** Add a message, or narrow the bounds of one that is known. */
   see(message: Known): void {
     const before = this.#known.get(message.seq);
+    // Another message: at compat a room that is made again may use its seqs again.
+    if (before !== undefined && before.id !== message.id) return;
     this.#sorted = null;
     this.#known.set(
       message.seq,
