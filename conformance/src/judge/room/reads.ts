@@ -5,6 +5,7 @@ import type { Room } from './room.ts';
 
 export function judgeRead(room: Room, read: Read): void {
   const { key } = read;
+  if (Number.isNaN(read.after) || Number.isNaN(read.limit)) return;
   const seqs = read.messages.map((message) => message.get('seq').number);
   const epoch = read.json.get('epoch').string;
   const reset = read.json.get('reset').raw === true;
