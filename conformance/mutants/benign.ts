@@ -172,6 +172,11 @@ export const BENIGN: readonly Benign[] = [
         from: "`d_${randomBytes(9).toString('base64url')}`",
         to: "randomBytes(32).toString('hex')",
       },
+      {
+        file: 'message.ts',
+        from: `(signedOnly ? ',"signed_only":true}' : '}')`,
+        to: '`,"signed_only":${signedOnly}}`',
+      },
       { file: 'dms.ts', from: 'from_verified: signed,', to: "from_verified: signed,\n      _box: 'x'," },
       { file: 'directory.ts', from: 'profile_sig: sig,', to: 'profile_sig: sig,\n      rank: 7,' },
     ],
