@@ -172,6 +172,11 @@ export const BENIGN: readonly Benign[] = [
         from: "`d_${randomBytes(9).toString('base64url')}`",
         to: "randomBytes(32).toString('hex')",
       },
+      {
+        file: 'message.ts',
+        from: `(signedOnly ? ',"signed_only":true}' : '}')`,
+        to: '`,"signed_only":${signedOnly}}`',
+      },
       { file: 'dms.ts', from: 'from_verified: signed,', to: "from_verified: signed,\n      _box: 'x'," },
       { file: 'directory.ts', from: 'profile_sig: sig,', to: 'profile_sig: sig,\n      rank: 7,' },
     ],
@@ -249,10 +254,15 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'at compat whose seqs have gaps',
-    only: ['MSG-1', 'MSG-3', 'READ-1', 'READ-4', 'READ-8', 'STREAM-3'],
+    name: 'at compat whose seqs have gaps, and begin at 1 in a room that is made again',
+    only: ['MSG-1', 'MSG-3', 'READ-1', 'READ-4', 'READ-6', 'READ-8', 'ROOM-7', 'STREAM-3'],
     level: 'compat',
     patches: [
+      {
+        file: 'engine/memory.ts',
+        from: 'Math.max(SEQS_PER_MS * this.#clock.wall(), this.#highest + 1)',
+        to: '1',
+      },
       {
         file: 'log.ts',
         from: 'const seq = this.#nextSeq++;',

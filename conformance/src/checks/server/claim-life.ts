@@ -169,10 +169,15 @@ export const CLAIM_LIFE_CHECKS: readonly Check<RelayScript>[] = [
       );
       await t.posted(who.room);
       const plain = await who.granted();
-      t.require('CLAIM-27', !plain.reply.json.has('reset'), 'no reset without epoch', plain.reply);
+      t.require(
+        'CLAIM-27',
+        plain.reply.json.get('reset').raw !== true,
+        'no reset without epoch',
+        plain.reply,
+      );
       const epoch = (await t.transcript(who.room)).json.get('epoch').string;
       const right = await who.claim({ epoch });
-      t.require('CLAIM-27', !right.json.has('reset'), 'no reset to the epoch of the room', right);
+      t.require('CLAIM-27', right.json.get('reset').raw !== true, 'no reset to the epoch of the room', right);
       const wrong = await who.claim({ epoch: 'another-epoch' });
       const ok = wrong.json.get('reset').raw === true && claimIdOf(wrong) === plain.id;
       t.require('CLAIM-27', ok, 'reset: true, and the claim as it was', wrong);

@@ -275,8 +275,8 @@ export const MESSAGE_CHECKS: readonly Check<RelayScript>[] = [
         const reply = await t.post(room, body);
         t.require(
           'MSG-17',
-          reply.status === 200 && !reply.json.has('duplicate'),
-          '200 without duplicate',
+          reply.status === 200 && reply.json.get('duplicate').raw !== true,
+          '200 without duplicate: true',
           reply,
         );
       }

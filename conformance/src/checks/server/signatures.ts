@@ -228,7 +228,11 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
           const wrong = ['handle', 'ts', 'nonce', 'sig', 'sig2']
             .map((name) => `sender_${name}`)
             .concat('signed_only')
-            .find((field) => messages[i]?.get(field).raw !== body.get(field).raw);
+            .find((field) => {
+              const [posted, got] = [body.get(field).raw, messages[i]?.get(field).raw];
+              // Where no signed_only was posted, it may be absent or false.
+              return got !== posted && !(field === 'signed_only' && posted === undefined && got === false);
+            });
           t.require('SIGN-5', wrong === undefined, `${wrong ?? ''} as posted, in message ${i + 1}`, from(i));
         }
       }

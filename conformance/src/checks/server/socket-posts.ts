@@ -128,7 +128,8 @@ async function frame(t: RelayScript, socket: Stream, given: Case): Promise<boole
     const answer = answerTo(socket.frames, body['nonce']);
     const message = messageOf(socket.messages, body);
     const same = ['seq', 'id'].every((field) => answer?.json.get(field).raw === message?.get(field).raw);
-    const quiet = answer?.type === 'sent' && !answer.json.has('duplicate') && !answer.json.has('code');
+    const quiet =
+      answer?.type === 'sent' && answer.json.get('duplicate').raw !== true && !answer.json.has('code');
     const want = `sent with id and seq, to a frame with ${what}`;
     return t.require('STREAM-16', same && quiet, want, socket.at(answer));
   }

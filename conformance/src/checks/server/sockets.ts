@@ -101,7 +101,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
         first?.json.get('seq').raw === message?.get('seq').raw;
       t.require(
         'STREAM-16',
-        first !== undefined && same && !first.json.has('duplicate'),
+        first !== undefined && same && first.json.get('duplicate').raw !== true,
         'sent with nonce, id and seq',
         socket.at(first),
         page,

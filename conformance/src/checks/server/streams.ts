@@ -309,7 +309,7 @@ export const STREAM_CHECKS: readonly Check<RelayScript>[] = [
       );
       t.require(
         'STREAM-10',
-        stream.ready.get('last_seq').number === third && !stream.ready.has('reset'),
+        stream.ready.get('last_seq').number === third && stream.ready.get('reset').raw !== true,
         `last_seq ${third} in ready`,
         readyOf(stream),
       );

@@ -196,7 +196,7 @@ class Answers {
     }
     if (epoch === '') return;
     const foreign = epochAsked !== null && epochAsked !== epoch;
-    const ok = foreign ? json.get('reset').raw === true : !json.has('reset');
+    const ok = (json.get('reset').raw === true) === foreign;
     this.#judge('CLAIM-27', ok, foreign ? 'reset: true to another epoch' : 'no reset', op);
   }
 

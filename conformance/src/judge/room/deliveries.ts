@@ -22,8 +22,9 @@ function comparedIn(message: Value, hardened: boolean): Record<string, unknown> 
   const signed = message.get('sender_verified').raw === true;
   const fields = [...FIELDS, ...(hardened ? ['ext'] : []), ...(hardened && signed ? SIGNATURE_FIELDS : [])];
   const values = fields.map((field) => [field, message.get(field).raw ?? null]);
-  // Without a time to live, ttl_ms may be 0 or absent.
-  return { ...Object.fromEntries(values), ttl_ms: message.get('ttl_ms').raw || null };
+  // Without a time to live, ttl_ms may be 0 or absent; so may signed_only be false.
+  const locks = hardened && signed ? { signed_only: message.get('signed_only').raw || null } : {};
+  return { ...Object.fromEntries(values), ...locks, ttl_ms: message.get('ttl_ms').raw || null };
 }
 
 export function judgeDeliveries(room: Room): void {
@@ -130,9 +131,11 @@ function signed(
   const got = JSON.stringify([message.get('sender').raw ?? null, message.get('sender_verified').raw ?? null]);
   room.judge(ruled('SIGN-1'), stamped, `sender @${handle} and sender_verified: true`, got, post, key);
   if (!room.hardened) return;
-  const wrong = SIGNATURE_FIELDS.find(
-    (field) => (message.get(field).raw ?? null) !== (body.get(field).raw ?? null),
-  );
+  const wrong = SIGNATURE_FIELDS.find((field) => {
+    const [posted, got] = [body.get(field).raw ?? null, message.get(field).raw ?? null];
+    // Where no signed_only was posted, it may be absent or false.
+    return got !== posted && !(field === 'signed_only' && posted === null && got === false);
+  });
   room.judge(
     ruled('SIGN-5'),
     wrong === undefined,

@@ -22,12 +22,14 @@ export interface Read {
   readonly kind: 'wait' | 'transcript' | 'stream';
   readonly t0: number;
   readonly t1: number;
+  /** NaN: it can be read in two ways. */
   readonly after: number;
   readonly epochAsked: string | null;
   readonly json: Value;
   readonly messages: readonly Value[];
   /** Key of the record that contains the message with this index. */
   readonly keyOf: (index: number) => string;
+  /** NaN: it can be read in two ways. */
   readonly limit: number;
 }
 
@@ -38,6 +40,11 @@ export interface StreamSeen {
   readonly last: number;
 }
 
+/**
+ * A number of a query, clamped to its range, or `fallback` if it cannot be parsed. NaN if relays may differ: some parse
+ * `1e999`, `0x10` or `1.5`, others do not, and of a parameter that is given twice either may count.
+ * @see CORE-6
+ */
 export function numberIn(
   query: URLSearchParams,
   name: string,
@@ -45,10 +52,11 @@ export function numberIn(
   min: number,
   max: number,
 ): number {
-  const value = Number(query.get(name) ?? NaN);
-  return Number.isNaN(value) || query.get(name) === ''
-    ? fallback
-    : Math.min(max, Math.max(min, Math.trunc(value)));
+  const [text = '', ...more] = query.getAll(name);
+  if (more.length > 0) return NaN;
+  const value = Number(text);
+  if (text === '' || Number.isNaN(value)) return fallback;
+  return /^-?[0-9]+$/.test(text) ? Math.min(max, Math.max(min, value)) : NaN;
 }
 
 /** A successful answer to a status request or a claim. */

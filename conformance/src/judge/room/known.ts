@@ -29,6 +29,14 @@ export function mustBeGone({ target }: RelayRun, { ttlMs, since }: Lasting, at: 
   return ttlMs > 0 && at > since + ttlMs + CLOCK_MS + grace;
 }
 
+/** The most that a relay may count for what it adds to a message, in bytes. */
+const ADDED_BYTES = 1_024;
+
+/** An upper bound of what a relay may count for a message in `room_bytes`: its text may take two bytes per character. */
+export function mostBytes(body: Value): number {
+  return 2 * (JSON.stringify(body.raw ?? null).length + ADDED_BYTES);
+}
+
 /** A message that was accepted or delivered. */
 export interface Known extends Lasting {
   readonly id: string;
@@ -43,6 +51,9 @@ export interface Known extends Lasting {
 export class RoomLog {
   readonly run: RelayRun;
   readonly #known = new Map<number, Known>();
+  /** Of each message, by seq, and of all. */
+  readonly #sizes = new Map<number, number>();
+  #bytes = 0;
   #sorted: Known[] | null = null;
 
   constructor(run: RelayRun) {
@@ -52,7 +63,14 @@ export class RoomLog {
   /** Add a message, or narrow the bounds of one that is known. */
   see(message: Known): void {
     const before = this.#known.get(message.seq);
+    // Another message: at compat a room that is made again may use its seqs again.
+    if (before !== undefined && before.id !== message.id) return;
     this.#sorted = null;
+    if (before === undefined) {
+      const size = mostBytes(message.body);
+      this.#sizes.set(message.seq, size);
+      this.#bytes += size;
+    }
     this.#known.set(
       message.seq,
       before === undefined
@@ -81,10 +99,16 @@ export class RoomLog {
     const { retention_ms: retention } = this.run.target.timings;
     if (mayExpire(known, at)) return true;
     if (at >= notBefore + retention - CLOCK_MS) return true;
-    const { buffer_messages: most } = this.run.target.limits;
-    if (this.#known.size <= most) return false;
+    const { buffer_messages: most, room_bytes } = this.run.target.limits;
+    const bytes = this.run.target.level === 'hardened' ? room_bytes : Infinity;
+    if (this.#known.size <= most && this.#bytes <= bytes) return false;
     let above = 0;
-    for (const other of this.#known.values()) if (other.seq > seq && other.notBefore <= at) above++;
-    return above >= most;
+    let held = this.#sizes.get(seq) ?? 0;
+    for (const other of this.#known.values()) {
+      if (other.seq <= seq || other.notBefore > at) continue;
+      above++;
+      held += this.#sizes.get(other.seq) ?? 0;
+    }
+    return above >= most || held > bytes;
   }
 }

@@ -8,6 +8,7 @@
 import { judgeAnswers } from './posts.ts';
 import { judgeDeliveries } from './deliveries.ts';
 import { historiesOf } from './history.ts';
+import { lifetimesOf } from './lifetimes.ts';
 import { judgeRead } from './reads.ts';
 import { judgeEpochs, judgeStream } from './streams.ts';
 import { Room } from './room.ts';
@@ -57,12 +58,15 @@ export function judgeRooms(run: RelayRun, trace: RelayCase): Outcome[] {
   return [...histories].flatMap(([id, history]) => {
     const elsewhere = (nonce: string) => [...nonces].some(([other, set]) => other !== id && set.has(nonce));
     const hasNeighbours = [...nonces].some(([other, set]) => other !== id && set.size > 0);
-    const room = new Room(run, history, { elsewhere, hasNeighbours });
-    judgeAnswers(room);
-    judgeDeliveries(room);
-    for (const read of room.reads) judgeRead(room, read);
-    for (const stream of room.streams) judgeStream(room, stream);
-    judgeEpochs(room);
-    return room.outcomes;
+    const lifetimes = run.target.level === 'compat' ? lifetimesOf(history) : [history];
+    return lifetimes.flatMap((lifetime) => {
+      const room = new Room(run, lifetime, { elsewhere, hasNeighbours });
+      judgeAnswers(room);
+      judgeDeliveries(room);
+      for (const read of room.reads) judgeRead(room, read);
+      for (const stream of room.streams) judgeStream(room, stream);
+      judgeEpochs(room);
+      return room.outcomes;
+    });
   });
 }

@@ -5,6 +5,7 @@ import type { Room } from './room.ts';
 
 export function judgeRead(room: Room, read: Read): void {
   const { key } = read;
+  if (Number.isNaN(read.after) || Number.isNaN(read.limit)) return;
   const seqs = read.messages.map((message) => message.get('seq').number);
   const epoch = read.json.get('epoch').string;
   const reset = read.json.get('reset').raw === true;
@@ -165,7 +166,7 @@ function position(room: Room, read: Read, after: number, seqs: readonly number[]
     JSON.stringify(gap.raw ?? null),
     key,
   );
-  const evicted = room.known.size >= room.run.target.limits.buffer_messages;
+  const evicted = room.mayExceedBytes || room.known.size >= room.run.target.limits.buffer_messages;
   const first = Math.min(...room.known.keys());
   if (!evicted && Number.isFinite(first) && !room.mayBeAnother(read.t1)) {
     const unknown = room.posts.some((post) => post.outcome === 'unknown');

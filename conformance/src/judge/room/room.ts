@@ -2,7 +2,7 @@
 import type { Post, Read, RoomHistory, RoomAnswer, StreamSeen } from './history.ts';
 import type { Outcome } from '../../script/script.ts';
 import type { Value } from '../../trace/value.ts';
-import { CLOCK_MS, mayExpire, type Lasting } from './known.ts';
+import { CLOCK_MS, mayExpire, mostBytes, type Lasting } from './known.ts';
 import type { RelayRun } from '../../trace/records.ts';
 
 /** Maximum time from the last activity of a room to its removal, in ms. @see ROOM-7 */
@@ -32,6 +32,8 @@ export class Room implements RoomHistory {
   readonly answers: readonly RoomAnswer[];
   readonly run: RelayRun;
   readonly hardened: boolean;
+  /** Whether its messages may exceed `room_bytes`, so that some may be evicted. @see READ-13 */
+  readonly mayExceedBytes: boolean;
   /** Whether a nonce was posted to another room. */
   readonly elsewhere: (nonce: string) => boolean;
   /** Whether the case posted to other rooms too. */
@@ -50,6 +52,9 @@ export class Room implements RoomHistory {
     this.answers = history.answers;
     this.run = run;
     this.hardened = run.target.level === 'hardened';
+    const posted = this.posts.filter(({ outcome }) => outcome === 'accepted' || outcome === 'unknown');
+    const bytes = this.hardened ? posted.reduce((sum, { body }) => sum + mostBytes(body), 0) : 0;
+    this.mayExceedBytes = bytes > run.target.limits.room_bytes;
     this.elsewhere = others.elsewhere;
     this.hasNeighbours = others.hasNeighbours;
     this.known = this.#known;
@@ -66,7 +71,7 @@ export class Room implements RoomHistory {
     const { room_idle_ms: idle, retention_ms: retention } = this.run.target.timings;
     if (mayExpire(known, at)) return true;
     if (at >= known.notBefore + Math.min(retention, idle) - CLOCK_MS) return true;
-    return this.#known.size >= most || this.posts.length >= most;
+    return this.mayExceedBytes || this.#known.size >= most || this.posts.length >= most;
   }
 
   /** Whether, since its first use, the room may have been removed and recreated, or a message removed for its age. */

@@ -36,6 +36,7 @@ export function judgeStream(room: Room, stream: StreamSeen): void {
   const usesId = room.hardened && resumed !== null && open.kind === 'sse';
   const asked = usesId ? Number(resumed[2]) : numberIn(query, 'after', 0, 0, Number.MAX_SAFE_INTEGER);
   const after = takesAfter ? asked : 0;
+  if (Number.isNaN(after)) return;
   judgeRead(room, {
     key: ready.key,
     kind: 'stream',
