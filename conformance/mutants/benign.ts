@@ -24,6 +24,9 @@ const CLAIM_ID = "`c_${randomBytes(12).toString('base64url')}`";
 const ROOMS = ['MSG', 'READ', 'STREAM', 'CORE'];
 /** Source text: the JSON of a message, with an additional field, in parts. */
 const ON_STREAM = (frame: string) => `[Buffer.from('{"via":"stream",'), payloadOf(${frame}).subarray(1)]`;
+/** Source text: the same with its fields in reverse order. */
+const REVERSED = (frame: string) =>
+  `JSON.stringify(Object.fromEntries(Object.entries({ ...JSON.parse(payloadOf(${frame}).toString()), via: 'stream' }).reverse()))`;
 const DELIVERY = ['MSG', 'READ', 'STREAM'];
 const CLAIMS = ['CLAIM'];
 export const AGENTS: readonly string[] = ['ID', 'REQ', 'SIGN', 'DM', 'DIR'];
@@ -40,7 +43,7 @@ export const THROUGH: readonly (readonly [string, Through])[] = [
 export const BENIGN: readonly Benign[] = [
   ...THROUGH.map(([name, through]): Benign => ({ name, only: [], level: 'hardened', patches: [], through })),
   {
-    name: 'with extra fields on streams only',
+    name: 'with extra fields on streams only, and another order on WebSockets',
     only: DELIVERY,
     level: 'hardened',
     patches: [
@@ -48,7 +51,7 @@ export const BENIGN: readonly Benign[] = [
       {
         file: 'log.ts',
         from: "format === 'ws' ? entry.frame",
-        to: `format === 'ws' ? textFrame(Buffer.concat(${ON_STREAM('entry.frame')}))`,
+        to: `format === 'ws' ? textFrame(${REVERSED('entry.frame')})`,
       },
       { file: 'log.ts', from: 'eventChunk([payloadOf(frame)]', to: `eventChunk(${ON_STREAM('frame')}` },
     ],
@@ -135,6 +138,12 @@ export const BENIGN: readonly Benign[] = [
         to: "advanced: acked.advanced, by: 'x',",
       },
       { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(48).toString('base64url')" },
+      // A field of the message that reads do not have.
+      {
+        file: 'claims.ts',
+        from: '      message,\n',
+        to: '      Buffer.from(\'{"_claimed":true,\'),\n      message.subarray(1),\n',
+      },
     ],
   },
   {

@@ -5,6 +5,7 @@ import type { Frame } from '../../trace/frames.ts';
 import { headerOf } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Stream } from '../../script/stream.ts';
+import { comparedIn } from '../../trace/message.ts';
 import { sent, postThree } from './streams.ts';
 
 export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
@@ -20,7 +21,8 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
       const { seq } = await t.posted(room);
       await sse.hasSeq(seq);
       await ws.hasSeq(seq);
-      const json = (stream: Stream) => stream.messages.map((message) => JSON.stringify(message.raw));
+      const json = (stream: Stream) =>
+        stream.messages.map((message) => JSON.stringify(comparedIn(message, t.hardened)));
       const [wanted, came] = [json(sse), json(ws)];
       const other = came.findIndex((message, i) => message !== wanted[i]);
       t.require(
