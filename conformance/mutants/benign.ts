@@ -107,10 +107,15 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'that is slow',
-    only: ROOMS,
+    name: 'that is slow, and removes rooms late',
+    only: [...ROOMS, 'ROOM-7', 'ROOM-8'],
     level: 'hardened',
     patches: [
+      {
+        file: 'hub.ts',
+        from: 'const { room_idle_ms: idle } = this.#timings;',
+        to: 'const idle = this.#timings.room_idle_ms * 1.9;',
+      },
       {
         file: 'routes/messages.ts',
         from: 'const posted = await',
