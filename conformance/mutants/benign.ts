@@ -104,6 +104,12 @@ export const BENIGN: readonly Benign[] = [
         from: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, notices.presence];',
         to: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, \'{"type":"weather"}\', notices.presence];',
       },
+      // As keep-alives too.
+      {
+        file: 'encoding.ts',
+        from: "sse: Buffer.from('3\\r\\n:\\n\\n\\r\\n'),",
+        to: `sse: Buffer.from('17\\r\\ndata: {"type":"beat"}\\n\\n\\r\\n'),`,
+      },
     ],
   },
   {
