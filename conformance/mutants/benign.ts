@@ -130,10 +130,20 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'with header names in other cases',
+    name: 'with header names in other cases, and other documents',
     only: ROOMS,
     level: 'hardened',
     patches: [
+      {
+        file: 'routes/docs.ts',
+        from: '<div id="page"></div>',
+        to: '<div id="page"></div><a href="https://docs.example/">More</a>',
+      },
+      {
+        file: 'routes/meta.ts',
+        from: 'const text = JSON.stringify(openapiDocument());',
+        to: 'const text = JSON.stringify(openapiDocument()).replaceAll(\'{room}\', \'{roomId}\').replaceAll(\'"name":"room"\', \'"name":"roomId"\');',
+      },
       { file: 'problem.ts', from: "'Cache-Control': 'no-store'", to: "'CACHE-control': 'no-store, private'" },
     ],
   },
