@@ -24,6 +24,9 @@ const CLAIM_ID = "`c_${randomBytes(12).toString('base64url')}`";
 const ROOMS = ['MSG', 'READ', 'STREAM', 'CORE'];
 /** Source text: the JSON of a message, with an additional field, in parts. */
 const ON_STREAM = (frame: string) => `[Buffer.from('{"via":"stream",'), payloadOf(${frame}).subarray(1)]`;
+/** Source text: the same with its fields in reverse order. */
+const REVERSED = (frame: string) =>
+  `JSON.stringify(Object.fromEntries(Object.entries({ ...JSON.parse(payloadOf(${frame}).toString()), via: 'stream' }).reverse()))`;
 const DELIVERY = ['MSG', 'READ', 'STREAM'];
 const CLAIMS = ['CLAIM'];
 export const AGENTS: readonly string[] = ['ID', 'REQ', 'SIGN', 'DM', 'DIR'];
@@ -40,7 +43,7 @@ export const THROUGH: readonly (readonly [string, Through])[] = [
 export const BENIGN: readonly Benign[] = [
   ...THROUGH.map(([name, through]): Benign => ({ name, only: [], level: 'hardened', patches: [], through })),
   {
-    name: 'with extra fields on streams only',
+    name: 'with extra fields on streams only, and another order on WebSockets',
     only: DELIVERY,
     level: 'hardened',
     patches: [
@@ -48,7 +51,7 @@ export const BENIGN: readonly Benign[] = [
       {
         file: 'log.ts',
         from: "format === 'ws' ? entry.frame",
-        to: `format === 'ws' ? textFrame(Buffer.concat(${ON_STREAM('entry.frame')}))`,
+        to: `format === 'ws' ? textFrame(${REVERSED('entry.frame')})`,
       },
       { file: 'log.ts', from: 'eventChunk([payloadOf(frame)]', to: `eventChunk(${ON_STREAM('frame')}` },
     ],
@@ -101,13 +104,24 @@ export const BENIGN: readonly Benign[] = [
         from: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, notices.presence];',
         to: 'const frames = notices.presence === null ? notices.renames : [...notices.renames, \'{"type":"weather"}\', notices.presence];',
       },
+      // As keep-alives too.
+      {
+        file: 'encoding.ts',
+        from: "sse: Buffer.from('3\\r\\n:\\n\\n\\r\\n'),",
+        to: `sse: Buffer.from('17\\r\\ndata: {"type":"beat"}\\n\\n\\r\\n'),`,
+      },
     ],
   },
   {
-    name: 'that is slow',
-    only: ROOMS,
+    name: 'that is slow, and removes rooms late',
+    only: [...ROOMS, 'ROOM-7', 'ROOM-8'],
     level: 'hardened',
     patches: [
+      {
+        file: 'hub.ts',
+        from: 'const { room_idle_ms: idle } = this.#timings;',
+        to: 'const idle = this.#timings.room_idle_ms * 1.9;',
+      },
       {
         file: 'routes/messages.ts',
         from: 'const posted = await',
@@ -116,10 +130,20 @@ export const BENIGN: readonly Benign[] = [
     ],
   },
   {
-    name: 'with header names in other cases',
+    name: 'with header names in other cases, and other documents',
     only: ROOMS,
     level: 'hardened',
     patches: [
+      {
+        file: 'routes/docs.ts',
+        from: '<div id="page"></div>',
+        to: '<div id="page"></div><a href="https://docs.example/">More</a>',
+      },
+      {
+        file: 'routes/meta.ts',
+        from: 'const text = JSON.stringify(openapiDocument());',
+        to: 'const text = JSON.stringify(openapiDocument()).replaceAll(\'{room}\', \'{roomId}\').replaceAll(\'"name":"room"\', \'"name":"roomId"\');',
+      },
       { file: 'problem.ts', from: "'Cache-Control': 'no-store'", to: "'CACHE-control': 'no-store, private'" },
     ],
   },
@@ -135,6 +159,12 @@ export const BENIGN: readonly Benign[] = [
         to: "advanced: acked.advanced, by: 'x',",
       },
       { file: 'leases.ts', from: CLAIM_ID, to: "randomBytes(48).toString('base64url')" },
+      // A field of the message that reads do not have.
+      {
+        file: 'claims.ts',
+        from: '      message,\n',
+        to: '      Buffer.from(\'{"_claimed":true,\'),\n      message.subarray(1),\n',
+      },
     ],
   },
   {
@@ -179,6 +209,8 @@ export const BENIGN: readonly Benign[] = [
       },
       { file: 'dms.ts', from: 'from_verified: signed,', to: "from_verified: signed,\n      _box: 'x'," },
       { file: 'directory.ts', from: 'profile_sig: sig,', to: 'profile_sig: sig,\n      rank: 7,' },
+      // As with a clock that is 2 s slow.
+      { file: 'profile.ts', from: 'ahead > most', to: 'ahead + 2_000 > most' },
     ],
   },
   {

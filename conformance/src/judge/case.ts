@@ -47,7 +47,7 @@ export async function judgeCase<Facts extends TargetFacts, E extends Event, S ex
   }
   if (trace.end?.outcome === 'interrupted') trouble = trace.end.error ?? 'interrupted';
   if (trace.end?.outcome === 'fault') trouble = `fault: ${trace.end.error ?? 'unknown'}`;
-  const disturbed = Math.max(trace.end?.lag ?? 0, subject.slowest(trace)) > STALL_MS;
+  const disturbed = Math.max(trace.end?.lag ?? 0, subject.slowest(run, trace)) > STALL_MS;
   const scripted = script.outcomes.map((o): Outcome => (disturbed && !o.ok ? { ...o, late: true } : o));
   const modelled = subject.models.flatMap((model) => model.judge(run, trace));
   const rules = new Map(subject.rules.map((rule) => [rule.id, rule]));

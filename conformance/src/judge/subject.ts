@@ -28,7 +28,7 @@ export interface Subject<Facts extends TargetFacts, E extends Event, S extends S
   /** Create the script that replays a case from its trace. */
   readonly replay: (run: RunRecord<Facts>, trace: CaseTrace<E>) => S;
   /** The longest time that the target took to answer a step that does not park, in ms. */
-  readonly slowest: (trace: CaseTrace<E>) => number;
+  readonly slowest: (run: RunRecord<Facts>, trace: CaseTrace<E>) => number;
 }
 
 /** Whether a saved trace comes from this kind of target. */

@@ -22,6 +22,9 @@ import {
 } from './rooms.ts';
 import { Interrupted } from './steps.ts';
 
+/** More than the clocks of the suite and the target usually differ, in ms. */
+export const CLEARLY_MS = 15_000;
+
 /** How a request is signed, with deliberate errors. */
 export interface SignedOptions extends CallOptions {
   readonly query?: Query;

@@ -2,6 +2,8 @@
 import type { Check } from '../check.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import { comparedIn } from '../../trace/message.ts';
+import type { Value } from '../../trace/value.ts';
 import { claimIdOf, consumer, isEmpty, seqOf, type Asking, type Consumer } from '../../script/consumer.ts';
 
 const CLAIM_ID = /^[A-Za-z0-9_-]{8,64}$/;
@@ -100,9 +102,10 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
       const page = await t.transcript(who.room);
       const [before, message] = page.json.get('messages').items;
       t.require('CLAIM-8', CLAIM_ID.test(grant.id), 'a claim_id of 8 to 64 characters', grant.reply);
+      const plain = (given: Value) => JSON.stringify(comparedIn(given, t.hardened));
       t.require(
         'CLAIM-8',
-        JSON.stringify(sorted(grant.reply.json.get('message').raw)) === JSON.stringify(sorted(message?.raw)),
+        message !== undefined && plain(grant.reply.json.get('message')) === plain(message),
         'the message as the transcript has it',
         grant.reply,
         page,
@@ -351,10 +354,3 @@ export const CLAIM_CHECKS: readonly Check<RelayScript>[] = [
     },
   },
 ];
-
-/** The JSON of an object with sorted keys, for comparison as text. */
-function sorted(value: unknown): unknown {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-    : value;
-}

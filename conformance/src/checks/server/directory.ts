@@ -167,10 +167,12 @@ export const DIRECTORY_CHECKS: readonly Check<RelayScript>[] = [
     cert: true,
     run: async (t) => {
       const topic = tag(t);
-      const ahead = t.target.timings.profile_min_ms + 1_000;
+      // The clock of the relay may differ; a lab run tests relays of the same machine.
+      const slack = t.target.outside.length > 0 ? 1_000 : 10_000;
+      const ahead = t.target.timings.profile_min_ms + slack;
       const kept = (await published(t, { topics: [topic] })).me.handle;
       const { me } = await published(t, { topics: [topic], expires_at: Date.now() + ahead });
-      await t.sleep(ahead + GONE_MS + 100);
+      await t.sleep(ahead + GONE_MS + slack);
       const [one, found, listed, near] = [
         await agent(t, me.handle),
         await search(t, { topic }),

@@ -24,6 +24,18 @@ const DECLARED = {
   },
 } as const;
 
+/** What a page loads: every `src`, and the `href` of each `link` whose `rel` makes a browser load it. */
+function loadedBy(html: string): string[] {
+  const values = (text: string, name: string) =>
+    [...text.matchAll(new RegExp(`\\s${name}\\s*=\\s*["']?([^"'\\s>]+)`, 'gi'))].map(
+      (match) => match[1] ?? '',
+    );
+  const links = [...html.matchAll(/<link\b[^>]*>/gi)]
+    .map(([link]) => link)
+    .filter((link) => /\srel\s*=\s*["']?[^"'>]*\b(?:stylesheet|icon|preload|modulepreload)\b/i.test(link));
+  return [...values(html, 'src'), ...links.flatMap((link) => values(link, 'href'))];
+}
+
 export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
   {
     id: 'CORE-9/preflight',
@@ -146,11 +158,16 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
         '200 with an OpenAPI 3.1 document',
         reply,
       );
+      // The names of the parameters are free.
+      const plain = (path: string) => path.replaceAll(/\{[^}]*\}/g, '{}');
+      const paths = reply.json.get('paths');
+      const described = Object.keys(paths.raw ?? {});
       for (const { method, path, profile = 'rooms' } of Object.values<Route>(ROUTES)) {
         if (!t.target.profiles.includes(profile)) continue;
+        const same = described.filter((name) => plain(name) === plain(path));
         t.require(
           'CORE-13',
-          reply.json.get('paths').get(path).has(method.toLowerCase()),
+          same.some((name) => paths.get(name).has(method.toLowerCase())),
           `${method} ${path} in the document`,
           reply,
         );
@@ -170,12 +187,11 @@ export const DISCOVERY_CHECKS: readonly Check<RelayScript>[] = [
         '200 with an HTML page',
         headerOf(reply, 'Content-Type'),
       );
-      const loaded = [...html.matchAll(/(?:src|href)\s*=\s*["']?([^"'\s>]+)/gi)].map(
-        (match) => match[1] ?? '',
-      );
-      const foreign = loaded.find(
-        (link) => /^(?:https?:)?\/\//i.test(link) && !link.startsWith(t.target.url),
-      );
+      const page = new URL(t.target.url);
+      const foreign = loadedBy(html).find((link) => {
+        const { protocol, origin } = URL.canParse(link, page.href) ? new URL(link, page) : page;
+        return protocol.startsWith('http') && origin !== page.origin;
+      });
       t.require('CORE-14', foreign === undefined, 'nothing loaded from another origin', reply);
     },
   },

@@ -5,9 +5,8 @@ import { sha256, type Identity } from '../../script/keys.ts';
 import { isForged, malleated, NEUTRAL_SIG } from '../../script/malleate.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import { CLEARLY_MS } from '../../script/signing.ts';
 
-/** Beyond the tolerance, by more than the clocks of two machines usually differ; in ms. */
-const CLEARLY_MS = 15_000;
 const RESERVED = ['anon', 'admin', 'bot2bot', 'system', 'root', 'support', 'help', 'demo', 'echo'];
 /** Encodings of the points whose order divides 8: y, little-endian; the last two are not canonical. */
 const SMALL_ORDER = [

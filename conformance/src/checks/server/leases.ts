@@ -40,7 +40,10 @@ async function redelivery(t: RelayScript, who: Consumer, asking: Asking, leaseMs
   );
   const stale = await who.ack(first);
   t.require('CLAIM-5', isGone(stale, 0), '409 to an ack of the claim before', first.reply, stale);
-  await who.acked(again);
+  const acked = await who.ack(again);
+  const ok = acked.json.get('advanced').raw === true && cursorOf(acked) === again.seq;
+  if (within(again, acked, leaseMs))
+    t.require('CLAIM-15', ok, `{ok, advanced: true, cursor: ${again.seq}}`, acked);
 }
 
 export const LEASE_CHECKS: readonly Check<RelayScript>[] = [

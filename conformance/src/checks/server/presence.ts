@@ -1,5 +1,6 @@
 /** Chapter 04: presence. */
 import type { Check } from '../check.ts';
+import { ANSWER_MS } from '../../script/rooms.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Stream } from '../../script/stream.ts';
 import type { Frame } from '../../trace/frames.ts';
@@ -171,14 +172,10 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
         renames.push(`${from}-${to}`);
       }
       for (const watcher of watchers) {
-        await watcher.until((frames) => renamesIn(frames).length >= renames.length);
+        await watcher.until((frames) => renamesIn(frames).length >= renames.length, ANSWER_MS);
         const told = renamesIn(watcher.frames).join() === renames.join();
-        t.require(
-          'STREAM-22',
-          told,
-          `the renames ${renames.join(' and ')}`,
-          watcher.at(...watcher.of('rename')),
-        );
+        const want = `the renames ${renames.join(' and ')}`;
+        if (!t.require('STREAM-22', told, want, watcher.at(...watcher.of('rename')))) return;
       }
       guest.close();
       if (!(await stay(3, { alpha: first }))) return;
@@ -316,7 +313,7 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
       await socket.send({ type: 'hello', name: 'before' });
       await presence(watcher, includes('before'));
       await socket.send({ type: 'hello', name: 'after' });
-      const came = await watcher.has('rename');
+      const came = await watcher.has('rename', ANSWER_MS);
       const [frame] = watcher.of('rename');
       t.require(
         'STREAM-22',

@@ -5,6 +5,7 @@ import { sha256, type Identity } from '../../script/keys.ts';
 import { Value } from '../../trace/value.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
+import { CLEARLY_MS } from '../../script/signing.ts';
 import { Interrupted } from '../../script/steps.ts';
 
 const PROFILE_BYTES = 8_192;
@@ -250,18 +251,18 @@ export const PROFILE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'quick',
     run: async (t) => {
       const { profile_min_ms: least } = t.target.timings;
-      const [far, near] = [PROFILE_TOLERANCE_MS + 15_000, PROFILE_TOLERANCE_MS - 15_000];
+      const [far, near] = [PROFILE_TOLERANCE_MS + CLEARLY_MS, PROFILE_TOLERANCE_MS - CLEARLY_MS];
       // Each accepted profile has a new handle, so that none is stale.
       const cases: readonly (readonly [number, number, number])[] = [
         [400, -far, HOUR_MS],
         [400, far, HOUR_MS],
-        [400, 0, -1_000],
+        [400, 0, -CLEARLY_MS],
         [400, 0, Math.floor(least / 2)],
-        [400, 0, PROFILE_MAX_MS + 15_000],
+        [400, 0, PROFILE_MAX_MS + CLEARLY_MS],
         [201, -near, HOUR_MS],
         [201, near, HOUR_MS],
-        [201, 0, least + 15_000],
-        [201, 0, PROFILE_MAX_MS - 1_000],
+        [201, 0, least + CLEARLY_MS],
+        [201, 0, PROFILE_MAX_MS - CLEARLY_MS],
       ];
       const silent = await t.registered();
       for (const [status, updated, expires] of cases) {

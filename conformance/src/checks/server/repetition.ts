@@ -1,5 +1,6 @@
 /** Chapters 02 and 04: repetitions, behaviour long after the first request, and behaviour under load. */
 import type { Check } from '../check.ts';
+import { ANSWER_MS } from '../../script/rooms.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Stream } from '../../script/stream.ts';
@@ -101,7 +102,10 @@ export const REPETITION_CHECKS: readonly Check<RelayScript>[] = [
         );
       }
       const count = names.length - 1;
-      await watcher.until((frames) => frames.filter(({ type }) => type === 'rename').length >= count);
+      await watcher.until(
+        (frames) => frames.filter(({ type }) => type === 'rename').length >= count,
+        ANSWER_MS,
+      );
       const told = watcher
         .of('rename')
         .map(({ json }) => `${json.get('from').string}-${json.get('to').string}`);

@@ -4,9 +4,7 @@ import type { Check } from '../check.ts';
 import { sha256, type Identity } from '../../script/keys.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
-import type { SignedOptions } from '../../script/signing.ts';
-
-const CLEARLY_MS = 15_000;
+import { CLEARLY_MS, type SignedOptions } from '../../script/signing.ts';
 
 /** A signed request that has no effect for a handle without messages or profile. */
 interface Harmless {

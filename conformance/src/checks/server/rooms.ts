@@ -334,10 +334,9 @@ export const ROOM_CHECKS: readonly Check<RelayScript>[] = [
     run: async (t) => {
       const room = t.room();
       const { seq } = await t.posted(room);
-      const gone = goneMs(t);
       const rounds = 12;
       for (let i = 0; i < rounds; i++) {
-        await t.sleep((gone * 0.8) / rounds);
+        await t.sleep((goneMs(t) + 1_000) / rounds);
         await t.status(room);
         await t.transcript(room);
         await t.wait(room, { after: seq - 1 });

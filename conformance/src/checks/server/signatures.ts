@@ -3,8 +3,7 @@ import type { Check } from '../check.ts';
 import { Value } from '../../trace/value.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
-
-const CLEARLY_MS = 15_000;
+import { CLEARLY_MS } from '../../script/signing.ts';
 
 async function refused(
   t: RelayScript,

@@ -1,10 +1,12 @@
 /** Chapter 04: WebSocket. */
 import { ROUTES } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
+import { ANSWER_MS } from '../../script/rooms.ts';
 import type { Frame } from '../../trace/frames.ts';
 import { headerOf } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
 import type { Stream } from '../../script/stream.ts';
+import { comparedIn } from '../../trace/message.ts';
 import { sent, postThree } from './streams.ts';
 
 export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
@@ -20,7 +22,8 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
       const { seq } = await t.posted(room);
       await sse.hasSeq(seq);
       await ws.hasSeq(seq);
-      const json = (stream: Stream) => stream.messages.map((message) => JSON.stringify(message.raw));
+      const json = (stream: Stream) =>
+        stream.messages.map((message) => JSON.stringify(comparedIn(message, t.hardened)));
       const [wanted, came] = [json(sse), json(ws)];
       const other = came.findIndex((message, i) => message !== wanted[i]);
       t.require(
@@ -168,7 +171,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
         await socket.send(text);
       }
       const { seq } = await t.posted(room);
-      const alive = await socket.hasSeq(seq);
+      const alive = await socket.hasSeq(seq, ANSWER_MS);
       t.require('STREAM-18', alive && !socket.closed, 'the next message on the same connection', socket);
       const body = t.sealed();
       await socket.send(body);
@@ -185,7 +188,7 @@ export const SOCKET_CHECKS: readonly Check<RelayScript>[] = [
     run: async (t) => {
       const socket = await t.joined('ws', t.room());
       await socket.send('x'.repeat(t.target.limits.frame_bytes + 1));
-      await socket.until(() => false, 3_000);
+      await socket.until(() => false, ANSWER_MS);
       t.require('STREAM-19', socket.closed && socket.log.closed?.code === 1009, 'close code 1009', socket);
     },
   },

@@ -1,31 +1,11 @@
 /** Judges each delivered message: it was posted to this room, it is unchanged, and every delivery has the same values. */
 import type { Post } from './history.ts';
 import type { Room } from './room.ts';
+import { comparedIn, SIGNATURE_FIELDS } from '../../trace/message.ts';
 import type { Value } from '../../trace/value.ts';
 
 /** Maximum length of a value that is shown. */
 const SHOWN_CHARS = 160;
-
-const SIGNATURE_FIELDS = [
-  'sender_handle',
-  'sender_ts',
-  'sender_nonce',
-  'sender_sig',
-  'sender_sig2',
-  'signed_only',
-] as const;
-/** The fields that every transport must deliver with the same value, at both levels. @see READ-6 */
-const FIELDS = ['id', 'sender', 'sender_verified', 'ciphertext', 'nonce', 'ts', 'reply_to'] as const;
-
-/** The values that READ-6 compares. Relays may add fields, on some transports only. @see MSG-8 MSG-18 SIGN-5 */
-function comparedIn(message: Value, hardened: boolean): Record<string, unknown> {
-  const signed = message.get('sender_verified').raw === true;
-  const fields = [...FIELDS, ...(hardened ? ['ext'] : []), ...(hardened && signed ? SIGNATURE_FIELDS : [])];
-  const values = fields.map((field) => [field, message.get(field).raw ?? null]);
-  // Without a time to live, ttl_ms may be 0 or absent; so may signed_only be false.
-  const locks = hardened && signed ? { signed_only: message.get('signed_only').raw || null } : {};
-  return { ...Object.fromEntries(values), ...locks, ttl_ms: message.get('ttl_ms').raw || null };
-}
 
 export function judgeDeliveries(room: Room): void {
   const byNonce = new Map<string, Post[]>();
