@@ -4,6 +4,7 @@ import type { Mutant } from '../mutants/mutant.ts';
 import { LAB } from '../mutants/mutants.ts';
 import { CHECKS } from '../src/checks/index.ts';
 import { ruleOf, rulesOf } from '../src/checks/check.ts';
+import { HISTORIES_CHECK } from '../src/programs/histories.ts';
 import { judge, RELAY } from '../src/index.ts';
 import { certify } from './certify.ts';
 
@@ -58,7 +59,9 @@ export function flawsOf(mutant: Mutant, seen: readonly Broken[]): string[] {
 
 export async function kill(mutant: Mutant): Promise<Kill> {
   const rule = ruleOfMutant(mutant);
-  const runs = CHECKS.some((check) => rulesOf(check).includes(rule)) ? 0 : PROGRAMS;
+  const isScripted = CHECKS.some((check) => rulesOf(check).includes(rule));
+  // Histories are one program, however many are requested.
+  const runs = isScripted ? Number(rule === ruleOf(HISTORIES_CHECK)) : PROGRAMS;
   const { trace } = await certify(await commandOf(mutant), { only: [rule], runs });
   const { results } = await judge(RELAY, trace);
   const failed = results

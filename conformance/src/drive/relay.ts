@@ -35,7 +35,7 @@ export function relayDriver(
     target,
     programs: new Map([
       [PROGRAM_CHECK.id, { of: (seed, runs) => programsOf(seed, runs, claims), smaller }],
-      [HISTORIES_CHECK.id, { of: (seed) => [plansOf(seed)], smaller: smallerPlans }],
+      [HISTORIES_CHECK.id, { of: (seed, runs) => (runs > 0 ? [plansOf(seed)] : []), smaller: smallerPlans }],
     ]),
     /** Register the agents that cases share. If one is refused there are fewer, and cases register their own. */
     prepare: async (run, signal, endRun) => {
