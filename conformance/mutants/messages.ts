@@ -239,6 +239,27 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     to: "if (problem.status !== 429) hub.send(sub, {\n        type: 'error',",
   },
   {
+    id: 'MSG-20/double-bucket',
+    what: 'accepts bursts twice as large as it declares',
+    file: 'rate-limit.ts',
+    from: 'this.#rooms = new Buckets(limits.room_rate, limits.room_burst);',
+    to: 'this.#rooms = new Buckets(limits.room_rate, limits.room_burst * 2);',
+  },
+  {
+    id: 'MSG-20/own-frame-bucket',
+    what: 'counts frames apart from posts',
+    file: 'routes/stream.ts',
+    from: 'await relay.post(id, client, () => fromSocket(given))',
+    to: "await relay.post(id, ['frames'], () => fromSocket(given))",
+  },
+  {
+    id: 'MSG-20/no-address-bucket',
+    what: 'limits the posts to each room, but not those of an address',
+    file: 'rate-limit.ts',
+    from: "this.#addresses.secondsLeft('', client, now),\n    );",
+    to: '0,\n    );',
+  },
+  {
     id: 'MSG-21/kept',
     what: 'stores the message of a post that it refuses',
     file: 'routes/messages.ts',

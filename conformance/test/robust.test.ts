@@ -1,5 +1,6 @@
 /** Broken targets, closed pipes and signals: the run ends in time, with a correct verdict, and leaves no process behind. */
 import { spawn } from 'node:child_process';
+import dns from 'node:dns';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import {
   Agent,
@@ -12,12 +13,13 @@ import {
 import { createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PROTOCOL } from '@bot2bot/schemas';
-import { describe, expect, it } from 'vitest';
+import { DEFAULT_LIMITS, PROTOCOL } from '@bot2bot/schemas';
+import { describe, expect, it, vi } from 'vitest';
 import { startProxy } from '../mutants/proxy.ts';
 import { judge, makeReport, probe, RELAY, RELAY_PRESENTER, relayDriver, Runner } from '../src/index.ts';
 import { DEFAULT_RUNS } from '../src/cli/flags.ts';
 import { budgetOf } from '../src/drive/runner.ts';
+import { Pacer } from '../src/drive/pacer.ts';
 import { Wire } from '../src/drive/wire.ts';
 import { jobsOf } from '../src/drive/lanes.ts';
 import { programsOf, smaller } from '../src/programs/arbitrary.ts';
@@ -133,6 +135,35 @@ describe('a request on a connection that the server closed while it was idle', (
     expect(half).toBe(2);
     for (const each of [wire, other]) each.close();
     for (const each of [closing, cutting]) each.close();
+  });
+});
+
+describe('the rates of a target', () => {
+  it('apply to the suite as to one client: connections keep to the family of the first one', async () => {
+    const { url, close } = await listen(createServer((_, res) => res.setHeader('Connection', 'close').end()));
+    const lookups = vi.spyOn(dns, 'lookup');
+    const wire = new Wire(url.replace('127.0.0.1', 'localhost'));
+    for (let i = 0; i < 2; i++) await wire.http({ method: 'GET', path: '/', timeoutMs: 2_000 });
+    const families = lookups.mock.calls.map(([, options]) => (options as { family?: number }).family ?? 0);
+    lookups.mockRestore();
+    wire.close();
+    close();
+    expect(families).toEqual([0, 4]);
+  });
+
+  it('leave nothing for other cases after a flood, until the buckets have been refilled', async () => {
+    const pacer = new Pacer({ ...DEFAULT_LIMITS, room_rate: 10, address_rate: 20 });
+    const { signal } = new AbortController();
+    const msOf = async (room: string) => {
+      const from = performance.now();
+      await pacer.write(room, signal);
+      return performance.now() - from;
+    };
+    expect(await msOf('flooded')).toBeLessThan(40);
+    pacer.flooded('flooded');
+    expect(await msOf('flooded')).toBeGreaterThan(100);
+    pacer.flooded('flooded');
+    expect(await msOf('other')).toBeGreaterThan(40);
   });
 });
 

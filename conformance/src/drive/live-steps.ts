@@ -75,6 +75,7 @@ export class LiveSteps implements Steps {
     const t0 = this.#now();
     const answer = await this.#wire.http(call, this.#signal);
     release?.();
+    if (call.flood === true) this.#pacer.flooded(call.writes ?? '');
     const record: HttpRecord = {
       t: 'http',
       case: this.#case,
@@ -165,7 +166,8 @@ export class LiveSteps implements Steps {
 
   async send(key: string, stream: string, data: string, room: string, flood: boolean): Promise<SendRecord> {
     this.#check();
-    if (!flood) await this.#paced(this.#pacer.write(room, this.#signal));
+    if (flood) this.#pacer.flooded(room);
+    else await this.#paced(this.#pacer.write(room, this.#signal));
     const at = this.#now();
     try {
       this.#stream(stream).wire.send(data);

@@ -24,6 +24,11 @@ class Bucket {
     this.#at = now;
     return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#rate) * 1000;
   }
+
+  empty(): void {
+    this.#tokens = Math.min(this.#tokens, 0);
+    this.#at = performance.now();
+  }
 }
 
 /**
@@ -94,15 +99,26 @@ export class Pacer {
     this.#waiters = new Slots(limits.address_waiters);
   }
 
+  /** The buckets that a write to this room, or outside of rooms, takes from. */
+  #buckets(room: string): Bucket[] {
+    if (room === '') return [this.#address];
+    let bucket = this.#rooms.get(room);
+    if (bucket === undefined)
+      this.#rooms.set(room, (bucket = new Bucket(this.#limits.room_rate, this.#limits.room_burst)));
+    return [this.#address, bucket];
+  }
+
+  /** A flood has just written to this room: its buckets may be empty. */
+  flooded(room: string): void {
+    for (const bucket of this.#buckets(room)) bucket.empty();
+  }
+
   /**
    * Resolves when both buckets have a token for a write to the room.
    * @param room empty for a write outside of rooms.
    */
   async write(room: string, signal: AbortSignal): Promise<void> {
-    let bucket = room === '' ? undefined : this.#rooms.get(room);
-    if (bucket === undefined && room !== '')
-      this.#rooms.set(room, (bucket = new Bucket(this.#limits.room_rate, this.#limits.room_burst)));
-    const ms = Math.max(this.#address.take(), bucket?.take() ?? 0);
+    const ms = Math.max(...this.#buckets(room).map((bucket) => bucket.take()));
     if (ms > 0)
       await untilOrAborted(signal, (go) => {
         const timer = setTimeout(go, ms);

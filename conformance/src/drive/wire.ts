@@ -138,6 +138,11 @@ export class Wire {
   readonly #base: URL;
   readonly #agent: http.Agent;
   readonly #onBytes: (count: number) => void;
+  /**
+   * The family of the first connection, which all others keep to: over IPv4 and IPv6 together, a relay would see two clients,
+   * each with limits of its own.
+   */
+  #family: { family?: 4 | 6 } = {};
 
   /**
    * @param base the relay's base URL; its path is the prefix of every path.
@@ -165,6 +170,7 @@ export class Wire {
           : { 'Content-Length': String(Buffer.byteLength(request.body)) }),
       },
       agent,
+      ...this.#family,
       insecureHTTPParser: true,
     });
   }
@@ -246,6 +252,9 @@ export class Wire {
       const release = giveUpAfter(request.timeoutMs, signal, giveUp);
       outgoing.on('error', (error) => settle(failure(error)));
       outgoing.on('response', (incoming) => {
+        const { remoteFamily } = incoming.socket;
+        if (remoteFamily !== undefined && this.#family.family === undefined)
+          this.#family = { family: remoteFamily === 'IPv6' ? 6 : 4 };
         const chunks: Buffer[] = [];
         let size = 0;
         incoming.on('data', (chunk: Buffer) => {
@@ -332,6 +341,7 @@ export class Wire {
       const target = url.href.replace(/\/$/, '') + request.path;
       const socket = new WebSocket(target, {
         headers: { ...request.headers },
+        ...this.#family,
         perMessageDeflate: false,
         maxPayload: MAX_FRAME_BYTES,
       });

@@ -168,7 +168,10 @@ export const KILLS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   "MSG-20": {
     "MSG-20/unlimited": "has no rate limit",
     "MSG-20/other-status": "refuses posts beyond its rate with status 400",
-    "MSG-20/silent-frames": "drops frames beyond its rate without an answer"
+    "MSG-20/silent-frames": "drops frames beyond its rate without an answer",
+    "MSG-20/double-bucket": "accepts bursts twice as large as it declares",
+    "MSG-20/own-frame-bucket": "counts frames apart from posts",
+    "MSG-20/no-address-bucket": "limits the posts to each room, but not those of an address"
   },
   "MSG-21": {
     "MSG-21/kept": "stores the message of a post that it refuses"

@@ -2,7 +2,26 @@
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
-import { floodOf, floodUntil429, isBeyond } from './errors.ts';
+import type { Reply } from '../../script/reply.ts';
+import type { Evidence } from '../../script/script.ts';
+import { flood, floodOf, isBeyond, MOST_POSTS } from './errors.ts';
+
+/** The most rooms of a flood. */
+const MOST_ROOMS = 60;
+
+const isAccepted = ({ status }: Reply) => status === 200;
+
+/** The time from the first of these posts to the last answer, in ms. */
+function msOf(replies: readonly Reply[]): number {
+  const records = replies.map(({ record }) => record);
+  return Math.max(...records.map(({ t1 }) => t1)) - Math.min(...records.map(({ t0 }) => t0));
+}
+
+/** A number of accepted messages, as the evidence. */
+function counted(count: number, ms: number, last: Evidence | undefined): Evidence {
+  const describe = () => `${count} messages accepted within ${Math.round(ms)} ms`;
+  return { keys: last?.keys ?? [], describe };
+}
 
 export const RATE_CHECKS: readonly Check<RelayScript>[] = [
   {
@@ -25,9 +44,23 @@ export const RATE_CHECKS: readonly Check<RelayScript>[] = [
     lane: 'solo',
     run: async (t) => {
       const room = t.room();
-      const refusal = await floodUntil429(t, room);
-      if (refusal === undefined) return;
-      if (!t.require('MSG-20', refusal.status === 429, '429 beyond the bucket', refusal)) return;
+      const { limits } = t.target;
+      const replies = await flood(t, [room], floodOf(limits));
+      const refusal = replies.find(({ status }) => status === 429);
+      const ms = msOf(replies);
+      if (refusal === undefined) {
+        const instead = replies.find((reply) => !isAccepted(reply)) ?? replies.at(-1);
+        if (instead !== undefined && isBeyond(limits, replies.length, ms))
+          t.require('MSG-20', false, '429 beyond the bucket', instead);
+        return;
+      }
+      const accepted = replies.filter(isAccepted);
+      t.require(
+        'MSG-20',
+        !isBeyond(limits, accepted.length, ms),
+        'no more posts accepted than the buckets hold',
+        counted(accepted.length, ms, accepted.at(-1)),
+      );
       await t.sleep(1_500);
       const page = await t.transcript(room, { limit: 500 });
       const nonce = (JSON.parse(refusal.record.reqBody ?? '{}') as { nonce?: string }).nonce;
@@ -73,6 +106,19 @@ export const RATE_CHECKS: readonly Check<RelayScript>[] = [
       if (refused === undefined && isBelow) return;
       t.requireInTime('MSG-20', refused !== undefined, 'an error with code 429 beyond the bucket', socket);
       if (refused === undefined) return;
+      const posts = await flood(t, [room], 1);
+      await socket.until((frames) => answersOf(frames).length >= sent, 5_000);
+      const accepted = [
+        ...socket.of('sent').map(({ at }) => at),
+        ...posts.filter(isAccepted).map(({ record }) => record.t1),
+      ];
+      const ms = Math.max(began, ...accepted) - began;
+      t.require(
+        'MSG-20',
+        !isBeyond(t.target.limits, accepted.length, ms),
+        'no more frames and posts together than the buckets hold',
+        counted(accepted.length, ms, socket),
+      );
       await t.sleep(1_500);
       const nonce = refused.get('nonce').raw;
       const page = await t.transcript(room, { limit: 500 });
@@ -86,6 +132,28 @@ export const RATE_CHECKS: readonly Check<RelayScript>[] = [
       );
       const after = await t.posted(room);
       t.require('MSG-20', await socket.hasSeq(after.seq, 5_000), 'the connection to go on', socket);
+    },
+  },
+  {
+    id: 'MSG-20/rooms',
+    title: 'an address has one bucket for the posts to all rooms',
+    lane: 'solo',
+    run: async (t) => {
+      const { limits } = t.target;
+      const most = limits.address_burst * 2 + limits.address_rate * 5;
+      // So many that no room's own bucket is emptied.
+      const count = Math.ceil((most * 1.5) / limits.room_burst);
+      if (most > MOST_POSTS || count > MOST_ROOMS) return;
+      const rooms = Array.from({ length: count }, () => t.room());
+      const replies = await flood(t, rooms, most);
+      const accepted = replies.filter(isAccepted);
+      const ms = msOf(replies);
+      t.require(
+        'MSG-20',
+        !isBeyond({ ...limits, room_burst: Infinity }, accepted.length, ms),
+        'no more posts accepted in all rooms than the bucket of the address holds',
+        counted(accepted.length, ms, accepted.at(-1)),
+      );
     },
   },
 ];
