@@ -118,7 +118,9 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'log.ts',
     from: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;',
     to: 'const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs + 700;',
-    alsoBreaks: ['MSG-9', 'READ-5', 'ROOM-5'],
+    alsoBreaks: ['MSG-9', 'READ-5'],
+    // The 0.7 s may be over when the status is requested.
+    mayBreak: ['ROOM-5'],
   },
   {
     id: 'MSG-11/seconds',

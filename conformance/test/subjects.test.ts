@@ -369,10 +369,10 @@ describe('imports', () => {
   );
 });
 
-it('a repetition that did not finish does not show that a rule held', async () => {
+it('a repetition that did not finish does not show that a rule held, and one in which the suite stalled shows no lateness', async () => {
   const { saved } = await certifyEcho(HONEST);
   const honest = saved.cases.find(({ start }) => start.case === 'ECHO-2/count');
-  const part = (attempt: number, outcome: 'done' | 'interrupted', answers: readonly string[]) => {
+  const part = (attempt: number, outcome: 'done' | 'interrupted', answers: readonly string[], lag = 900) => {
     const name = attempt === 0 ? 'ECHO-2/count' : `ECHO-2/count~${attempt}`;
     const events = answers.flatMap((answer, index) => {
       const event = honest?.events[index];
@@ -382,16 +382,18 @@ it('a repetition that did not finish does not show that a rule held', async () =
       start: { t: 'case', case: name, check: 'ECHO-2/count', attempt, at: 0 } as const,
       events,
       // The suite itself stalled: what the check missed may have arrived late.
-      end: { t: 'end', case: name, at: 9, outcome, lag: 900 } as const,
+      end: { t: 'end', case: name, at: 9, outcome, lag } as const,
     };
   };
+  const wrong = ['1 a', '1 b'];
   const verdictOf = async (...last: Parameters<typeof part>) => {
-    const wrong = ['1 a', '1 b'];
-    const cases = [part(0, 'done', wrong), part(1, 'done', wrong), part(...last)];
+    const cases = [part(0, 'done', wrong), part(1, 'done', wrong, last[3]), part(...last)];
     const { results } = await judge(ECHO, { ...saved, cases });
     return results.find(({ rule: { id } }) => id === 'ECHO-2')?.verdict;
   };
   expect(await verdictOf(2, 'interrupted', [])).toBe('fail');
   expect(await verdictOf(2, 'done', ['1 a', '1 b'])).toBe('fail');
   expect(await verdictOf(2, 'done', ['1 a', '2 b'])).not.toBe('fail');
+  // The suite stalled for so long that lateness in each repetition says nothing.
+  expect(await verdictOf(2, 'done', wrong, 5_000)).toBe('inconclusive');
 });

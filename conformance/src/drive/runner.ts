@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { SPEC_VERSION } from '@bot2bot/schemas';
+import { ruleOf } from '../checks/check.ts';
 import { judgeCase, type CaseResult } from '../judge/case.ts';
 import type { Script } from '../script/script.ts';
 import { Interrupted } from '../script/steps.ts';
@@ -22,8 +23,9 @@ import { inLanes, jobsOf, type Job, type Selection } from './lanes.ts';
 import { smallest } from './shrink.ts';
 
 const DEADLINE_MS = { quick: 30_000, long: 150_000, solo: 90_000 } as const;
-/** Repetitions of a late case. Lateness counts only if it occurs in each of them. */
+/** Repetitions of a late case, without those in which the suite stalled, and with them. Lateness counts only if it occurs in each. */
 const LATE_TRIES = 2;
+const LATE_RUNS = 5;
 /**
  * Time limit of a run in which several cases had problems, in ms, and the addition for each random program. For a target
  * without problems there is no limit, however slow it is.
@@ -99,8 +101,8 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
   readonly #shrunk: ShrinkRecord[] = [];
   readonly #running = new Set<string>();
   readonly #broken = new Set<string>();
-  /** Rules that are certainly broken: not by lateness, or by lateness that repeated each time. */
-  readonly #proven = new Set<string>();
+  /** Rules that are certainly broken: not by lateness, or by lateness that repeated each time; and whether by a check of their own. */
+  readonly #proven = new Map<string, boolean>();
   /** Number of runs of each case. */
   readonly #attempts = new Map<string, number>();
   /** Late cases, possibly because of a busy machine: they are repeated alone at the end of the run. */
@@ -183,22 +185,33 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
 
   /** Repeat late cases, one by one: the quickest first, and only those that can still decide a rule. */
   async #again(): Promise<void> {
-    const undecided = ({ rules }: Late<S>) => rules.some((rule) => !this.#proven.has(rule));
+    const undecided = ({ job, rules }: Late<S>) => rules.some((rule) => !this.#isSettled(rule, job));
     const order = [...this.#late].sort(
       (a, b) => Number(b.rules.length > 0) - Number(a.rules.length > 0) || a.ms - b.ms,
     );
     for (const late of order) {
       if (late.rules.length > 0 && !undecided(late)) continue;
-      let always = late.rules;
-      for (let tries = 0; tries < LATE_TRIES && !this.#part.aborted; tries++) {
-        const { outcomes, trouble } = await this.#case(late.job);
+      let [always, tries] = [late.rules, 0];
+      for (let runs = 0; runs < LATE_RUNS && tries < LATE_TRIES && !this.#part.aborted; runs++) {
+        const { outcomes, stalled, trouble } = await this.#case(late.job);
         const failed = outcomes.filter((outcome) => !outcome.ok);
         always = always.filter((rule) => failed.some((outcome) => outcome.rule === rule));
-        if (tries === LATE_TRIES - 1) for (const rule of always) this.#proven.add(rule);
         if (trouble === '' && failed.length === 0) break;
+        if (!stalled) tries++;
       }
+      if (tries === LATE_TRIES) for (const rule of always) this.#prove(rule, late.job);
       if (always[0] !== undefined && this.#proven.has(always[0])) await this.#shrink(late.job, always[0]);
     }
+  }
+
+  #prove(rule: string, { check }: Job<S>): void {
+    this.#proven.set(rule, this.#proven.get(rule) === true || ruleOf(check) === rule);
+  }
+
+  /** Whether a repetition of this case could add nothing: a check of the rule, or any check if this is not one, has proven the breach. */
+  #isSettled(rule: string, { check }: Job<S>): boolean {
+    const byOwn = this.#proven.get(rule);
+    return byOwn === true || (byOwn === false && ruleOf(check) !== rule);
   }
 
   /** Run a case; if it breaks a rule, repeat it once, and shrink its program. */
@@ -214,7 +227,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     const failed = first.outcomes.filter((outcome) => !outcome.ok);
     for (const { rule } of failed) this.#broken.add(rule);
     const firm = failed.filter((outcome) => outcome.late !== true);
-    for (const { rule } of firm) this.#proven.add(rule);
+    for (const { rule } of firm) this.#prove(rule, job);
     if (failed.length > 0 || first.trouble !== '') this.#ill++;
     const late = firm.length < failed.length || (first.trouble !== '' && firm.length === 0);
     if (late) {

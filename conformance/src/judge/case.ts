@@ -11,12 +11,16 @@ export interface CaseResult {
   readonly undecided: readonly Outcome[];
   /** The suite or the target stalled for so long that an answer which the check missed may only have been late. */
   readonly disturbed: boolean;
+  /** The suite stalled for so long that lateness in this case says nothing about the target. */
+  readonly stalled: boolean;
   /** Why the case did not run to its end; empty if it did. */
   readonly trouble: string;
 }
 
 /** A longer stall invalidates the assumption of checks that their steps follow each other quickly; in ms. */
 const STALL_MS = 250;
+/** After a stall of the suite this long, in ms, what is recorded as late may have been on time: every bound is at least twice this. */
+const BLIND_MS = 1_000;
 
 /**
  * Evaluate the requirements of the check and of the models. Models use the recorded times of requests and answers. Only a
@@ -33,6 +37,7 @@ export async function judgeCase<Facts extends TargetFacts, E extends Event, S ex
       outcomes: [],
       undecided: [],
       disturbed: false,
+      stalled: false,
       trouble: `this suite has no check ${trace.start.check}`,
     };
   const script = subject.replay(run, trace);
@@ -47,7 +52,8 @@ export async function judgeCase<Facts extends TargetFacts, E extends Event, S ex
   }
   if (trace.end?.outcome === 'interrupted') trouble = trace.end.error ?? 'interrupted';
   if (trace.end?.outcome === 'fault') trouble = `fault: ${trace.end.error ?? 'unknown'}`;
-  const disturbed = Math.max(trace.end?.lag ?? 0, subject.slowest(run, trace)) > STALL_MS;
+  const lag = trace.end?.lag ?? 0;
+  const disturbed = Math.max(lag, subject.slowest(run, trace)) > STALL_MS;
   const scripted = script.outcomes.map((o): Outcome => (disturbed && !o.ok ? { ...o, late: true } : o));
   const modelled = subject.models.flatMap((model) => model.judge(run, trace));
   const rules = new Map(subject.rules.map((rule) => [rule.id, rule]));
@@ -61,6 +67,7 @@ export async function judgeCase<Facts extends TargetFacts, E extends Event, S ex
     outcomes: outcomes.filter((outcome) => outcome.undecided !== true),
     undecided: outcomes.filter((outcome) => outcome.undecided === true),
     disturbed,
+    stalled: lag > BLIND_MS,
     trouble,
   };
 }

@@ -69,6 +69,8 @@ interface Tally {
 interface Repeat {
   /** Whether it ran to its end; otherwise it cannot show that a rule held. */
   readonly whole: boolean;
+  /** Whether the suite stalled in it, so that lateness does not count. */
+  readonly stalled: boolean;
   /** Rules that failed in it. */
   readonly failed: ReadonlySet<string>;
 }
@@ -94,7 +96,7 @@ async function observe<Facts extends TargetFacts, E extends Event, S extends Scr
   const repeats = new Map<string, Repeat[]>();
   const undecided = new Map<string, string>();
   for (const part of cases) {
-    const { outcomes, undecided: open, disturbed, trouble } = await judgeCase(subject, run, part);
+    const { outcomes, undecided: open, disturbed, stalled, trouble } = await judgeCase(subject, run, part);
     const { case: name, check, attempt } = part.start;
     for (const { rule } of open) undecided.set(rule, name);
     const origin = attempt > 0 ? name.slice(0, name.lastIndexOf('~')) : name;
@@ -102,7 +104,7 @@ async function observe<Facts extends TargetFacts, E extends Event, S extends Scr
     else if (attempt === 0) unfinished.set(name, { check, why: trouble });
     if (attempt > 0) {
       const failed = new Set(outcomes.filter(({ ok }) => !ok).map((outcome) => outcome.rule));
-      repeats.set(origin, [...(repeats.get(origin) ?? []), { whole: trouble === '', failed }]);
+      repeats.set(origin, [...(repeats.get(origin) ?? []), { whole: trouble === '', stalled, failed }]);
     }
     for (const outcome of outcomes) {
       if (attempt > 0 && !outcome.ok) continue;
@@ -126,8 +128,8 @@ async function observe<Facts extends TargetFacts, E extends Event, S extends Scr
 /** The failures of a rule that count, with the results of their repetitions. */
 function standing(rule: Requirement, failures: Iterable<Failure>, { repeats }: Seen): Failure[] {
   return [...failures].flatMap((failure): Failure[] => {
-    const again = (repeats.get(failure.case) ?? []).filter(
-      ({ whole, failed }) => whole || failed.has(rule.id),
+    const again = (repeats.get(failure.case) ?? []).filter(({ whole, stalled, failed }) =>
+      failed.has(rule.id) ? failure.late !== true || !stalled : whole,
     );
     if (again.length === 0) return [failure];
     const fails = ({ failed }: Repeat) => failed.has(rule.id);
