@@ -121,14 +121,19 @@ describe.concurrent('conformant relays are certified', () => {
 });
 
 describe.concurrent('conformant relays that differ from the reference relay pass', () => {
-  it.for(
-    BENIGN.filter(({ only }) => only !== AGENTS).map((benign) => [benign.name, benign] as const),
-  )('one %s', { timeout: LONG_MS }, async ([, benign], { expect }) => {
-    // With a proxy, each program takes several times as long.
-    const { report } = await certifyBenign(benign, { seed: 1, runs: benign.through === undefined ? 12 : 8 });
-    expect(accusations(report)).toEqual([]);
-    expect(report.target.level).toBe(benign.level);
-  });
+  it.for(BENIGN.filter(({ only }) => only !== AGENTS).map((benign) => [benign.name, benign] as const))(
+    'one %s',
+    { timeout: LONG_MS },
+    async ([, benign], { expect }) => {
+      // With a proxy, each program takes several times as long.
+      const { report } = await certifyBenign(benign, {
+        seed: 1,
+        runs: benign.through === undefined ? 12 : 8,
+      });
+      expect(accusations(report)).toEqual([]);
+      expect(report.target.level).toBe(benign.level);
+    },
+  );
 });
 
 describe.concurrent('tiny-relay passes, at compat, as a relay', () => {
