@@ -5,7 +5,7 @@ import type { RelayRun } from '../../trace/records.ts';
 /** Maximum difference of two clocks that round to a millisecond and drift during a lease, in ms. */
 export const CLOCK_MS = 5;
 /** At compat a relay may deliver an expired message for this long, in ms. @see MSG-9 */
-export const TTL_GRACE_MS = 5_000;
+const TTL_GRACE_MS = 5_000;
 
 /** Bounds of the time at which a message was accepted, and its time to live. */
 export interface Lasting {
