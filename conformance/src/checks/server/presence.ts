@@ -341,13 +341,13 @@ export const PRESENCE_CHECKS: readonly Check<RelayScript>[] = [
       const watcher = await t.joined('sse', room);
       const socket = await t.joined('ws', room);
       const said: number[] = [];
+      const every = t.target.timings.presence_ms;
       for (let i = 0; i < 15; i++) {
         const { at } = await t.sendFrame(socket, JSON.stringify({ type: 'hello', name: `name-${i}` }));
         said.push(at);
-        await t.sleep(10);
+        await t.sleep(every / 5);
       }
       await presence(watcher, includes('name-14'));
-      const every = t.target.timings.presence_ms;
       const frames = watcher.of('presence').map(({ at, json }) => ({
         at,
         name: said.findIndex((_, i) => json.get('names').items.some(({ raw }) => raw === `name-${i}`)),

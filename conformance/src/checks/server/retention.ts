@@ -118,15 +118,25 @@ export const RETENTION_CHECKS: readonly Check<RelayScript>[] = [
   },
   {
     id: 'READ-14/age',
-    title: 'messages are evicted at retention_ms',
+    title: 'messages are kept until retention_ms, and evicted then',
     lane: 'long',
+    also: ['READ-13'],
     lab: 'a day is longer than a run; checked in lab',
     run: async (t) => {
       const room = t.room();
       await t.joined('sse', room);
-      const { seq } = await t.posted(room);
+      const { seq, reply: post } = await t.posted(room);
       const { retention_ms: age } = t.target.timings;
-      await t.sleep(age + 5_100);
+      await t.sleep(age * 0.7);
+      const before = await t.transcript(room);
+      if (before.record.t1 - post.record.t0 < age)
+        t.require(
+          'READ-13',
+          seqsOf(before).join() === `${seq}`,
+          'the message before its retention_ms',
+          before,
+        );
+      await t.sleep(age * 0.3 + 5_100);
       const reply = await t.transcript(room);
       t.require('READ-14', seqsOf(reply).length === 0, `no message of an age above ${age} ms`, reply);
       if (t.hardened)
