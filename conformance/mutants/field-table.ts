@@ -3,7 +3,7 @@ import { REQUIREMENTS } from '@bot2bot/schemas';
 import { judge, probe, RELAY, relayDriver, Runner, startTarget, type RelayTrace } from '../src/index.ts';
 import { FIELDS } from '../src/report/fields.gen.ts';
 import { broken } from './broken.ts';
-import { FieldAlteration, fieldsOf, mutationsOf, type Mutation } from './fields.ts';
+import { FieldAlteration, fieldsOf, isDeclared, mutationsOf, type Mutation } from './fields.ts';
 import { LAB } from './mutants.ts';
 import { startProxy, type Proxy } from './proxy.ts';
 import { honestCases, type HonestCase } from './replay.ts';
@@ -22,6 +22,18 @@ const OF_DISCOVERY: string[] = [
   'MSG-8/ttl-range',
   'READ-13/buffer',
   'READ-3/timeout',
+];
+
+/** Checks that tell within seconds that a relay has other limits or timings than it declares. */
+const OF_VALUES: string[] = [
+  'CORE-8/at-the-limit',
+  'MSG-8/ttl-range',
+  'MSG-16/memory',
+  'ROOM-6/kept',
+  'STREAM-21/over',
+  'STREAM-23/coalesced',
+  'CLAIM-18/bounds',
+  'CLAIM-17/clamped',
 ];
 
 /** What catches a mutation. */
@@ -82,9 +94,12 @@ export async function runThrough({ proxy }: Bench, mutation: Mutation | null, on
   };
 }
 
-/** What a target says of itself decides how it is judged: a replay judges by what it said in the honest run. */
+/**
+ * What a target says of itself decides how it is judged: a replay judges by what it said in the honest run, apart from the
+ * limits and timings.
+ */
 function isOnlyLive({ field }: Mutation): boolean {
-  return field.operation === 'discovery';
+  return field.operation === 'discovery' && !isDeclared(field);
 }
 
 /** What the table said the last time. */
@@ -104,13 +119,17 @@ export function textOf({ caught, why }: Row): string {
 /** @returns the catch, or the checks of which only a live run can tell. */
 async function replay(mutation: Mutation, cases: readonly HonestCase[]): Promise<Catch | string[]> {
   const old = before(mutation);
-  const mine = cases.filter((given) => given.touches(mutation.field.operation));
+  const { field, kind } = mutation;
+  const isOther = isDeclared(field) && kind === 'other';
+  const mine = cases.filter((given) =>
+    isOther ? given.reads.has(field.path[1] ?? '') : given.touches(field.operation),
+  );
   const first = mine.filter(({ check }) => check === old?.check);
   const diverged = new Set<string>();
   for (const given of [...first, ...mine.filter((other) => !first.includes(other))]) {
-    const { rule, diverged: otherwise } = await given.with(mutation);
+    const { rule, diverged: otherwise } = await (isOther ? given.declaring(mutation) : given.with(mutation));
     if (rule !== null) return { rule, check: given.check, live: false };
-    if (otherwise) diverged.add(given.check);
+    if (otherwise && (!isOther || OF_VALUES.includes(given.check))) diverged.add(given.check);
   }
   return [...diverged];
 }

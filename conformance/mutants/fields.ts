@@ -1,5 +1,5 @@
 /** All fields of answers and frames, derived from the contract, and how a field is changed. */
-import { COMPONENTS, ROUTES, type OperationId, type Route } from '@bot2bot/schemas';
+import { COMPONENTS, LIMITS, ROUTES, TIMINGS, type OperationId, type Route } from '@bot2bot/schemas';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Alteration } from './proxy.ts';
@@ -45,6 +45,17 @@ interface Schema extends TSchema {
   readonly patternProperties?: Readonly<Record<string, Schema>>;
 }
 
+/** The values that a relay declares, by the record that has them: they are changed one by one. @see CORE-11 */
+const DECLARED: Readonly<Record<string, readonly string[]>> = {
+  limits: Object.keys(LIMITS),
+  timings: Object.keys(TIMINGS),
+};
+
+/** Whether a field is a value that a relay declares. */
+export function isDeclared({ operation, path }: Field): boolean {
+  return operation === 'discovery' && path.length === 2 && DECLARED[path[0] ?? ''] !== undefined;
+}
+
 /** Path of an event's id, which is not part of its JSON. @see STREAM-8 */
 const EVENT_ID = 'id';
 const EventId: Schema = { $id: 'Event', type: 'string', pattern: '^[A-Za-z0-9_-]{8,32}:[0-9]+$' };
@@ -64,7 +75,8 @@ function walk(
     walk(inner, [...path, name], visit);
   };
   for (const [name, inner] of Object.entries(schema.properties ?? {})) into(name, inner);
-  for (const inner of Object.values(schema.patternProperties ?? {})) into('{}', inner);
+  for (const inner of Object.values(schema.patternProperties ?? {}))
+    for (const name of DECLARED[path.join('.')] ?? ['{}']) into(name, inner);
   if (schema.items !== undefined) into('[]', schema.items);
   for (const inner of schema.anyOf ?? []) walk(inner, path, visit);
 }
@@ -98,9 +110,10 @@ export function mutationsOf(fields: readonly Field[]): Mutation[] {
   return fields.flatMap((field) => {
     const { name, schema } = field;
     const isObject = schema.properties !== undefined;
-    // No `other` for objects, whose fields are changed one by one; no `stale` for literals, which never change.
+    // No `other` for objects, whose fields are changed one by one; no `stale` for what never changes.
+    const isConstant = schema.const !== undefined || isDeclared(field);
     const kinds = KINDS.filter(
-      (kind) => !(kind === 'other' && isObject) && !(kind === 'stale' && schema.const !== undefined),
+      (kind) => !(kind === 'other' && isObject) && !(kind === 'stale' && isConstant),
     );
     return kinds.map((kind): Mutation => ({ name: `${name} ${kind}`, field, kind }));
   });
@@ -144,15 +157,16 @@ function anotherText(schema: Schema, value: string): string {
 
 const HOUR_S = 3_600;
 
-/** A time moved by an hour, in the unit of its name's suffix; or the next number. */
+/** A time moved by an hour, in the unit of its name's suffix; a declared timing doubled, since checks wait for it; or the next number. */
 function anotherNumber(schema: Schema, name: string, value: number): number {
+  if (Object.hasOwn(TIMINGS, name)) return value * 2;
   if (/(^|_)seconds$/.test(name)) return value + HOUR_S;
   if (/(^|_)(ts|at|ms|ago)$/.test(name)) return value + HOUR_S * 1000;
   return allows(schema, value + 1) ? value + 1 : value - 1;
 }
 
 /** Another value that the schema allows; the same value if there is none. */
-function another(schema: Schema, name: string, value: Json): Json {
+export function another(schema: Schema, name: string, value: Json): Json {
   if (typeof value === 'string') return anotherText(schema, value);
   if (typeof value === 'number') return anotherNumber(schema, name, value);
   if (typeof value === 'boolean') return !value;

@@ -24,7 +24,7 @@ import type {
   RelayTrace,
   SendRecord,
 } from '../src/trace/records.ts';
-import { FieldAlteration, type Mutation } from './fields.ts';
+import { another, FieldAlteration, type Mutation } from './fields.ts';
 
 /** The result of one case for one mutation. */
 export interface Finding {
@@ -73,6 +73,24 @@ function alteredTrace(honest: HonestCase, mutation: Mutation): { trace: RelayCas
     return alteration.count === before ? event : { ...rest, data, ...(id === undefined ? {} : { id }) };
   });
   return { trace: { ...honest.trace, events }, altered: alteration.count };
+}
+
+/** The run, as if the relay had declared another value. */
+function alteredRun(run: RelayRun, { field: { path, schema } }: Mutation): RelayRun {
+  const [place = '', name = ''] = path;
+  const { target } = run;
+  const table = (place === 'limits' ? target.limits : target.timings) as Readonly<Record<string, number>>;
+  return { ...run, target: { ...target, [place]: { ...table, [name]: another(schema, name, table[name]) } } };
+}
+
+/** A table that notes the names that are read. */
+function noting<T extends object>(table: T, names: Set<string>): T {
+  return new Proxy(table, {
+    get: (values, name, self) => {
+      names.add(String(name));
+      return Reflect.get(values, name, self) as unknown;
+    },
+  });
 }
 
 /** The request of each step of a check, and its time in the recording. */
@@ -225,11 +243,14 @@ export class HonestCase {
   readonly run: RelayRun;
   readonly trace: RelayCase;
   readonly operations: ReadonlyMap<RelayEvent, OperationId>;
+  /** The limits and timings of the relay that its judgement depends on. */
+  readonly reads: ReadonlySet<string>;
   #taken: Promise<WatchedSteps> | undefined;
 
-  constructor(run: RelayRun, trace: RelayCase) {
+  constructor(run: RelayRun, trace: RelayCase, reads: ReadonlySet<string>) {
     this.run = run;
     this.trace = trace;
+    this.reads = reads;
     this.operations = operationsOf(trace);
   }
 
@@ -251,20 +272,29 @@ export class HonestCase {
   }
 
   async with(mutation: Mutation): Promise<Finding> {
-    const { run } = this;
     const { trace, altered } = alteredTrace(this, mutation);
     if (altered === 0) return { altered, rule: null, diverged: false };
+    return { altered, ...(await this.#judge(this.run, trace)) };
+  }
+
+  /** Judge the relay by another declared value. */
+  async declaring(mutation: Mutation): Promise<Finding> {
+    if (!this.reads.has(mutation.field.path[1] ?? '')) return { altered: 0, rule: null, diverged: false };
+    return { altered: 1, ...(await this.#judge(alteredRun(this.run, mutation), this.trace)) };
+  }
+
+  async #judge(run: RelayRun, trace: RelayCase): Promise<Omit<Finding, 'altered'>> {
     const none: ReadonlySet<string> = new Set();
     const judged = broken(run, (await judgeCase(RELAY, run, trace)).outcomes, none);
-    this.#taken ??= takenIn(run, this.trace, null);
+    this.#taken ??= takenIn(this.run, this.trace, null);
     const { divergedAt } = await takenIn(run, trace, (await this.#taken).taken);
-    if (divergedAt === Infinity) return { altered, rule: judged, diverged: false };
-    if (judged === null) return { altered, rule: null, diverged: true };
+    if (divergedAt === Infinity) return { rule: judged, diverged: false };
+    if (judged === null) return { rule: null, diverged: true };
     // Ignore rules that fail only because the case is cut off here.
-    const early = (await judgeCase(RELAY, run, upTo(this.trace, divergedAt))).outcomes;
+    const early = (await judgeCase(RELAY, this.run, upTo(this.trace, divergedAt))).outcomes;
     const but = new Set(early.filter(({ ok }) => !ok).map(({ rule }) => rule));
     const rule = broken(run, (await judgeCase(RELAY, run, upTo(trace, divergedAt))).outcomes, but);
-    return { altered, rule, diverged: true };
+    return { rule, diverged: true };
   }
 }
 
@@ -273,8 +303,13 @@ export async function honestCases({ run, cases }: RelayTrace): Promise<HonestCas
   const honest: HonestCase[] = [];
   for (const trace of cases) {
     if (trace.start.attempt > 0) continue;
-    const { outcomes, trouble } = await judgeCase(RELAY, run, trace);
-    if (trouble === '' && outcomes.every(({ ok }) => ok)) honest.push(new HonestCase(run, trace));
+    const reads = new Set<string>();
+    const { target } = run;
+    const limits = noting(target.limits, reads);
+    const timings = noting(target.timings, reads);
+    const watched = { ...run, target: { ...target, limits, timings } };
+    const { outcomes, trouble } = await judgeCase(RELAY, watched, trace);
+    if (trouble === '' && outcomes.every(({ ok }) => ok)) honest.push(new HonestCase(run, trace, reads));
   }
   return honest.sort((a, b) => a.size - b.size);
 }

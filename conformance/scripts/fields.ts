@@ -25,12 +25,15 @@ const missed = missedOf(rows);
 const stale = name === '' ? staleOf(rows) : [];
 const caught = rows.filter((row) => row.caught !== null);
 for (const row of name === '' ? missed : rows) process.stdout.write(`${row.mutation.name}: ${textOf(row)}\n`);
-for (const reason of stale) process.stdout.write(`a reason for nothing: ${reason}\n`);
+for (const reason of stale)
+  process.stdout.write(
+    `mutants/unseen.ts gives a reason for /${reason}/, but every mutation that it matches is caught\n`,
+  );
 const fields = new Set(wanted.map(({ field }) => field.name)).size;
 const live = caught.filter((row) => row.caught?.live).length;
 const listed = rows.length - caught.length - missed.length;
 process.stdout.write(
-  `${fields} fields, ${rows.length} mutations: ${caught.length} caught (${live} live), ${listed} listed, ${missed.length} missed; ${stale.length} reasons for nothing\n`,
+  `${fields} fields, ${rows.length} mutations: ${caught.length} caught (${live} live), ${listed} listed, ${missed.length} missed; ${stale.length} reasons out of date\n`,
 );
 const isWhole = missed.length === 0 && stale.length === 0;
 if (name === '' && isWhole) {
