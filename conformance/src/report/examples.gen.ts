@@ -477,7 +477,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "MSG-17": {
   "check": "MSG-17/rooms",
-  "want": "200 without duplicate",
+  "want": "200 without duplicate: true",
   "lines": [
    "  → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
    "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
@@ -505,10 +505,10 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "MSG-20": {
   "check": "MSG-20/flood",
-  "want": "429 beyond the bucket",
+  "want": "no more posts accepted than the buckets hold",
   "lines": [
    "* → POST /api/rooms/room 1/messages {\"sender\":\"suite\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
-   "* ← 429 {\"type\":\"urn:bot2bot:problem:rate-limited\",\"title\":\"Too many requests; wait and retry\",\"status\":429,\"error\":\"Too many requests; wait and retry\"}"
+   "* ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}"
   ]
  },
  "READ-6": {
@@ -642,7 +642,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "STREAM-6": {
   "check": "STREAM-6/keep-alive",
-  "want": "a comment within 800 ms",
+  "want": "a comment, or a frame, within 800 ms of the last",
   "lines": [
    "* → SSE /api/rooms/room 1/events",
    "* ← 200",
@@ -997,38 +997,39 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
  },
  "READ-10": {
   "check": "READ-13/buffer",
-  "want": "gap seq 2-seq 17",
+  "want": "no gap from 0",
   "lines": [
-   "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 65}",
-   "  ← 200 {\"ok\":true,\"id\":\"m2\",\"seq\":seq 64}",
-   "  ← 200 {\"ok\":true,\"id\":\"m3\",\"seq\":seq 63}",
-   "  ← 200 {\"ok\":true,\"id\":\"m4\",\"seq\":seq 62}",
-   "  → GET /api/rooms/room 1/transcript?after=seq 17&limit=500",
-   "  ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce…",
-   "  → GET /api/rooms/room 1/transcript?limit=1",
-   "  ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce…",
-   "  → GET /api/rooms/room 1/status",
-   "  ← 200 {\"exists\":true,\"roomId\":\"room 1\",\"participants\":1,\"recent_count\":60,\"last_seq\":seq 77,\"age_seconds\":0,\"idle_seco…",
-   "* → GET /api/rooms/room 1/transcript?after=seq 1&limit=3",
-   "* ← 200 {\"messages\":[{\"seq\":seq 18,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 1\",\"ts\":time},{\"seq\":seq 19,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ywuw\",\"nonce\":\"nonce 2\",\"ts\":time},{\"seq\":seq 20,\"id\":\"m7\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphe…"
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 52,\"id\":\"m1\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"M+j3\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 53,\"id\":\"m2\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"97np\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 54,\"id\":\"m3\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"wY20\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 55,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"SZQk\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 56,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Q5GI\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 57,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"PA+4\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 58,\"id\":\"m7\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"eUcU\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 59,\"id\":\"m8\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"dGFH\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 60,\"id\":\"m9\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"a4aF\"…",
+   "  client ← 200 {\"messages\":[{\"seq\":seq 1,\"id\":\"m10\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\"…",
+   "* client → GET /api/rooms/room 1/transcript?limit=1",
+   "* client ← 200 {\"messages\":[{\"seq\":seq 1,\"id\":\"m10\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 10\",\"ts\":time}],\"last_seq\":seq 60,\"epoch\":\"epoch 1\",\"oldest_seq\":seq 1,\"next_after\":seq 1,\"has_more\":true,\"count\":1,\"exists\":true}"
   ]
  },
  "READ-13": {
   "check": "READ-13/buffer",
   "want": "the newest messages in order",
   "lines": [
-   "  ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 55}",
-   "  ← 200 {\"ok\":true,\"id\":\"m2\",\"seq\":seq 54}",
-   "  ← 200 {\"ok\":true,\"id\":\"m3\",\"seq\":seq 53}",
-   "  ← 200 {\"ok\":true,\"id\":\"m4\",\"seq\":seq 52}",
-   "  ← 200 {\"ok\":true,\"id\":\"m5\",\"seq\":seq 51}",
-   "  ← 200 {\"ok\":true,\"id\":\"m6\",\"seq\":seq 50}",
-   "  ← 200 {\"ok\":true,\"id\":\"m7\",\"seq\":seq 49}",
-   "  ← 200 {\"ok\":true,\"id\":\"m8\",\"seq\":seq 48}",
-   "  ← 200 {\"ok\":true,\"id\":\"m9\",\"seq\":seq 47}",
-   "  ← 200 {\"ok\":true,\"id\":\"m10\",\"seq\":seq 46}",
-   "* → GET /api/rooms/room 1/transcript?after=seq 1&limit=500",
-   "* ← 200 {\"messages\":[{\"seq\":seq 2,\"id\":\"m11\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 1\",\"ts\":time},{\"seq\":seq 3,\"id\":\"m12\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ywuw\",\"nonce\":\"nonce 2\",\"ts\":time},{\"seq\":seq 4,\"id\":\"m13\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphe…"
+   "* client → GET /api/rooms/room 1/transcript?after=seq 1&limit=500",
+   "           …",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 52,\"id\":\"m1\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"G+VX\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 53,\"id\":\"m2\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"M+j3\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 54,\"id\":\"m3\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"97np\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 55,\"id\":\"m4\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"wY20\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 56,\"id\":\"m5\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"SZQk\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 57,\"id\":\"m6\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Q5GI\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 58,\"id\":\"m7\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"PA+4\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 59,\"id\":\"m8\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"eUcU\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 60,\"id\":\"m9\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"dGFH\"…",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 61,\"id\":\"m10\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"a4aF…",
+   "* client ← 200 {\"messages\":[{\"seq\":seq 2,\"id\":\"m11\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"Nj0/\",\"nonce\":\"nonce 11\",\"ts\":time},{\"seq\":seq 3,\"id\":\"m12\",\"sender\":\"suite\",\"sender_verified\":false,\"ciphertext\":\"ywuw\",\"nonce\":\"nonce 12\",\"ts\":time},{\"seq\":seq 4,\"id\":\"m13\",\"sender\":\"suite\",\"sender_verified\":fal…"
   ]
  },
  "READ-14": {
@@ -1670,11 +1671,11 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
    "  WS 1   → WS /api/rooms/room 1/ws",
    "  WS 1   ← 101",
    "  WS 1   ← ready {\"type\":\"ready\",\"roomId\":\"room 1\",\"size\":2,\"last_seq\":0,\"participants\":[],\"epoch\":\"epoch 1\",\"oldest_seq…",
-   "  client → POST /api/rooms/room 1/messages {\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"sender_handle\":\"agent 1\",\"sen…",
-   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 1,\"id\":\"m1\",\"sender\":\"@agent 1\",\"sender_verified\":true,\"ciphertext\":\"ciph…",
+   "  client → POST /api/rooms/room 1/messages {\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\"}",
+   "  WS 1   ← message {\"type\":\"message\",\"seq\":seq 1,\"id\":\"m1\",\"sender\":\"agent\",\"sender_verified\":false,\"ciphertext\":\"cipher…",
    "  client ← 200 {\"ok\":true,\"id\":\"m1\",\"seq\":seq 1}",
-   "  client → POST /api/rooms/room 1/messages {\"ciphertext\":\"ciphertext 2\",\"nonce\":\"nonce 3\",\"ext\":\"PWX1wjLiY_qlZofP\",\"repl…",
-   "* SSE 1  ← message [epoch 1:seq 1] {\"type\":\"message\",\"seq\":seq 1,\"id\":\"m1\",\"sender\":\"@agent 1\",\"sender_verified\":true,\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ts\":time,\"sender_handle\":\"agent 1\",\"sender_ts\":time,\"sender_nonce\":\"nonce 2\",\"sender_sig\":\"signature 1\",\"sender_sig2\":\"signature 2\"}"
+   "  client → POST /api/rooms/room 1/messages {\"ciphertext\":\"ciphertext 2\",\"nonce\":\"nonce 2\",\"sender_handle\":\"agent 1\",\"sen…",
+   "* SSE 1  ← message [epoch 1:seq 1] {\"type\":\"message\",\"seq\":seq 1,\"id\":\"m1\",\"sender\":\"agent\",\"sender_verified\":false,\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"ts\":time}"
   ]
  },
  "SIGN-6": {
