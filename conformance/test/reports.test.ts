@@ -251,6 +251,26 @@ describe('report.html', () => {
     expect(textOf(all(page, 'section')[0] ?? page)).toContain(`--url ${bad.report.target.url} --only `);
   });
 
+  it('says what to do if there is neither a failure nor a verdict', () => {
+    const [one] = bad.report.rules;
+    if (one === undefined) throw new Error('no rule');
+    const page = parse(
+      pageOf({
+        ...bad.report,
+        outcome: 'incomplete',
+        rules: [{ ...one, verdict: 'not-observed', reason: 'x' }],
+        failures: [],
+        causes: [],
+        troubles: [{ case: `${one.id}/x`, why: 'not done within 30 s' }],
+      }),
+    );
+    const [next] = all(page, 'section');
+    expect(textOf(next ?? page)).toContain('1 case did not run to the end');
+    expect(all(next ?? page, 'code').map(textOf)).toEqual([
+      `bot2bot-conformance server --url ${bad.report.target.url} --only ${one.id}`,
+    ]);
+  });
+
   it('shows everything that the target sent as text', () => {
     const shape = (page: Element): unknown => [page.name, page.children.map(shape)];
     const plain = shape(parse(pageOf(poisoned(bad.report, 'x'))));

@@ -113,14 +113,31 @@ ${report.causes.flatMap((cause) => causeSection(report, cause))}</section>
 `;
 }
 
+const command = (words: string) => xml`<code>bot2bot-conformance ${words}</code>`;
+
+/** What a person can do if there is neither a failure nor a verdict. */
+function nextOfIncomplete({ report, command: { verb, option } }: Pick<Made, 'report' | 'command'>): Markup {
+  const open = report.rules
+    .filter(({ verdict }) => verdict === 'not-observed' || verdict === 'inconclusive')
+    .map(({ id }) => id);
+  const count = report.troubles.length;
+  const cases = count === 1 ? '1 case' : `${count} cases`;
+  return xml`<section class="next"><h2>What to do next</h2>
+<ol>
+${count === 0 ? NOTHING : xml`<li>${cases} did not run to the end, for the reasons under Remarks. If these are about time, run the suite again on a machine with less load, or closer to the target.</li>\n`}${open.length === 0 ? NOTHING : xml`<li>Check the rules without a verdict again: ${command(`${verb} ${option} --only ${open.join(',')}`)}</li>\n`}${report.target.lab && report.strict ? xml`<li>A run in lab is no certificate, which --strict asks for: run the suite against a target with the timings of the specification.</li>\n` : NOTHING}</ol>
+</section>
+`;
+}
+
 /** What a person can do with this report. */
-function next({ report, command: { verb, option } }: Pick<Made, 'report' | 'command'>): Markup {
+function next(made: Pick<Made, 'report' | 'command'>): Markup {
+  const { report } = made;
+  const { verb, option } = made.command;
   const [first] = report.causes;
-  if (first === undefined) return NOTHING;
+  if (first === undefined) return report.outcome === 'incomplete' ? nextOfIncomplete(made) : NOTHING;
   const { rule, explains } = first;
   const repro = report.failures.find((failure) => failure.rule === rule)?.repro ?? null;
   const more = explains.length === 0 ? '' : `: it explains ${explains.length} more`;
-  const command = (words: string) => xml`<code>bot2bot-conformance ${words}</code>`;
   const { started } = report.target;
   const count = report.failures.length;
   const broken =
