@@ -246,6 +246,8 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'rate-limit.ts',
     from: 'this.#rooms = new Buckets(limits.room_rate, limits.room_burst);',
     to: 'this.#rooms = new Buckets(limits.room_rate, limits.room_burst * 2);',
+    // A slow flood is refused less.
+    flags: ['--room-rate', '10'],
   },
   {
     id: 'MSG-20/own-frame-bucket',
@@ -253,6 +255,8 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'routes/stream.ts',
     from: 'await relay.post(id, client, () => fromSocket(given))',
     to: "await relay.post(id, ['frames'], () => fromSocket(given))",
+    // A slow flood is refused less.
+    flags: ['--room-rate', '10'],
   },
   {
     id: 'MSG-20/no-address-bucket',
@@ -260,6 +264,8 @@ export const MESSAGE_MUTANTS: readonly Mutant[] = [
     file: 'rate-limit.ts',
     from: "this.#addresses.secondsLeft('', client, now),\n    );",
     to: '0,\n    );',
+    // A slow flood is refused less.
+    flags: ['--address-rate', '20'],
   },
   {
     id: 'MSG-21/kept',

@@ -73,13 +73,10 @@ it('an inconclusive failure is repeated, even if another rule is certainly broke
   const [command = ''] = await Promise.all(
     MUTANTS.filter(({ id }) => id === 'STREAM-24/hole').map(commandOf),
   );
-  const stalls = setInterval(
-    () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200),
-    2_500,
-  );
+  const stalls = setInterval(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600), 1_500);
   try {
     const { report, trace } = await certify(command, { only: ['STREAM-24'] });
-    expect(trace.cases[0]?.end?.lag).toBeGreaterThan(1_000);
+    expect(trace.cases[0]?.end?.lag).toBeGreaterThan(500);
     expect(report.failures.map(({ rule }) => rule).sort()).toEqual(['STREAM-24', 'STREAM-3']);
     expect(report.rules.find(({ id }) => id === 'STREAM-24')?.verdict).toBe('fail');
   } finally {
