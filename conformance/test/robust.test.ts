@@ -1,51 +1,23 @@
 /** Broken targets, closed pipes and signals: the run ends in time, with a correct verdict, and leaves no process behind. */
 import { spawn } from 'node:child_process';
-import dns from 'node:dns';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import {
-  Agent,
-  createServer,
-  request,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import { createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEFAULT_LIMITS, PROTOCOL } from '@bot2bot/schemas';
-import { describe, expect, it, vi } from 'vitest';
-import { startProxy } from '../mutants/proxy.ts';
+import { PROTOCOL } from '@bot2bot/schemas';
+import { describe, expect, it } from 'vitest';
 import { judge, makeReport, probe, RELAY, RELAY_PRESENTER, relayDriver, Runner } from '../src/index.ts';
 import { DEFAULT_RUNS } from '../src/cli/flags.ts';
 import { budgetOf } from '../src/drive/runner.ts';
-import { Pacer } from '../src/drive/pacer.ts';
-import { Wire } from '../src/drive/wire.ts';
 import { jobsOf } from '../src/drive/lanes.ts';
 import { programsOf, smaller } from '../src/programs/arbitrary.ts';
-import { suite } from './suite.ts';
+import { listen, suite } from './suite.ts';
 
 const root = join(import.meta.dirname, '../..');
 const bin = join(root, 'conformance/bin/bot2bot-conformance.mjs');
 const relay = `exec node ${join(root, 'reference-server/bin/bot2bot-relay.mjs')} --port {port}`;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function listen(
-  server: Server | ReturnType<typeof createTcp>,
-): Promise<{ url: string; close: () => void }> {
-  const open = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    open.add(socket);
-    socket.on('close', () => open.delete(socket)).on('error', () => undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const close = () => {
-    server.close();
-    for (const socket of open) socket.destroy();
-  };
-  return { url: `http://127.0.0.1:${port}`, close };
-}
 
 /** Certify a URL in this process. */
 async function drive(url: string, given: { only?: string[]; budgetMs?: number; maxBytes?: number } = {}) {
@@ -58,114 +30,6 @@ async function drive(url: string, given: { only?: string[]; budgetMs?: number; m
   const trace = await runner.run();
   return { runner, trace, ...makeReport(RELAY_PRESENTER, trace, await judge(RELAY, trace)) };
 }
-
-describe('a request on a connection that the server closed while it was idle', () => {
-  /** A server that closes each connection at its second request, and records all requests. */
-  function closingServer(): { server: Server; asked: string[] } {
-    const asked: string[] = [];
-    const seen = new WeakSet<Socket>();
-    const server = createServer((req, res) => {
-      if (seen.has(req.socket)) {
-        req.socket.destroy();
-        return;
-      }
-      seen.add(req.socket);
-      asked.push(req.method ?? '');
-      req.resume().on('end', () => res.end('{}'));
-    });
-    return { server, asked };
-  }
-
-  it('is repeated on a new connection', async () => {
-    const { server, asked } = closingServer();
-    const { url, close } = await listen(server);
-    const wire = new Wire(url);
-    const statuses: number[] = [];
-    for (const method of ['GET', 'GET', 'POST', 'POST'])
-      statuses.push((await wire.http({ method, path: '/', timeoutMs: 2_000 })).status);
-    wire.close();
-    close();
-    expect(statuses).toEqual([200, 200, 200, 200]);
-    expect(asked).toEqual(['GET', 'GET', 'POST', 'POST']);
-  });
-
-  it('is what the suite meets behind a proxy that closes idle connections without saying so', async () => {
-    const ports: number[] = [];
-    const { url, close } = await listen(createServer((_, res) => res.end('{}')));
-    const proxy = await startProxy(url, { idleMs: 300 });
-    const agent = new Agent({ keepAlive: true });
-    const ask = () =>
-      new Promise<boolean>((resolve, reject) => {
-        const asked = request(proxy.url, { agent }, (answer) => {
-          expect(answer.headers).not.toHaveProperty('keep-alive');
-          ports.push(asked.socket?.localPort ?? 0);
-          answer.resume().on('end', () => setImmediate(resolve, asked.reusedSocket));
-        });
-        asked.on('error', reject).end();
-      });
-    const reused = [await ask(), await ask()];
-    await expect.poll(() => Object.keys(agent.freeSockets).length).toBe(0);
-    reused.push(await ask());
-    expect(reused).toEqual([false, true, false]);
-    expect(new Set(ports).size).toBe(2);
-    agent.destroy();
-    await proxy.stop();
-    close();
-  });
-
-  it('is a failure of the relay if the connection was new, or if part of the answer had arrived', async () => {
-    let count = 0;
-    const closing = await listen(createServer((req) => (count++, req.socket.destroy())));
-    const wire = new Wire(closing.url);
-    expect(await wire.http({ method: 'GET', path: '/', timeoutMs: 2_000 })).toMatchObject({
-      status: 0,
-      error: 'ECONNRESET',
-    });
-    expect(count).toBe(1);
-    let half = 0;
-    const cutting = await listen(
-      createServer((_, res) => {
-        if (half++ === 0) res.end('{}');
-        else res.writeHead(200, { 'Content-Length': '9' }).write('{', () => res.destroy());
-      }),
-    );
-    const other = new Wire(cutting.url);
-    await other.http({ method: 'GET', path: '/', timeoutMs: 2_000 });
-    expect((await other.http({ method: 'GET', path: '/', timeoutMs: 2_000 })).status).toBe(0);
-    expect(half).toBe(2);
-    for (const each of [wire, other]) each.close();
-    for (const each of [closing, cutting]) each.close();
-  });
-});
-
-describe('the rates of a target', () => {
-  it('apply to the suite as to one client: connections keep to the family of the first one', async () => {
-    const { url, close } = await listen(createServer((_, res) => res.setHeader('Connection', 'close').end()));
-    const lookups = vi.spyOn(dns, 'lookup');
-    const wire = new Wire(url.replace('127.0.0.1', 'localhost'));
-    for (let i = 0; i < 2; i++) await wire.http({ method: 'GET', path: '/', timeoutMs: 2_000 });
-    const families = lookups.mock.calls.map(([, options]) => (options as { family?: number }).family ?? 0);
-    lookups.mockRestore();
-    wire.close();
-    close();
-    expect(families).toEqual([0, 4]);
-  });
-
-  it('leave nothing for other cases after a flood, until the buckets have been refilled', async () => {
-    const pacer = new Pacer({ ...DEFAULT_LIMITS, room_rate: 10, address_rate: 20 });
-    const { signal } = new AbortController();
-    const msOf = async (room: string) => {
-      const from = performance.now();
-      await pacer.write(room, signal);
-      return performance.now() - from;
-    };
-    expect(await msOf('flooded')).toBeLessThan(40);
-    pacer.flooded('flooded');
-    expect(await msOf('flooded')).toBeGreaterThan(100);
-    pacer.flooded('flooded');
-    expect(await msOf('other')).toBeGreaterThan(40);
-  });
-});
 
 /** A server that answers the probe like a relay, and all later requests with `then`. */
 function brokenServer(then: (req: IncomingMessage, res: ServerResponse) => void): Server {

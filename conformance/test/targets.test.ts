@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { REQUIREMENTS } from '@bot2bot/schemas';
 import { Compile } from 'typebox/compile';
@@ -11,20 +11,11 @@ import { broken } from '../mutants/broken.ts';
 import { LAB, MUTANTS } from '../mutants/mutants.ts';
 import { Report, startTarget } from '../src/index.ts';
 import { accusations, certify, certifyBenign } from './certify.ts';
-import { suite } from './suite.ts';
+import { listen, suite } from './suite.ts';
 
 const root = join(import.meta.dirname, '../..');
 const relay = `exec node ${join(root, 'reference-server/bin/bot2bot-relay.mjs')} --port {port}`;
 const tiny = `exec node ${join(root, 'conformance/test/tiny-relay.mjs')} --port {port}`;
-
-function listen(server: Server): Promise<{ url: string; close: () => void }> {
-  return new Promise((resolve) =>
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      resolve({ url: `http://127.0.0.1:${port}`, close: () => server.close() });
-    }),
-  );
-}
 
 const json = { 'Content-Type': 'application/json' };
 const NONSENSE: Record<string, () => Server> = {

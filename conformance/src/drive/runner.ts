@@ -23,7 +23,7 @@ import { inLanes, jobsOf, type Job, type Selection } from './lanes.ts';
 import { smallest } from './shrink.ts';
 
 const DEADLINE_MS = { quick: 30_000, long: 150_000, solo: 90_000 } as const;
-/** Repetitions of a late case, without those in which the suite stalled, and with them. Lateness counts only if it occurs in each. */
+/** Repetitions of a late case, without those in which the suite stalled, and with them. Lateness counts if it occurs in each. */
 const LATE_TRIES = 2;
 const LATE_RUNS = 5;
 /**
@@ -101,7 +101,7 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
   readonly #shrunk: ShrinkRecord[] = [];
   readonly #running = new Set<string>();
   readonly #broken = new Set<string>();
-  /** Rules that are certainly broken: not by lateness, or by lateness that repeated each time; and whether by a check of their own. */
+  /** Rules that are certainly broken (not only by lateness, unless it repeated), and whether a check of their own shows it. */
   readonly #proven = new Map<string, boolean>();
   /** Number of runs of each case. */
   readonly #attempts = new Map<string, number>();
@@ -208,7 +208,10 @@ export class Runner<Facts extends TargetFacts, E extends Event, S extends Script
     this.#proven.set(rule, this.#proven.get(rule) === true || ruleOf(check) === rule);
   }
 
-  /** Whether a repetition of this case could add nothing: a check of the rule, or any check if this is not one, has proven the breach. */
+  /**
+   * Whether repeating this case could show nothing new: a check of the rule itself has proven the breach, or another check
+   * has and this one is not the rule's own.
+   */
   #isSettled(rule: string, { check }: Job<S>): boolean {
     const byOwn = this.#proven.get(rule);
     return byOwn === true || (byOwn === false && ruleOf(check) !== rule);

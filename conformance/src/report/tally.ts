@@ -36,11 +36,22 @@ export function families(rules: readonly Rule[]): Map<string, Rule[]> {
   return found;
 }
 
-/** The counts of all marks except `pass`, such as `2 fail, 1 not-observed`. */
+export const MARK_WORDS: Readonly<Record<Mark, string>> = {
+  pass: 'pass',
+  fail: 'fail',
+  known: 'known to fail',
+  warn: 'warn',
+  'not-applicable': 'not applicable',
+  'not-observed': 'not observed',
+  inconclusive: 'inconclusive',
+  excluded: 'excluded',
+};
+
+/** The counts of all marks except `pass`, such as `2 fail, 1 not observed`. */
 export function others(counts: ReadonlyMap<Mark, number>): string {
   return [...counts]
     .filter(([mark]) => mark !== 'pass')
-    .map(([mark, count]) => `${count} ${mark === 'known' ? 'known to fail' : mark}`)
+    .map(([mark, count]) => `${count} ${MARK_WORDS[mark]}`)
     .join(', ');
 }
 

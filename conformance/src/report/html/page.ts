@@ -8,26 +8,15 @@ import type { Made, Report } from '../report.ts';
 import {
   families,
   implementation,
+  MARK_WORDS,
   markOf,
   others,
   bindingRules,
   repetition,
   tally,
   verdictWords,
-  type Mark,
 } from '../tally.ts';
 import { NOTHING, xml, type Markup } from '../xml.ts';
-
-const MARK_WORDS: Readonly<Record<Mark, string>> = {
-  pass: 'pass',
-  fail: 'fail',
-  known: 'known to fail',
-  warn: 'warn',
-  'not-applicable': 'not applicable',
-  'not-observed': 'not observed',
-  inconclusive: 'inconclusive',
-  excluded: 'excluded',
-};
 
 /** A sentence of the specification, with its code as code. */
 function prose(sentence: string): Markup[] {
