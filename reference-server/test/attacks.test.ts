@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ATTACKS } from './attacks/all.ts';
 import { each, type Attack } from './attacks/attack.ts';
-import { Control } from './attacks/honest.ts';
+import { clockMs, Control } from './attacks/honest.ts';
 import { isBroken, perform } from './attacks/perform.ts';
 
 let control: Control;
@@ -22,6 +22,13 @@ async function broken(attack: Attack, net: number): Promise<string[]> {
 /** Attacks that mostly wait for timeouts, and so can run in parallel. */
 const isPatient = ({ name }: Attack) => /^(?:places|tables|streams)\//.test(name);
 const AT_ONCE = 3;
+
+describe('the honest client', () => {
+  it('has latencies to report, however quick an attack is', async () => {
+    const at = clockMs();
+    expect((await control.client.between(at, at + 1)).p99).toBeGreaterThan(0);
+  });
+});
 
 describe('attacks on places and tables', () => {
   const patient = ATTACKS.filter(isPatient);
