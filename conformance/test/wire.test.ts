@@ -3,7 +3,7 @@ import dns from 'node:dns';
 import { Agent, createServer, request, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { DEFAULT_LIMITS } from '@bot2bot/schemas';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startProxy } from '../mutants/proxy.ts';
 import { Pacer } from '../src/drive/pacer.ts';
 import { Wire } from '../src/drive/wire.ts';
@@ -42,7 +42,7 @@ describe('a request on a connection that the server closed while it was idle', (
   it('is what the suite meets behind a proxy that closes idle connections without saying so', async () => {
     const ports: number[] = [];
     const { url, close } = await listen(createServer((_, res) => res.end('{}')));
-    const proxy = await startProxy(url, { idleMs: 300 });
+    const proxy = await startProxy(url, { idleMs: 2_000 });
     const agent = new Agent({ keepAlive: true });
     const ask = () =>
       new Promise<boolean>((resolve, reject) => {
@@ -54,7 +54,7 @@ describe('a request on a connection that the server closed while it was idle', (
         asked.on('error', reject).end();
       });
     const reused = [await ask(), await ask()];
-    await expect.poll(() => Object.keys(agent.freeSockets).length).toBe(0);
+    await expect.poll(() => Object.keys(agent.freeSockets).length, { timeout: 10_000 }).toBe(0);
     reused.push(await ask());
     expect(reused).toEqual([false, true, false]);
     expect(new Set(ports).size).toBe(2);
@@ -89,6 +89,8 @@ describe('a request on a connection that the server closed while it was idle', (
 });
 
 describe('the rates of a target', () => {
+  afterEach(() => vi.useRealTimers());
+
   it('apply to the suite as to one client: connections keep to the family of the first one', async () => {
     const { url, close } = await listen(createServer((_, res) => res.setHeader('Connection', 'close').end()));
     const lookups = vi.spyOn(dns, 'lookup');
@@ -102,17 +104,20 @@ describe('the rates of a target', () => {
   });
 
   it('leave nothing for other cases after a flood, until the buckets have been refilled', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const pacer = new Pacer({ ...DEFAULT_LIMITS, room_rate: 10, address_rate: 20 });
     const { signal } = new AbortController();
     const msOf = async (room: string) => {
       const from = performance.now();
-      await pacer.write(room, signal);
-      return performance.now() - from;
+      const written = pacer.write(room, signal).then(() => performance.now() - from);
+      await vi.advanceTimersByTimeAsync(1_000);
+      return written;
     };
-    expect(await msOf('flooded')).toBeLessThan(40);
+    expect(await msOf('flooded')).toBe(0);
     pacer.flooded('flooded');
-    expect(await msOf('flooded')).toBeGreaterThan(100);
+    // The suite uses 0.8 of a rate: a token takes 125 ms in a room, and 62.5 ms of the address (timers round down).
+    expect(await msOf('flooded')).toBe(125);
     pacer.flooded('flooded');
-    expect(await msOf('other')).toBeGreaterThan(40);
+    expect(await msOf('other')).toBe(62);
   });
 });

@@ -19,15 +19,20 @@ class Bucket {
 
   /** Take a token, in advance if necessary. @returns ms until it may be used. */
   take(): number {
-    const now = performance.now();
-    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#rate) - 1;
-    this.#at = now;
+    this.#refill();
+    this.#tokens -= 1;
     return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#rate) * 1000;
   }
 
   empty(): void {
+    this.#refill();
     this.#tokens = Math.min(this.#tokens, 0);
-    this.#at = performance.now();
+  }
+
+  #refill(): void {
+    const now = performance.now();
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#rate);
+    this.#at = now;
   }
 }
 
