@@ -1,5 +1,5 @@
 /** Chapter 00: errors. */
-import { ROUTES, type Limits } from '@bot2bot/schemas';
+import { ROUTES } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import { headerOf, type Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -59,44 +59,6 @@ async function malformed(t: RelayScript, room: string): Promise<Reply[]> {
     await t.request('GET', path),
     await t.request('PUT', path, { headers: JSON_TYPE, body: '{}' }),
   );
-  return replies;
-}
-
-/** Posts per batch: more than the suite has in flight at a time, so that no post waits for earlier answers. */
-const FLOOD_BATCH = 320;
-
-/** The most posts of a flood. */
-export const MOST_POSTS = 5_000;
-
-/** Number of messages that certainly empties a bucket, if they are sent fast enough. */
-export function floodOf({ room_burst, room_rate, address_burst }: Limits): number {
-  return Math.min(Math.min(room_burst, address_burst) * 2 + room_rate * 5, MOST_POSTS);
-}
-
-/**
- * Whether these are more messages to a room than its buckets let pass within this time (ms). A relay may refill its buckets
- * once a second: it is given a second more.
- */
-export function isBeyond(limits: Limits, count: number, ms: number): boolean {
-  const { room_burst, room_rate, address_burst, address_rate } = limits;
-  const seconds = ms / 1_000 + 1;
-  return count > Math.min(room_burst + room_rate * seconds, address_burst + address_rate * seconds);
-}
-
-/** Post to these rooms in turn, as fast as possible, until the relay answers 429 or has answered this many posts. */
-export async function flood(t: RelayScript, rooms: readonly string[], most: number): Promise<Reply[]> {
-  const replies: Reply[] = [];
-  while (replies.length < most && !replies.some(({ status }) => status === 429)) {
-    const from = replies.length;
-    const batch = await t.all(
-      ...Array.from(
-        { length: FLOOD_BATCH },
-        (_, i) => (branch: RelayScript) =>
-          branch.post(rooms[(from + i) % rooms.length] ?? '', {}, { flood: true }),
-      ),
-    );
-    replies.push(...batch);
-  }
   return replies;
 }
 
@@ -249,23 +211,6 @@ export const ERROR_CHECKS: readonly Check<RelayScript>[] = [
         const reply = await t.request('GET', path);
         t.require('CORE-16', reply.status === 404, `404 to ${path.replace(/t-[^/]+/, ':room')}`, reply);
       }
-    },
-  },
-  {
-    id: 'CORE-3/retry-after',
-    title: 'a 429 has a Retry-After',
-    lane: 'solo',
-    run: async (t) => {
-      const room = t.room();
-      const replies = await flood(t, [room], floodOf(t.target.limits));
-      const reply = replies.find(({ status }) => status === 429);
-      if (reply === undefined) return;
-      t.require(
-        'CORE-3',
-        /^[1-9]\d*$/.test(reply.header('retry-after')),
-        'a 429 with Retry-After in whole seconds',
-        headerOf(reply, 'Retry-After'),
-      );
     },
   },
 ];

@@ -1,10 +1,48 @@
 /** Chapter 02: rate limits. */
+import type { Limits } from '@bot2bot/schemas';
 import type { Check } from '../check.ts';
 import type { Frame } from '../../trace/frames.ts';
 import type { RelayScript } from '../../script/claims.ts';
-import type { Reply } from '../../script/reply.ts';
+import { headerOf, type Reply } from '../../script/reply.ts';
 import type { Evidence } from '../../script/script.ts';
-import { flood, floodOf, isBeyond, MOST_POSTS } from './errors.ts';
+
+/** Posts per batch: more than the suite has in flight at a time, so that no post waits for earlier answers. */
+const FLOOD_BATCH = 320;
+
+/** The most posts of a flood. */
+const MOST_POSTS = 5_000;
+
+/** Number of messages that certainly empties a bucket, if they are sent fast enough. */
+function floodOf({ room_burst, room_rate, address_burst }: Limits): number {
+  return Math.min(Math.min(room_burst, address_burst) * 2 + room_rate * 5, MOST_POSTS);
+}
+
+/**
+ * Whether these are more messages to a room than its buckets let pass within this time (ms). A relay may refill its buckets
+ * once a second: it is given a second more.
+ */
+function isBeyond(limits: Limits, count: number, ms: number): boolean {
+  const { room_burst, room_rate, address_burst, address_rate } = limits;
+  const seconds = ms / 1_000 + 1;
+  return count > Math.min(room_burst + room_rate * seconds, address_burst + address_rate * seconds);
+}
+
+/** Post to these rooms in turn, as fast as possible, until the relay answers 429 or has answered this many posts. */
+async function flood(t: RelayScript, rooms: readonly string[], most: number): Promise<Reply[]> {
+  const replies: Reply[] = [];
+  while (replies.length < most && !replies.some(({ status }) => status === 429)) {
+    const from = replies.length;
+    const batch = await t.all(
+      ...Array.from(
+        { length: FLOOD_BATCH },
+        (_, i) => (branch: RelayScript) =>
+          branch.post(rooms[(from + i) % rooms.length] ?? '', {}, { flood: true }),
+      ),
+    );
+    replies.push(...batch);
+  }
+  return replies;
+}
 
 /** The most rooms of a flood. */
 const MOST_ROOMS = 60;
@@ -153,6 +191,23 @@ export const RATE_CHECKS: readonly Check<RelayScript>[] = [
         !isBeyond({ ...limits, room_burst: Infinity }, accepted.length, ms),
         'no more posts accepted in all rooms than the bucket of the address holds',
         counted(accepted.length, ms, accepted.at(-1)),
+      );
+    },
+  },
+  {
+    id: 'CORE-3/retry-after',
+    title: 'a 429 has a Retry-After',
+    lane: 'solo',
+    run: async (t) => {
+      const room = t.room();
+      const replies = await flood(t, [room], floodOf(t.target.limits));
+      const reply = replies.find(({ status }) => status === 429);
+      if (reply === undefined) return;
+      t.require(
+        'CORE-3',
+        /^[1-9]\d*$/.test(reply.header('retry-after')),
+        'a 429 with Retry-After in whole seconds',
+        headerOf(reply, 'Retry-After'),
       );
     },
   },

@@ -1,5 +1,6 @@
 /** Chapter 06: signed messages and signed-only rooms. */
 import type { Check } from '../check.ts';
+import { alteredSignatureField } from '../../trace/message.ts';
 import { Value } from '../../trace/value.ts';
 import type { Reply } from '../../script/reply.ts';
 import type { RelayScript } from '../../script/claims.ts';
@@ -224,14 +225,7 @@ export const SIGNATURE_CHECKS: readonly Check<RelayScript>[] = [
       for (const { from, messages } of seen) {
         for (const [i, { record }] of posts.entries()) {
           const body = Value.parse(record.reqBody ?? '');
-          const wrong = ['handle', 'ts', 'nonce', 'sig', 'sig2']
-            .map((name) => `sender_${name}`)
-            .concat('signed_only')
-            .find((field) => {
-              const [posted, got] = [body.get(field).raw, messages[i]?.get(field).raw];
-              // Where no signed_only was posted, it may be absent or false.
-              return got !== posted && !(field === 'signed_only' && posted === undefined && got === false);
-            });
+          const wrong = alteredSignatureField(body, messages[i] ?? new Value(undefined));
           t.require('SIGN-5', wrong === undefined, `${wrong ?? ''} as posted, in message ${i + 1}`, from(i));
         }
       }

@@ -1,7 +1,7 @@
 /** Judges each delivered message: it was posted to this room, it is unchanged, and every delivery has the same values. */
 import type { Post } from './history.ts';
 import type { Room } from './room.ts';
-import { comparedIn, SIGNATURE_FIELDS } from '../../trace/message.ts';
+import { alteredSignatureField, comparedIn } from '../../trace/message.ts';
 import type { Value } from '../../trace/value.ts';
 
 /** Maximum length of a value that is shown. */
@@ -111,11 +111,7 @@ function signed(
   const got = JSON.stringify([message.get('sender').raw ?? null, message.get('sender_verified').raw ?? null]);
   room.judge(ruled('SIGN-1'), stamped, `sender @${handle} and sender_verified: true`, got, post, key);
   if (!room.hardened) return;
-  const wrong = SIGNATURE_FIELDS.find((field) => {
-    const [posted, got] = [body.get(field).raw ?? null, message.get(field).raw ?? null];
-    // Where no signed_only was posted, it may be absent or false.
-    return got !== posted && !(field === 'signed_only' && posted === null && got === false);
-  });
+  const wrong = alteredSignatureField(body, message);
   room.judge(
     ruled('SIGN-5'),
     wrong === undefined,
