@@ -2,8 +2,8 @@
  * An honest client in its own process. It posts into its own room at a constant rate, alternately on a new and on a
  * keep-alive connection, and reads the room by WebSocket and by SSE. It sends `{ ready: true }` to its parent when both are
  * open. When it gets `{ from, to }` (Unix ms), it waits until all posts planned in that interval (at least 10) have been
- * received, and then reports `{ from, accepted, lost, twice, refused, retried, latencies }`. Latencies are in ms, from the planned time of a
- * post until each reader has it.
+ * received, and then reports `{ from, accepted, lost, twice, refused, retried, latencies }`. Latencies are in ms, from the
+ * planned time of a post until each reader has it.
  */
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';

@@ -138,7 +138,7 @@ function next(made: Pick<Made, 'report' | 'command'>): Markup {
 <li>Look at <a href="#${rule}">${rule}</a> first${more}.${broken}</li>
 <li>Run its case again, in this folder: ${command(`replay cases/${rule}.json ${option}`)}${repro === null ? NOTHING : xml`, or <code>sh ${repro}${started ? ' URL' : ''}</code>`}${started ? '. COMMAND is what starts the target, as for this run (it is not kept here, for it may hold secrets), and URL is where one runs.' : '.'}</li>
 <li>Read what the rule asks, and what checks it: ${command(`explain ${rule}`)}</li>
-<li>After a mend, check this rule alone: ${command(`${verb} ${option} --only ${rule}`)}</li>
+<li>When it is mended, check this rule alone: ${command(`${verb} ${option} --only ${rule}`)}</li>
 <li>To tolerate it for now, write <code>${`{"failures":[{"rule":"${rule}","why":"our ticket"}]}`}</code> to a file, and give it with <code>--baseline FILE</code> and <code>--seed ${String(report.seed)}</code>.</li>
 </ol>
 </section>
