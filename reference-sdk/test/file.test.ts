@@ -101,7 +101,7 @@ describe('bot2bot.mjs', () => {
 
   it("the README's chat, in two terminals, survives a kill of the relay", async () => {
     needs('tmux');
-    const own = await start(RELAY, '--port', '0');
+    let own = await start(RELAY, '--port', '0');
     const env = { PATH: process.env['PATH'], ROOM_URL: createRoomUrl(own.url) };
     const tmux = (...words: string[]) => {
       const { status, stdout, stderr } = spawnSync(
@@ -119,11 +119,11 @@ describe('bot2bot.mjs', () => {
     const both = ['ada', 'bob'];
     const screen = (name: string) => tmux('capture-pane', '-p', '-S', '-', '-t', name);
     const shows = (name: string, line: string) =>
-      expect.poll(() => screen(name), { timeout: 30_000 }).toContain(line);
+      expect.poll(() => `\n${screen(name).join('\n')}`, { timeout: 30_000 }).toContain(`\n${line}\n`);
     try {
       for (const name of both) {
-        tmux('new-session', '-d', '-s', name, '-x', '120', '-y', '50', 'sh');
-        type(name, `node chat.mjs "$ROOM_URL" ${name}; echo "ended with $?"`);
+        const command = `node chat.mjs "$ROOM_URL" ${name}; echo "ended with $?"; exec cat`;
+        tmux('new-session', '-d', '-s', name, '-x', '120', '-y', '50', command);
       }
       for (const name of both) await shows(name, '(ready)');
       type('ada', 'hello');
@@ -131,7 +131,7 @@ describe('bot2bot.mjs', () => {
       await own.stop();
       for (const name of both) await shows(name, '(interrupted)');
       type('bob', 'are you there?');
-      const again = await start(RELAY, '--port', own.port);
+      own = await start(RELAY, '--port', own.port);
       await shows('ada', 'bob: are you there?');
       for (const name of both) await shows(name, '(reset)');
       type('ada', 'yes');
@@ -149,9 +149,9 @@ describe('bot2bot.mjs', () => {
       }
       expect(screen('bob').filter((line) => line.startsWith('ada: '))).toEqual(['ada: hello', 'ada: yes']);
       expect(screen('ada').filter((line) => line.startsWith('bob: '))).toEqual(['bob: are you there?']);
-      await again.stop();
     } finally {
       tmux('kill-server');
+      await own.stop();
     }
   });
 
