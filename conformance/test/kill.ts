@@ -40,7 +40,11 @@ function killers(mutant: Mutant): readonly string[] {
   return [...(own.length > 0 ? own : bearing).map(({ id }) => id), ...seenBy];
 }
 
-/** The differences between the failed rules and the mutant's entry. */
+/**
+ * The differences between the failed rules and the mutant's entry. A rule that failed only in a search of concurrent answers
+ * is no difference: the search names the rule of whichever answer fits no order, and that depends on how the answers
+ * interleaved.
+ */
 export function flawsOf(mutant: Mutant, seen: readonly Broken[]): string[] {
   const rule = ruleOfMutant(mutant);
   const { alsoBreaks = [], mayBreak = [] } = mutant;
@@ -53,7 +57,9 @@ export function flawsOf(mutant: Mutant, seen: readonly Broken[]): string[] {
       ? [`${rule} fails by ${checks.join(', ')} alone`]
       : [];
   const listed = new Set([rule, ...alsoBreaks, ...mayBreak]);
-  const more = [...by.keys()].filter((id) => !listed.has(id)).map((id) => `${id} fails too`);
+  const more = seen
+    .filter((each) => !listed.has(each.rule) && each.checks.some((id) => id !== HISTORIES_CHECK.id))
+    .map((each) => `${each.rule} fails too`);
   return [...missing, ...elsewhere, ...more];
 }
 
