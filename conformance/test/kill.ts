@@ -40,11 +40,7 @@ function killers(mutant: Mutant): readonly string[] {
   return [...(own.length > 0 ? own : bearing).map(({ id }) => id), ...seenBy];
 }
 
-/**
- * The differences between the failed rules and the mutant's entry. A rule that failed only in a search of concurrent answers
- * is no difference: the search names the rule of whichever answer fits no order, and that depends on how the answers
- * interleaved.
- */
+/** The differences between the failed rules and the mutant's entry. */
 export function flawsOf(mutant: Mutant, seen: readonly Broken[]): string[] {
   const rule = ruleOfMutant(mutant);
   const { alsoBreaks = [], mayBreak = [] } = mutant;
@@ -57,9 +53,7 @@ export function flawsOf(mutant: Mutant, seen: readonly Broken[]): string[] {
       ? [`${rule} fails by ${checks.join(', ')} alone`]
       : [];
   const listed = new Set([rule, ...alsoBreaks, ...mayBreak]);
-  const more = seen
-    .filter((each) => !listed.has(each.rule) && each.checks.some((id) => id !== HISTORIES_CHECK.id))
-    .map((each) => `${each.rule} fails too`);
+  const more = [...by.keys()].filter((id) => !listed.has(id)).map((id) => `${id} fails too`);
   return [...missing, ...elsewhere, ...more];
 }
 

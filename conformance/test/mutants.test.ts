@@ -62,11 +62,6 @@ describe('a kill that differs from the entry is reported', () => {
       ['MSG-3 fails by MSG-4/at-the-limit alone'],
     ],
     ['more than listed', [own, follows, { rule: 'CLAIM-1', checks: ['MSG-3/order'] }], ['CLAIM-1 fails too']],
-    [
-      'more than listed, in a search of concurrent answers',
-      [own, follows, { rule: 'CLAIM-1', checks: ['CLAIM-3/histories'] }],
-      [],
-    ],
     ['less than listed', [own], ['READ-8 does not fail']],
   ])('%s', (_what, broken, flaws) => {
     expect(flawsOf(mutant, broken)).toEqual(flaws);

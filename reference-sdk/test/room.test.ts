@@ -132,47 +132,44 @@ describe.each([
     },
   );
 
-  it.each(EVERY)('READ-16: %s: continues after a restart, and reports it', async (transport) => {
+  /**
+   * The events of a reader whose relay restarts between two messages.
+   * @param knows whether the reader gets answers of the new relay before the second message is posted.
+   */
+  async function acrossRestart(transport: Transport, knows: boolean): Promise<readonly RoomEvent[]> {
     const first = await start(script, '--port', '0');
-    const url = createRoomUrl(first.url);
-    const reader = reading(url, TRANSPORTS[transport]);
-    const writer = writing(url);
+    const wire = await proxy(first.url);
+    closing.push(() => wire.close());
+    const direct = createRoomUrl(first.url);
+    const reader = reading(direct.replace(first.url, wire.url), TRANSPORTS[transport]);
+    const writer = writing(direct);
     await reader.until((events) => events.some(({ type }) => type === 'ready'));
     await writer.send('before');
     await reader.until(() => reader.texts().includes('before'));
+    wire.swallow = !knows;
     await first.stop();
     const second = await start(script, '--port', first.port);
     closing.push(() => void second.stop());
+    if (knows) await reader.until((events) => events.some(({ type }) => type === 'reset'));
     await writer.send('after');
+    wire.swallow = false;
     await reader.until(() => reader.texts().includes('after'));
     expect(reader.texts()).toEqual(['before', 'after']);
-    const resets = reader.events.filter(({ type }) => type === 'reset').length;
-    if (script === RELAY) {
-      const told = reader.events.findIndex(({ type }) => type === 'reset');
-      expect(reader.events.slice(told).some(({ type }) => type === 'message')).toBe(true);
-      expect(resets).toBe(1);
-    }
-    // Without an epoch, a restart shows only to a reader that asks before the next post: the room is gone then.
-    else expect(resets).toBeLessThanOrEqual(1);
     reader.room.close();
+    return reader.events;
+  }
+
+  it.each(EVERY)('READ-16: %s: continues after a restart, and reports it', async (transport) => {
+    const events = await acrossRestart(transport, false);
+    // Without an epoch, a restart is not visible if seqs keep rising; but then no message may be missing either.
+    const told = events.findIndex(({ type }) => type === 'reset');
+    if (script === RELAY) expect(events.slice(told).some(({ type }) => type === 'message')).toBe(true);
+    expect(events.filter(({ type }) => type === 'reset').length).toBe(script === RELAY ? 1 : 0);
   });
 
   it.each(EVERY)('READ-16: %s: reports once that the room is gone', async (transport) => {
-    const first = await start(script, '--port', '0');
-    const url = createRoomUrl(first.url);
-    const reader = reading(url, TRANSPORTS[transport]);
-    const writer = writing(url);
-    await writer.send('before');
-    await reader.until(() => reader.texts().includes('before'));
-    await first.stop();
-    const second = await start(script, '--port', first.port);
-    closing.push(() => void second.stop());
-    await reader.until((events) => events.some(({ type }) => type === 'reset'));
-    await writer.send('after');
-    await reader.until(() => reader.texts().includes('after'));
-    expect(reader.texts()).toEqual(['before', 'after']);
-    expect(reader.events.filter(({ type }) => type === 'reset').length).toBe(1);
-    reader.room.close();
+    const events = await acrossRestart(transport, true);
+    expect(events.filter(({ type }) => type === 'reset').length).toBe(1);
   });
 
   it('MSG-23: retries with identical bytes when an answer is lost', async () => {
