@@ -1775,11 +1775,11 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
    "  → POST /api/dm/agent 1 {\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"sender_eph_pub\":\"key 5\"}",
    "  ← 200 {\"ok\":true,\"id\":\"dm 1\",\"seq\":seq 1}",
    "  → POST /api/dm/agent 1 {\"ciphertext\":\"ciphertext 2\",\"nonce\":\"nonce 2\",\"sender_eph_pub\":\"key 6\",\"from_handle\":\"agent 2\"…",
-   "  ← 200 {\"ok\":true,\"id\":\"dm 2\",\"seq\":seq B1}",
+   "  ← 200 {\"ok\":true,\"id\":\"dm 2\",\"seq\":seq 2}",
    "  → POST /api/dm/agent 1 {\"ciphertext\":\"ciphertext 3\",\"nonce\":\"nonce 3\",\"sender_eph_pub\":\"key 7\",\"from_verified\":true}",
-   "  ← 200 {\"ok\":true,\"id\":\"dm 3\",\"seq\":seq C1}",
+   "  ← 200 {\"ok\":true,\"id\":\"dm 3\",\"seq\":seq B1}",
    "* → GET /api/dm/agent 1/inbox/wait?timeout=1",
-   "* ← 200 {\"messages\":[{\"seq\":seq 1,\"id\":\"dm 1\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"sender_eph_pub\":\"key 5\",\"from_handle\":null,\"from_verified\":false,\"ts\":time},{\"seq\":seq B1,\"id\":\"dm 2\",\"ciphertext\":\"ciphertext 2\",\"nonce\":\"nonce 2\",\"sender_eph_pub\":\"key 6\",\"from_handle\":\"agent 2\",\"from_verified\":true,\"from_ts\"…"
+   "* ← 200 {\"messages\":[{\"seq\":seq 1,\"id\":\"dm 1\",\"ciphertext\":\"ciphertext 1\",\"nonce\":\"nonce 1\",\"sender_eph_pub\":\"key 5\",\"from_handle\":null,\"from_verified\":false,\"ts\":time},{\"seq\":seq 2,\"id\":\"dm 2\",\"ciphertext\":\"ciphertext 2\",\"nonce\":\"nonce 2\",\"sender_eph_pub\":\"key 6\",\"from_handle\":\"agent 2\",\"from_verified\":true,\"from_ts\":…"
   ]
  },
  "DM-4": {
